@@ -1,0 +1,32 @@
+#include <cstdio>
+#include <string_view>
+
+#include "apps/apps.h"
+
+namespace {
+
+int Usage(std::FILE* out) {
+  std::fprintf(out, "Usage: fathom COMMAND [options]\n\nCommands:\n");
+  for (const fathom::Command& command : fathom::Commands()) {
+    std::fprintf(out, "  %-10s %s\n", command.name, command.summary);
+  }
+  std::fprintf(out, "\n`fathom COMMAND --help` explains a command.\n");
+  return out == stdout ? 0 : 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) return Usage(stderr);
+  const std::string_view name = argv[1];
+  if (name == "--help" || name == "-h" || name == "help") return Usage(stdout);
+  if (name == "--version") {
+    std::printf("fathom 0.1.0\n");
+    return 0;
+  }
+  for (const fathom::Command& command : fathom::Commands()) {
+    if (name == command.name) return command.main(argc - 1, argv + 1);
+  }
+  std::fprintf(stderr, "fathom: unknown command '%s'; `fathom --help` lists the commands.\n", argv[1]);
+  return 2;
+}
