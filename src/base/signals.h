@@ -1,0 +1,34 @@
+// signals.h - Ctrl-C as a flag, and a sentence instead of a crash when a mapped file shrinks.
+//
+// A command that runs for long calls InstallInterruptHandler() once, looks at InterruptRequested() between steps, and
+// returns 130 after tidying up. Whoever does not look is still stopped by the second Ctrl-C.
+#ifndef FATHOM_BASE_SIGNALS_H_
+#define FATHOM_BASE_SIGNALS_H_
+
+namespace fathom {
+
+// From now on the first SIGINT or SIGTERM only sets the flag; one more while the flag is set ends the process at once
+// with 130 (143 for SIGTERM). Blocking system calls return EINTR. Idempotent.
+void InstallInterruptHandler();
+
+// Whether Ctrl-C was pressed since the start or the last ClearInterrupt(). Thread-safe; costs a relaxed load.
+bool InterruptRequested();
+
+// Forgets the request, for a program that goes on (chat stops the answer and not the program).
+void ClearInterrupt();
+
+// Sets the flag as Ctrl-C would.
+void RequestInterrupt();
+
+// Names the mapped file that contains `address`, or returns nullptr. Called inside a signal handler: it may only read
+// memory that is never freed, and must not allocate or lock.
+using MappedFileName = const char* (*)(const void* address);
+
+// Reading a mapping behind the end of its file raises SIGBUS. Files are checked when they are opened, so this means
+// that somebody cut one while it was in use: prints one sentence and exits with 3. Other causes of SIGBUS keep their
+// default action.
+void InstallMappingFaultHandler(MappedFileName name_of = nullptr);
+
+}  // namespace fathom
+
+#endif  // FATHOM_BASE_SIGNALS_H_
