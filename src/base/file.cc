@@ -1,0 +1,134 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace fathom {
+namespace {
+
+Status SystemError(const std::string& path, const char* action) {
+  const std::string message = StrCat(path, ": cannot ", action, ": ", std::strerror(errno));
+  return errno == ENOENT || errno == ENOTDIR ? NotFound(message) : IoError(message);
+}
+
+// Closes on scope exit.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// Size of an open regular file.
+Result<uint64_t> RegularFileSize(const Descriptor& file, const std::string& path) {
+  struct stat info = {};
+  if (::fstat(file.get(), &info) != 0) return SystemError(path, "stat");
+  if (!S_ISREG(info.st_mode)) return InvalidArgument(path + ": is not a regular file");
+  return static_cast<uint64_t>(info.st_size);
+}
+
+Status WriteAll(int fd, std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(fd, content.data(), content.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return SystemError(path, "write");
+    }
+    content.remove_prefix(static_cast<size_t>(written));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::Open(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return SystemError(path, "open");
+  FATHOM_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(file, path));
+  MappedFile mapped;
+  mapped.path_ = path;
+  if (size > 0) {
+    void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
+    if (data == MAP_FAILED) return SystemError(path, "map");
+    mapped.data_ = static_cast<const uint8_t*>(data);
+    mapped.size_ = size;
+  }
+  return mapped;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<uint8_t*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return SystemError(path, "open");
+  FATHOM_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(file, path));
+  if (size > max_bytes) {
+    return DataLoss(StrCat(path, ": is ", size, " bytes long; at most ", max_bytes, " are accepted"));
+  }
+  std::string content(size, '\0');
+  size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t got = ::read(file.get(), content.data() + done, content.size() - done);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return SystemError(path, "read");
+    }
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  content.resize(done);
+  return content;
+}
+
+bool FileExists(const std::string& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool DirectoryExists(const std::string& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Status WriteFileAtomically(const std::string& path, std::string_view content) {
+  const std::string temporary = path + ".tmp";
+  Status status;
+  {
+    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (file.get() < 0) return SystemError(temporary, "create");
+    status = WriteAll(file.get(), content, temporary);
+    if (status.ok() && ::fsync(file.get()) != 0) status = SystemError(temporary, "sync");
+  }
+  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) status = SystemError(path, "rename to");
+  if (!status.ok()) ::unlink(temporary.c_str());
+  return status;
+}
+
+}  // namespace fathom

@@ -1,0 +1,45 @@
+// file.h - reading, mapping and safely writing files.
+#ifndef FATHOM_BASE_FILE_H_
+#define FATHOM_BASE_FILE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace fathom {
+
+// A read-only mapping of a whole regular file. Pages are read when touched. Movable; unmapped on destruction.
+class MappedFile {
+ public:
+  static Result<MappedFile> Open(const std::string& path);
+  MappedFile() = default;
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+
+  const std::string& path() const { return path_; }
+  std::span<const uint8_t> bytes() const { return {data_, size_}; }
+
+ private:
+  std::string path_;
+  const uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// The whole file as text; an error if it is larger than `max_bytes`, absent or no regular file.
+Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes);
+
+bool FileExists(const std::string& path);
+bool DirectoryExists(const std::string& path);
+
+// Writes through "<path>.tmp" and a rename: after a failure or a kill `path` holds its old content or none, never half of the new one.
+// Durable (fsync) before the rename.
+Status WriteFileAtomically(const std::string& path, std::string_view content);
+
+}  // namespace fathom
+
+#endif  // FATHOM_BASE_FILE_H_

@@ -1,0 +1,64 @@
+// thread_pool.h - fork-join parallel loops over a fixed set of threads.
+//
+// The pool decides only who computes an item, never how: every item is computed whole by one thread, so results do not
+// depend on the number of threads. Items are claimed in chunks from a shared counter, so a thread that loses its core
+// to a neighbour delays one chunk and not the whole loop. Between loops workers spin for a few microseconds (decode
+// issues hundreds of loops per token) and then sleep.
+#ifndef FATHOM_BASE_THREAD_POOL_H_
+#define FATHOM_BASE_THREAD_POOL_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace fathom {
+
+class ThreadPool {
+ public:
+  // `threads` >= 1, the caller of ParallelFor included.
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls body(begin, end, worker) for consecutive ranges of at most `grain` items that together cover [0, count), and
+  // returns when all are done. `worker` is in [0, threads()): an index for per-thread scratch. Not reentrant: one loop at a
+  // time, and `body` must not throw.
+  template <typename Body>
+  void ParallelFor(int64_t count, int64_t grain, Body&& body) {
+    using Plain = std::remove_reference_t<Body>;
+    Run(count, grain, [](void* context, int64_t begin, int64_t end, int worker) {
+      (*static_cast<Plain*>(context))(begin, end, worker);
+    }, const_cast<void*>(static_cast<const void*>(&body)));
+  }
+
+ private:
+  using Function = void (*)(void* context, int64_t begin, int64_t end, int worker);
+
+  void Run(int64_t count, int64_t grain, Function function, void* context);
+  void WorkerLoop(int worker);
+  void DrainLoop(int worker);
+
+  std::vector<std::thread> workers_;
+  // The loop in progress. Written by Run() before `epoch_` is advanced, read by workers after they saw it.
+  Function function_ = nullptr;
+  void* context_ = nullptr;
+  int64_t count_ = 0;
+  int64_t grain_ = 1;
+  std::atomic<int64_t> next_{0};
+  std::atomic<int> busy_{0};
+  std::atomic<uint64_t> epoch_{0};
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;  // for sleeping workers
+  std::condition_variable wake_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_BASE_THREAD_POOL_H_

@@ -1,0 +1,110 @@
+// kernels.h - the table of operations that differ by instruction set.
+//
+// One table per instruction set (reference, avx2, avx512, neon), chosen once at start. Every table gives the SAME BITS:
+// the sums below are defined down to their order. The reference table is plain loops: the portable fallback and the
+// test oracle.
+//
+// The order of sums
+//   A dot product over k has 16 lanes. Column k belongs to lane k mod 16 (FP4 against quantised input: lane
+//   (k mod 128) / 8); a lane adds its products in ascending k, each with one fused multiply-add in float32. k is padded
+//   with zeros to a multiple of 16. The 16 lanes are added as a tree: l += l[+8], then [+4], [+2], [+1].
+//   With scaled weights the lanes of one block (FP8: 128 columns; FP4: 32) are summed from zero and enter the running
+//   lanes as fma(block, scale, lane).
+//   FP4 against quantised input: a lane's 8 products are whole numbers and summed exactly; per 128 columns
+//   lane = fma(float(sum X * 2w), scale_w * (scale_x * 2^-7), lane), then, if the chunk is wide,
+//   lane = fma(float(sum residual * 2w), scale_w * (scale_x * 2^-10), lane).
+// Nothing depends on which rows or tokens are computed together. No kernel allocates; all are thread-safe.
+//
+// Codes that a sound checkpoint does not hold: an E8M0 scale code of 0 may count as 0 and one of 255 as infinity; an
+// E4M3 NaN code counts as +-480. `fathom inspect --verify` finds them.
+#ifndef FATHOM_KERNELS_KERNELS_H_
+#define FATHOM_KERNELS_KERNELS_H_
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "kernels/kv_row.h"
+#include "kernels/matrix.h"
+
+namespace fathom {
+
+// y[t, n] = sum_k x[t, k] * w[n, k] for the weight rows n in [row_begin, row_end) and all tokens t.
+struct MatMulArgs {
+  const Matrix* w = nullptr;
+  int64_t row_begin = 0;
+  int64_t row_end = 0;
+  Activations x;                    // x.cols == w->cols
+  const int32_t* x_rows = nullptr;  // token t reads row x_rows[t] of x; null: row t
+  int64_t tokens = 0;
+  float* y = nullptr;  // [tokens, >= row_end] float32, overwritten at columns [row_begin, row_end)
+  int64_t y_stride = 0;
+  // FP8 only: every dequantised weight is rounded to BF16 before it is used (wo_a, section 7.4). With E8M0 scales that
+  // changes nothing and the flag is ignored.
+  bool round_weights = false;
+};
+
+// Attention core for the heads of one token (section 7.4): softmax(q . row / sqrt(d)) over the rows and one sink logit
+// per head without a value.
+//   Rows are taken 64 at a time with a running maximum. Within a block: scores by the dot rule, times the scale; the
+//   weights e^{s - m} are added in 16 lanes (row index mod 16) and as a tree; total = total * fade + that sum;
+//   out[i] = out[i] * fade (a product), then one fma per row in ascending order. At the end out /= total + e^{sink - m}.
+struct AttendArgs {
+  const float* q = nullptr;  // [heads, d]
+  int64_t heads = 0;
+  const float* sink = nullptr;           // [heads]
+  const uint8_t* const* rows = nullptr;  // [count] stored rows, in the order of the sum
+  int64_t count = 0;
+  KvRowLayout layout;
+  float* out = nullptr;      // [heads, d]
+  float* scratch = nullptr;  // AttendScratchFloats() floats, 64-byte aligned
+};
+inline constexpr int64_t kAttendBlock = 64;
+// A panel of decoded rows and, per head, a block of scores.
+inline int64_t AttendScratchFloats(int64_t heads, int64_t dim) { return kAttendBlock * ((dim + 15) / 16 * 16) + heads * kAttendBlock; }
+
+// Indexer scores of one token (section 7.6): score[j] = sum_h w[h] * relu(q_h . key_j), heads in ascending order, one
+// fma each. q_h . key_j: per 32 values an exact integer sum of 2q * 2k, added in ascending order as
+// s = fma(float(sum), scale_q * scale_k * 0.25, s). In kF32 the dot rule above.
+struct IndexScoreArgs {
+  const uint8_t* q = nullptr;  // [heads] stored index rows (layout.bytes() apart)
+  const float* w = nullptr;    // [heads]
+  int64_t heads = 0;
+  const uint8_t* const* keys = nullptr;  // [count] stored index rows
+  int64_t count = 0;
+  IndexRowLayout layout;
+  float* scores = nullptr;  // [count]
+};
+
+struct KernelTable {
+  const char* name;  // "reference", "avx2", "avx512", "neon"
+
+  // Q8_128 of one row (section 6): values[k] = q * s, and the integer form if `chunks` is not null. cols % 128 == 0.
+  // values may be x.
+  void (*quantize_fp8)(const float* x, int64_t cols, float* values, Fp8Chunk* chunks);
+
+  void (*matmul_fp4)(const MatMulArgs& args);      // x.chunks set; cols % 128 == 0
+  void (*matmul_fp4_f32)(const MatMulArgs& args);  // precision `exact`: x.values; cols % 32 == 0
+  void (*matmul_fp8)(const MatMulArgs& args);      // x.values
+  void (*matmul_bf16)(const MatMulArgs& args);     // x.values
+  void (*matmul_f32)(const MatMulArgs& args);      // x.values
+
+  // sum_k x[k]^2 by the dot rule.
+  float (*sum_of_squares)(const float* x, int64_t cols);
+
+  void (*attend)(const AttendArgs& args);
+  void (*index_scores)(const IndexScoreArgs& args);
+};
+
+// The table in use: the best one this processor supports, or the one SelectKernels() named.
+const KernelTable& Kernels();
+// Every table this build has and this processor supports, "reference" first, best last.
+std::vector<const KernelTable*> SupportedKernels();
+// Chooses a table by name ("auto" for the best). False if there is no such table here; call before any work starts.
+bool SelectKernels(std::string_view name);
+
+const KernelTable& ReferenceKernels();
+
+}  // namespace fathom
+
+#endif  // FATHOM_KERNELS_KERNELS_H_

@@ -1,0 +1,95 @@
+// matrix.h - weights as they lie in a released shard, and activations.
+#ifndef FATHOM_KERNELS_MATRIX_H_
+#define FATHOM_KERNELS_MATRIX_H_
+
+#include <cstdint>
+
+namespace fathom {
+
+enum class WeightType : uint8_t {
+  kFp4,   // two E2M1 nibbles a byte, low nibble first; an E8M0 scale per row and 32 columns
+  kFp8,   // E4M3; a scale per 128 x 128 block
+  kBf16,  // no scale
+  kF32,   // no scale
+};
+
+enum class ScaleType : uint8_t { kNone, kE8m0, kF32 };
+
+// W [rows, cols], row-major, in place: `data` and `scale` point into a mapped file, at any alignment. Scales are
+// row-major too: [rows, cols/32] for kFp4, [ceil(rows/128), ceil(cols/128)] for kFp8.
+struct Matrix {
+  const uint8_t* data = nullptr;
+  const uint8_t* scale = nullptr;
+  WeightType type = WeightType::kF32;
+  ScaleType scale_type = ScaleType::kNone;
+  int64_t rows = 0;
+  int64_t cols = 0;
+
+  bool empty() const { return data == nullptr; }
+  int64_t row_bytes() const {
+    switch (type) {
+      case WeightType::kFp4:
+        return cols / 2;
+      case WeightType::kFp8:
+        return cols;
+      case WeightType::kBf16:
+        return cols * 2;
+      case WeightType::kF32:
+        return cols * 4;
+    }
+    return 0;
+  }
+  int64_t scale_bytes() const {
+    const int64_t unit = scale_type == ScaleType::kF32 ? 4 : 1;
+    if (type == WeightType::kFp4) return rows * (cols / 32) * unit;
+    if (type == WeightType::kFp8) return ((rows + 127) / 128) * ((cols + 127) / 128) * unit;
+    return 0;
+  }
+  // Bytes a product with this matrix reads.
+  int64_t bytes() const { return rows * row_bytes() + scale_bytes(); }
+  // Products with FP8 and FP4 weights take their input quantised to FP8 (section 7: lin(x, W)).
+  bool quantizes_input() const { return type == WeightType::kFp4 || type == WeightType::kFp8; }
+};
+
+// A vector of BF16 or F32 numbers in place (norm weights, sinks, biases), at any alignment.
+struct Vector {
+  const uint8_t* data = nullptr;
+  WeightType type = WeightType::kF32;  // kBf16 or kF32
+  int64_t size = 0;
+
+  bool empty() const { return data == nullptr; }
+  float operator[](int64_t index) const;
+};
+
+// 128 consecutive Q8 activations of one row, in the form that integer dot products with FP4 weights want.
+//
+// An E4M3 code is a whole number of 2^-9: 18 bits and a sign. Its part in units of 2^-6, X, fits two signed bytes
+// (|X| <= 448 * 64 = 28672 = 112 * 256): X = 256 * high + low. What is left below 2^-6, in units of 2^-9, is
+// `residual` in [-4, 3]; it is zero unless the chunk holds codes smaller than 1/8, and `wide` says whether any is not.
+// Order inside each plane: columns 0, 2, .., 126, then 1, 3, .., 127, which is how nibbles unpack.
+struct alignas(64) Fp8Chunk {
+  int8_t high[128];
+  int8_t low[128];
+  int8_t residual[128];
+  // Per lane of 8 columns, -12 * sum X and -12 * sum residual: what is to be added when weights are fed as
+  // unsigned w + 12 (lane l holds columns 8l .. 8l+7).
+  int32_t offset[16];
+  int32_t residual_offset[16];
+  float scale;    // the block's power of two
+  uint32_t wide;  // 1 if a residual is not zero
+};
+
+// Inputs of a product: rows of `cols` floats. For a matrix with quantizes_input(), `values` are the dequantised codes
+// and, where FP4 weights follow, `chunks` [rows, cols/128] the same numbers as integers. chunks == nullptr means that
+// the values were not quantised (precision `exact`).
+struct Activations {
+  const float* values = nullptr;
+  int64_t stride = 0;  // floats from row to row
+  const Fp8Chunk* chunks = nullptr;
+  int64_t rows = 0;
+  int64_t cols = 0;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_KERNELS_MATRIX_H_

@@ -1,0 +1,1 @@
+#include "numeric/formats.h"  // header-only; compiled once here so that a defect shows in one place
