@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,20 +23,38 @@ extern char** environ;
 namespace fathom {
 namespace {
 
-struct Pipe {
-  int read_end = -1;
-  int write_end = -1;
-};
-
-Pipe MakePipe() {
-  int ends[2];
-  EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0) << std::strerror(errno);
-  return {ends[0], ends[1]};
-}
-
 void Close(int* fd) {
   if (*fd >= 0) close(*fd);
   *fd = -1;
+}
+
+// What the test holds of the program's standard streams, and what the program gets. On a terminal all streams are one.
+struct Streams {
+  int in = -1, out = -1, err = -1;
+  int child_in = -1, child_out = -1, child_err = -1;
+
+  void CloseChildSide() {
+    if (child_out == child_in) child_out = child_err = -1;  // the terminal
+    Close(&child_in);
+    Close(&child_out);
+    Close(&child_err);
+  }
+};
+
+Streams MakePipes() {
+  int in[2], out[2], err[2];
+  EXPECT_TRUE(pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0);
+  return {in[1], out[0], err[0], in[0], out[1], err[1]};
+}
+
+Streams MakeTerminal() {
+  const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  EXPECT_TRUE(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0) << std::strerror(errno);
+  const winsize size = {24, 80, 0, 0};
+  ioctl(master, TIOCSWINSZ, &size);
+  const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  EXPECT_GE(terminal, 0) << std::strerror(errno);
+  return {fcntl(master, F_DUPFD_CLOEXEC, 0), master, -1, terminal, terminal, terminal};
 }
 
 std::vector<std::string> ChildEnvironment(const RunOptions& options) {
@@ -45,7 +64,9 @@ std::vector<std::string> ChildEnvironment(const RunOptions& options) {
     const size_t equals = text.find('=');
     if (equals != std::string_view::npos) variables[std::string(text.substr(0, equals))] = text.substr(equals + 1);
   }
-  for (const char* name : {"NO_COLOR", "FATHOM_LOG", "FATHOM_HOME", "CI"}) variables.erase(name);
+  for (const char* name : {"NO_COLOR", "CI"}) variables.erase(name);
+  std::erase_if(variables, [](const auto& variable) { return variable.first.starts_with("FATHOM_"); });
+  if (options.terminal) variables["TERM"] = "xterm";
   variables["LC_ALL"] = "C.UTF-8";
   for (const auto& [name, value] : options.environment) variables[name] = value;
   std::vector<std::string> out;
@@ -61,11 +82,16 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 }
 
 // Runs between fork and exec: only system calls.
-[[noreturn]] void Child(const Pipe& in, const Pipe& out, const Pipe& err, char** arguments, char** environment,
-                        const RunOptions& options) {
-  dup2(in.read_end, STDIN_FILENO);
-  dup2(out.write_end, STDOUT_FILENO);
-  dup2(err.write_end, STDERR_FILENO);
+[[noreturn]] void Child(const Streams& streams, char** arguments, char** environment, const RunOptions& options) {
+  if (options.terminal) {
+    setsid();
+    ioctl(streams.child_in, TIOCSCTTY, 0);
+  } else {
+    setpgid(0, 0);
+  }
+  dup2(streams.child_in, STDIN_FILENO);
+  dup2(streams.child_out, STDOUT_FILENO);
+  dup2(streams.child_err, STDERR_FILENO);
   if (options.address_space_bytes != 0) {
     const rlimit limit = {options.address_space_bytes, options.address_space_bytes};
     setrlimit(RLIMIT_AS, &limit);
@@ -78,10 +104,12 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 // Feeds and drains the pipes until both outputs are closed or the time is over.
 class Conversation {
  public:
-  Conversation(pid_t child, int in, int out, int err, const RunOptions& options, RunResult* result)
-      : child_(child), in_(in), out_(out), err_(err), options_(options), result_(result) {
-    fcntl(in_, F_SETFL, O_NONBLOCK);
-    if (options.input.empty()) Close(&in_);
+  Conversation(pid_t child, const Streams& streams, const RunOptions& options, RunResult* result)
+      : child_(child), in_(streams.in), out_(streams.out), err_(streams.err), options_(options), result_(result) {
+    input_ = options.input;
+    if (options.terminal) input_ += kEndOfTransmission;
+    fcntl(in_, F_SETFL, fcntl(in_, F_GETFL) | O_NONBLOCK);
+    if (input_.empty()) Close(&in_);
   }
 
   void Run() {
@@ -89,7 +117,7 @@ class Conversation {
     while (out_ >= 0 || err_ >= 0) {
       if (std::chrono::steady_clock::now() > end) {
         result_->timed_out = true;
-        kill(child_, SIGKILL);
+        kill(-child_, SIGKILL);
         break;
       }
       pollfd fds[] = {{out_, POLLIN, 0}, {err_, POLLIN, 0}, {in_, POLLOUT, 0}};
@@ -116,20 +144,24 @@ class Conversation {
   }
 
   void Feed() {
-    const ssize_t bytes = write(in_, options_.input.data() + fed_, options_.input.size() - fed_);
+    const ssize_t bytes = write(in_, input_.data() + fed_, input_.size() - fed_);
     if (bytes > 0) fed_ += static_cast<size_t>(bytes);
     const bool broken = bytes < 0 && errno != EAGAIN && errno != EINTR;
-    if (broken || fed_ == options_.input.size()) Close(&in_);
+    if (broken || fed_ == input_.size()) Close(&in_);
   }
 
   void MaybeInterrupt() {
     if (interrupted_ || options_.interrupt_after.empty()) return;
-    if (result_->out.find(options_.interrupt_after) == std::string::npos) return;
+    const std::string& text = options_.interrupt_after;
+    if (result_->out.find(text) == std::string::npos && result_->err.find(text) == std::string::npos) return;
     interrupted_ = true;
-    kill(child_, SIGINT);
+    kill(-child_, SIGINT);
   }
 
+  static constexpr char kEndOfTransmission = '\x04';
+
   const pid_t child_;
+  std::string input_;
   int in_;
   int out_;
   int err_;
@@ -144,23 +176,19 @@ class Conversation {
 RunResult RunProgram(const std::vector<std::string>& arguments, const RunOptions& options) {
   RunResult result;
   signal(SIGPIPE, SIG_IGN);  // the program may end before it has read everything
-  Pipe in = MakePipe();
-  Pipe out = MakePipe();
-  Pipe err = MakePipe();
+  Streams streams = options.terminal ? MakeTerminal() : MakePipes();
   std::vector<std::string> argument_strings = arguments;
   std::vector<std::string> environment_strings = ChildEnvironment(options);
   std::vector<char*> argument_pointers = Pointers(argument_strings);
   std::vector<char*> environment_pointers = Pointers(environment_strings);
   const pid_t child = fork();
-  if (child == 0) Child(in, out, err, argument_pointers.data(), environment_pointers.data(), options);
-  Close(&in.read_end);
-  Close(&out.write_end);
-  Close(&err.write_end);
+  if (child == 0) Child(streams, argument_pointers.data(), environment_pointers.data(), options);
+  streams.CloseChildSide();
   if (child < 0) {
     ADD_FAILURE() << "fork: " << std::strerror(errno);
     return result;
   }
-  Conversation(child, in.write_end, out.read_end, err.read_end, options, &result).Run();
+  Conversation(child, streams, options, &result).Run();
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -190,7 +218,7 @@ std::ostream& operator<<(std::ostream& stream, const RunResult& result) {
   return stream << "exit code " << result.exit_code << "\nstdout: " << result.out << "\nstderr: " << result.err;
 }
 
-TemporaryDirectory::TemporaryDirectory() : path_(testing::TempDir() + "/fathom_XXXXXX") {
+TemporaryDirectory::TemporaryDirectory() : path_(std::filesystem::canonical(testing::TempDir()).string() + "/fathom_XXXXXX") {
   EXPECT_NE(mkdtemp(path_.data()), nullptr) << path_ << ": " << std::strerror(errno);
 }
 

@@ -4,8 +4,9 @@
 //   EXPECT_EQ(result.exit_code, 0) << result;
 //   EXPECT_EQ(result.out, "...");
 //
-// Standard input is a pipe (empty unless given), so is everything else: the program sees no terminal. NO_COLOR,
-// FATHOM_LOG and CI are removed from its environment, LC_ALL is C.UTF-8.
+// Standard input is a pipe (empty unless given), so is everything else: the program sees no terminal unless asked for.
+// NO_COLOR, FATHOM_* and CI are removed from its environment, LC_ALL is C.UTF-8. It runs in a process group of its own;
+// nothing that it starts outlives a timeout.
 #ifndef FATHOM_TESTS_SUPPORT_RUN_BINARY_H_
 #define FATHOM_TESTS_SUPPORT_RUN_BINARY_H_
 
@@ -23,8 +24,11 @@ struct RunOptions {
   std::string directory;                                         // working directory; empty: the test's own
   // The program is killed after this long (timed_out); far above what any test needs, also under a sanitizer.
   double timeout_seconds = 300;
-  // Sends SIGINT as soon as standard output contains this text (not sent if empty).
+  // Presses Ctrl-C (SIGINT to the whole process group) as soon as either output contains this text; empty: never.
   std::string interrupt_after;
+  // Runs on a terminal of 80 x 24: input is typed as it is and then ended by Ctrl-D; everything the program and the
+  // terminal's echo write is in `out`, with "\r\n" line ends.
+  bool terminal = false;
   // Caps the program's address space, to test behaviour when memory runs out; 0: unlimited. Not under sanitizers.
   size_t address_space_bytes = 0;
 };

@@ -1,0 +1,216 @@
+// The launcher ./fathom, tried on a small project of its own: the same scripts around a program of one file.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "tests/support/run_binary.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kProgram[] = R"(
+#include <cstdio>
+#include <cstdlib>
+int main(int argc, char** argv) {
+  std::printf("home %s\n", std::getenv("FATHOM_HOME"));
+  for (int arg = 1; arg < argc; ++arg) std::printf("[%s]\n", argv[arg]);
+  return 42;
+}
+)";
+
+constexpr char kCmake[] = R"(
+cmake_minimum_required(VERSION 3.25)
+project(launcher_test LANGUAGES CXX)
+option(FATHOM_TESTS "" ON)
+if(FATHOM_TESTS)
+  message(FATAL_ERROR "plain use must not configure the tests")
+endif()
+add_executable(fathom src/main.cc)
+set_target_properties(fathom PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+)";
+
+class Launcher : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(root_ + "/cmake");
+    fs::create_directories(root_ + "/tools");
+    fs::copy(FATHOM_SOURCE_DIR "/fathom", root_ + "/fathom");
+    fs::copy(FATHOM_SOURCE_DIR "/tools/lib.sh", root_ + "/tools/lib.sh");
+    fs::copy(FATHOM_SOURCE_DIR "/CMakePresets.json", root_ + "/CMakePresets.json");
+    WriteTestFile(root_ + "/CMakeLists.txt", kCmake);
+    WriteTestFile(root_ + "/src/main.cc", kProgram);
+  }
+
+  RunResult Start(const std::vector<std::string>& arguments, RunOptions options = {}) const {
+    std::vector<std::string> full = {root_ + "/fathom"};
+    full.insert(full.end(), arguments.begin(), arguments.end());
+    return RunProgram(full, options);
+  }
+
+  // Puts a shell script before everything else on PATH.
+  void FakeCommand(const std::string& name, const std::string& script) {
+    const std::string path = directory_ / "fake-bin/" + name;
+    WriteTestFile(path, "#!/bin/sh\n" + script + "\n");
+    fs::permissions(path, fs::perms::owner_all);
+  }
+  // cmake calls ninja too (its version, compiler checks, housekeeping); only the launcher's build is faked.
+  void FakeNinja(const std::string& script) {
+    FakeCommand("ninja", R"([ "$3" = -j ] || exec /usr/bin/ninja "$@")"
+                         "\n" +
+                             script);
+  }
+  RunOptions WithFakeCommands() const {
+    RunOptions options;
+    options.environment = {{"PATH", directory_ / "fake-bin:" + std::getenv("PATH")}};
+    return options;
+  }
+
+  TemporaryDirectory directory_;
+  const std::string root_ = directory_ / "a tree, with spaces";
+};
+
+TEST_F(Launcher, BuildsOnceAndPassesEverythingThrough) {
+  const RunResult first = Start({"run", "-p", "two words", ""});
+  EXPECT_EQ(first.exit_code, 42) << first;
+  EXPECT_EQ(first.out, "home " + root_ + "\n[run]\n[-p]\n[two words]\n[]\n");
+  EXPECT_NE(first.err.find("fathom: building into " + root_ + "/build/release\n"), std::string::npos) << first;
+
+  // From another place, through a link, with compilers that would fail: nothing is built again.
+  FakeCommand("ninja", "exit 1");
+  FakeCommand("cmake", "exit 1");
+  fs::create_symlink(root_ + "/fathom", directory_ / "link");
+  RunOptions options = WithFakeCommands();
+  options.directory = "/";
+  const RunResult second = RunProgram({directory_ / "link", "x"}, options);
+  EXPECT_EQ(second.exit_code, 42) << second;
+  EXPECT_EQ(second.out, "home " + root_ + "\n[x]\n");
+  EXPECT_EQ(second.err, "");
+}
+
+TEST_F(Launcher, RebuildsAfterAnEdit) {
+  EXPECT_EQ(Start({}).exit_code, 42);
+  WriteTestFile(root_ + "/src/main.cc", "int main() { return 7; }\n");
+  EXPECT_EQ(Start({}).exit_code, 7);
+}
+
+TEST_F(Launcher, CompilerErrorIsShownAndTheNextStartTriesAgain) {
+  WriteTestFile(root_ + "/src/main.cc", "int main() { return no_such_name; }\n");
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const RunResult broken = Start({});
+    EXPECT_EQ(broken.exit_code, 1);
+    EXPECT_EQ(broken.out, "");
+    EXPECT_NE(broken.err.find("no_such_name"), std::string::npos) << broken;
+    EXPECT_TRUE(broken.err.ends_with("fathom: the build failed.\n")) << broken;
+  }
+  WriteTestFile(root_ + "/src/main.cc", "int main() { return 7; }\n");
+  EXPECT_EQ(Start({}).exit_code, 7);
+}
+
+TEST_F(Launcher, BuildDirectoryCanBeElsewhere) {
+  RunOptions options;
+  options.directory = directory_.path();
+  options.environment = {{"FATHOM_BUILD_DIR", "other place"}};
+  EXPECT_EQ(Start({}, options).exit_code, 42);
+  EXPECT_TRUE(fs::exists(directory_ / "other place/bin/fathom"));
+  EXPECT_FALSE(fs::exists(root_ + "/build/release"));
+}
+
+TEST_F(Launcher, MovedTreeConfiguresAfresh) {
+  EXPECT_EQ(Start({}).exit_code, 42);
+  const std::string moved = directory_ / "moved";
+  fs::rename(root_, moved);
+  WriteTestFile(moved + "/src/main.cc", "int main() { return 7; }\n");
+  const RunResult result = RunProgram({moved + "/fathom"});
+  EXPECT_EQ(result.exit_code, 7) << result;
+}
+
+TEST_F(Launcher, ParallelStartsBuildOnce) {
+  RunResult results[3];
+  {
+    std::vector<std::jthread> threads;
+    for (RunResult& result : results) threads.emplace_back([this, &result] { result = Start({}); });
+  }
+  int builds = 0;
+  for (const RunResult& result : results) {
+    EXPECT_EQ(result.exit_code, 42) << result;
+    builds += result.err.find("building into") != std::string::npos ? 1 : 0;
+  }
+  EXPECT_EQ(builds, 1);
+}
+
+TEST_F(Launcher, InterruptWhileBuildingEndsCleanly) {
+  FakeNinja("echo '[1/2] slow'; sleep 60");
+  RunOptions options = WithFakeCommands();
+  options.terminal = true;
+  options.interrupt_after = "building [1/2]";
+  const auto start = std::chrono::steady_clock::now();
+  const RunResult result = Start({}, options);
+  EXPECT_EQ(result.exit_code, 130) << result;
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(50)) << "the slow command was waited for";
+  EXPECT_TRUE(result.out.ends_with("\r\x1b[Kfathom: stopped; the next start goes on from here.\r\n")) << result;
+  EXPECT_EQ(Start({}).exit_code, 42);
+}
+
+TEST_F(Launcher, TerminalShowsOneLineThatIsTakenAway) {
+  FakeNinja("echo '[1/3] a'; sleep 2; echo '[2/3] b'; exec /usr/bin/ninja \"$@\"");
+  RunOptions options = WithFakeCommands();
+  options.terminal = true;
+  const RunResult result = Start({"x"}, options);
+  EXPECT_EQ(result.exit_code, 42) << result;
+  EXPECT_NE(result.out.find("\r\x1b[Kbuilding [1/3]"), std::string::npos) << result;
+  EXPECT_NE(result.out.find("\r\x1b[Kbuilding [2/3]"), std::string::npos) << result;
+  EXPECT_NE(result.out.find("\r\x1b[Kfathom: built in "), std::string::npos) << result;
+}
+
+TEST_F(Launcher, InstallsMissingPackagesAsRoot) {
+  FakeCommand("dpkg-query", "echo 'g++ installed'; echo 'cmake installed'");
+  FakeCommand("apt-get", "echo \"$@\" >>'" + directory_ / "apt-calls" + "'");
+  FakeCommand("sudo", "[ \"$1\" = -v ] || exec \"$@\"");
+  const RunResult result = Start({}, WithFakeCommands());
+  EXPECT_EQ(result.exit_code, 42) << result;
+  EXPECT_NE(result.err.find("fathom: installing ninja-build rapidjson-dev libcli11-dev libedit-dev libxxhash-dev\n"),
+            std::string::npos)
+      << result;
+  EXPECT_EQ(ReadTestFile(directory_ / "apt-calls"),
+            "install -y --no-install-recommends ninja-build rapidjson-dev libcli11-dev libedit-dev libxxhash-dev\n");
+}
+
+TEST_F(Launcher, WithoutAdministratorRightsItSaysWhatToInstall) {
+  FakeCommand("dpkg-query", "exit 1");
+  FakeCommand("apt-get", "touch '" + directory_ / "apt-was-called" + "'");
+  FakeCommand("sudo", "exit 1");
+  std::vector<std::string> command = {root_ + "/fathom"};
+  if (geteuid() == 0) {
+    const char nobody[] = "65534";
+    command.insert(command.begin(), {"setpriv", "--reuid", nobody, "--clear-groups"});
+    ASSERT_EQ(RunProgram({"chown", "-R", nobody, directory_.path()}).exit_code, 0);
+  }
+  const RunResult result = RunProgram(command, WithFakeCommands());
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.err.find("sudo may ask for your password"), std::string::npos) << result;
+  EXPECT_TRUE(
+      result.err.ends_with("Run as root: apt-get install g++ cmake ninja-build rapidjson-dev libcli11-dev "
+                           "libedit-dev libxxhash-dev\n"))
+      << result;
+  EXPECT_FALSE(fs::exists(directory_ / "apt-was-called"));
+}
+
+TEST_F(Launcher, UpdatesThePackageListsAndSaysWhatAptSaid) {
+  FakeCommand("dpkg-query", "exit 1");
+  FakeCommand("apt-get",
+              "echo \"$1\" >>'" + directory_ / "apt-calls" + "'; echo 'E: Unable to locate package g++'; exit 100");
+  FakeCommand("sudo", "[ \"$1\" = -v ] || exec \"$@\"");
+  const RunResult result = Start({}, WithFakeCommands());
+  EXPECT_EQ(result.exit_code, 1) << result;
+  EXPECT_EQ(ReadTestFile(directory_ / "apt-calls"), "install\nupdate\ninstall\n");
+  EXPECT_NE(result.err.find("E: Unable to locate package g++\n"), std::string::npos) << result;
+  EXPECT_NE(result.err.find("fathom: apt-get could not install g++ cmake"), std::string::npos) << result;
+}
+
+}  // namespace
+}  // namespace fathom
