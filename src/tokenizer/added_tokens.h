@@ -50,7 +50,7 @@ class AddedTokenMatcher {
     uint32_t end = 0;
   };
 
-  std::vector<Entry> entries_;                // in byte order
+  std::vector<Entry> entries_;                 // in byte order
   std::array<Range, 256> by_first_byte_ = {};  // of entries_
 };
 

@@ -1,7 +1,7 @@
 // bpe.h - byte-pair merging of one piece.
 //
-// Starting from one token per byte, the neighbouring pair with the lowest rank (its place in the merge list) is replaced
-// by its result, the leftmost on ties, until no pair is in the list.
+// Starting from one token per byte, the neighbouring pair with the lowest rank (its place in the merge list) is
+// replaced by its result, the leftmost on ties, until no pair is in the list.
 //
 // Short pieces scan for the best pair; longer ones keep the candidates in a heap, O(n log n) for any input, so a
 // megabyte of one letter is no special case. Immutable after construction, hence thread-safe.

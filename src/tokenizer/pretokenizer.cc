@@ -18,12 +18,12 @@ namespace {
 
 // Traits of a character, as bits so that a set of classes is one test. Each character has exactly one of kWord,
 // kNumber, kMarkup, kSpace, kOther; kNewline and kAsciiLetter come on top.
-constexpr uint8_t kWord = 1;         // \p{L} or \p{M}
-constexpr uint8_t kNumber = 2;       // \p{N}
-constexpr uint8_t kMarkup = 4;       // \p{P} or \p{S}
-constexpr uint8_t kSpace = 8;        // \s
-constexpr uint8_t kOther = 16;       // none of these
-constexpr uint8_t kNewline = 32;     // CR or LF
+constexpr uint8_t kWord = 1;      // \p{L} or \p{M}
+constexpr uint8_t kNumber = 2;    // \p{N}
+constexpr uint8_t kMarkup = 4;    // \p{P} or \p{S}
+constexpr uint8_t kSpace = 8;     // \s
+constexpr uint8_t kOther = 16;    // none of these
+constexpr uint8_t kNewline = 32;  // CR or LF
 constexpr uint8_t kAsciiLetter = 64;
 constexpr uint8_t kKanaOrHan = 128;  // in the set of pattern 2
 

@@ -35,7 +35,8 @@ class PieceScanner {
   bool Next(std::string_view* piece);
 
  private:
-  // What stands at a byte offset. `traits` is 0 at the end of the segment: the text's end, or where pattern 1 or 2 cuts.
+  // What stands at a byte offset. `traits` is 0 at the end of the segment: the text's end, or where pattern 1 or 2
+  // cuts.
   struct Char {
     uint8_t traits;
     uint8_t size;

@@ -13,7 +13,7 @@ TEST(Utf8, EveryCodePointReadsBackWhatWasWritten) {
     std::string text;
     AppendUtf8(code_point, &text);
     const Utf8Char read = ReadUtf8(text);
-    ASSERT_EQ(read.kind, Kind::kValid) << code_point;
+    ASSERT_EQ(read.kind, Kind::kValid) << static_cast<uint32_t>(code_point);
     ASSERT_EQ(read.code_point, code_point);
     ASSERT_EQ(read.size, text.size());
   }
@@ -26,7 +26,7 @@ TEST(Utf8, EveryTruncatedCharacterIsIncomplete) {
     AppendUtf8(code_point, &text);
     for (size_t size = 1; size < text.size(); ++size) {
       const Utf8Char read = ReadUtf8(std::string_view(text).substr(0, size));
-      ASSERT_EQ(read.kind, Kind::kIncomplete) << code_point << " cut at " << size;
+      ASSERT_EQ(read.kind, Kind::kIncomplete) << static_cast<uint32_t>(code_point) << " cut at " << size;
       ASSERT_EQ(read.size, size);
     }
   }
