@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Functions of ./fathom and tools/test.sh, for `source`. Everything said here goes to stderr: stdout belongs to the
 # program. Callers set `root`; build_program also needs `build` and `stamp`.
 
@@ -80,7 +81,7 @@ run_logged() {
 # What a reader needs of a failed command's log: from the first error on, at most 60 lines.
 show_failure() {
   local log=$1 lines
-  lines=$(grep -m1 -A59 -E '^FAILED: |^CMake Error|^E: ' "$log") || lines=$(tail -n 60 "$log")
+  lines=$(grep -m1 -A59 -E '^FAILED: |^CMake Error|^ninja: error|^E: ' "$log") || lines=$(tail -n 60 "$log")
   printf '%s\n' "$lines" >&2
   say "the whole output is in $log"
 }

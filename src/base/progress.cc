@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "base/strings.h"
@@ -59,7 +60,7 @@ std::string Rate(double per_second, Progress::Unit unit) {
 }  // namespace
 
 std::string HumanDuration(double seconds) {
-  const auto whole = static_cast<uint64_t>(std::clamp(seconds, 0.0, 1e9) + 0.5);
+  const auto whole = static_cast<uint64_t>(std::llround(std::clamp(seconds, 0.0, 1e9)));
   if (whole < 60) return StrCat(whole, " s");
   if (whole < 3600) return StrFormat("%d min %02d s", static_cast<int>(whole / 60), static_cast<int>(whole % 60));
   return StrFormat("%d h %02d min", static_cast<int>(whole / 3600), static_cast<int>(whole / 60 % 60));

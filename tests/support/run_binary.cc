@@ -218,7 +218,8 @@ std::ostream& operator<<(std::ostream& stream, const RunResult& result) {
   return stream << "exit code " << result.exit_code << "\nstdout: " << result.out << "\nstderr: " << result.err;
 }
 
-TemporaryDirectory::TemporaryDirectory() : path_(std::filesystem::canonical(testing::TempDir()).string() + "/fathom_XXXXXX") {
+TemporaryDirectory::TemporaryDirectory()
+    : path_(std::filesystem::canonical(testing::TempDir()).string() + "/fathom_XXXXXX") {
   EXPECT_NE(mkdtemp(path_.data()), nullptr) << path_ << ": " << std::strerror(errno);
 }
 

@@ -1,0 +1,215 @@
+#!/usr/bin/env bash
+# ./fathom test - installs what the tests need, then builds and tests every variant of the program.
+set -euo pipefail
+
+root=$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")
+. "$root/tools/lib.sh"
+
+usage() {
+  cat <<'EOT'
+Usage: ./fathom test [options] [FILTER]
+
+Runs all stages, about a quarter of an hour on two cores:
+  format    every file is formatted as .clang-format says
+  data      fetches the tokenizer that some tests read
+  release   the tests in the optimised build
+  asan      the tests with AddressSanitizer and UndefinedBehaviorSanitizer
+  tsan      the tests of threads, model and engine with ThreadSanitizer
+  fuzz      every fuzzer for a short while, starting from fuzz/corpus/
+  aarch64   cross build; kernels and model under qemu, whose results must have the same bits as here
+  tidy      clang-tidy (only with --all or --only)
+
+FILTER is a regular expression of test names (ctest -R): only those run, and only in the release stage unless --only
+names others.
+
+  --all              also the stages and lengths that take long: clang-tidy, ten minutes for each fuzzer
+  --only A,B         only these stages
+  --fuzz-seconds N   how long each fuzzer runs (default 20)
+  -h, --help         this text
+EOT
+}
+
+# --- options ---------------------------------------------------------------------------------------------------------
+
+all_stages=(format data release asan tsan fuzz aarch64 tidy)
+stages=(format data release asan tsan fuzz aarch64)
+fuzz_seconds=20
+only=''
+filter=()
+while (($#)); do
+  case $1 in
+    -h | --help) usage && exit 0 ;;
+    --all) stages=("${all_stages[@]}") fuzz_seconds=600 ;;
+    --only) only=${2:?--only needs stages, for example --only release,asan} && shift ;;
+    --fuzz-seconds) fuzz_seconds=${2:?--fuzz-seconds needs a number} && shift ;;
+    -*) fail "unknown option $1; ./fathom test --help lists them." ;;
+    *) filter=(-R "$1") ;;
+  esac
+  shift
+done
+if [[ -n $only ]]; then
+  IFS=, read -r -a stages <<<"$only"
+  for stage in "${stages[@]}"; do
+    [[ " ${all_stages[*]} " == *" $stage "* ]] || fail "there is no stage '$stage'; stages: ${all_stages[*]}."
+  done
+elif ((${#filter[@]})); then
+  stages=(data release)
+fi
+
+logs=$root/build/test-logs
+passed=0 failed=0
+rows=()  # of the closing table
+trap 'clear_live; say stopped; exit 130' INT TERM
+
+# --- building blocks of the stages -----------------------------------------------------------------------------------
+
+# A single check that is not a ctest run.
+count_check() { (($1 == 0)) && passed=$((passed + 1)) || failed=$((failed + 1)); }
+
+# step NAME WHAT COMMAND...: one logged command that counts only when it fails.
+step() {
+  local log=$logs/$1.log what=$2
+  shift 2
+  run_logged "$log" "$what" "$@" && return
+  show_failure "$log"
+  failed=$((failed + 1))
+  return 1
+}
+
+# build_variant PRESET TARGET...: configures with tests and builds. `all` is everything.
+build_variant() {
+  local dir=$root/build/$1
+  configure "$dir" "$1" -DFATHOM_TESTS="${tests:-ON}" && ninja -C "$dir" -j "$(jobs)" "${@:2}"
+}
+
+# run_ctest PRESET [ctest arguments]: counts the tests and prints ctest's closing lines.
+run_ctest() {
+  local preset=$1 log=$logs/$1-tests.log junit=$logs/$1-tests.xml status=0 counts
+  shift
+  rm -f "$junit"
+  # Test programs outside the variant's targets are not built; CMake registers those as *_NOT_BUILT.
+  run_logged "$log" "$preset: testing" ctest --test-dir "$root/build/$preset" -j "$(jobs)" --output-on-failure \
+    --no-tests=error --output-junit "$junit" -E '_NOT_BUILT$' "${filter[@]}" "$@" || status=$?
+  if ((status != 0)); then
+    grep -vE '^ *Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test +#.* Passed ' "$log" | tail -n 150 || true
+  else
+    grep -E '^[0-9]+% tests passed|^Total Test time' "$log" || true
+  fi
+  counts=$(sed -n 's/^[[:space:]]*\(tests\|failures\|skipped\|disabled\)="\([0-9]*\)".*/\1=\2/p' "$junit" 2>/dev/null) || true
+  local tests=0 failures=0 skipped=0 disabled=0
+  [[ -z $counts ]] || eval "${counts//$'\n'/;}"
+  ((status != 0 && failures == 0)) && failures=1
+  ((skipped + disabled > 0)) && say "$preset: $skipped tests skipped, $disabled disabled"
+  passed=$((passed + tests - failures - skipped - disabled))
+  failed=$((failed + failures))
+  return "$status"
+}
+
+# --- stages ----------------------------------------------------------------------------------------------------------
+
+stage_format() {
+  local status=0
+  "$root/tools/check_format.sh" || status=1
+  count_check "$status"
+  return "$status"
+}
+
+stage_data() { step data 'data: fetching the tokenizer' "$root/tools/fetch_test_tokenizer.sh"; }
+
+stage_release() {
+  step release 'release: building' build_variant release all || return
+  run_ctest release
+}
+
+stage_asan() {
+  step asan-ubsan 'asan: building' build_variant asan-ubsan all || return
+  ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    run_ctest asan-ubsan
+}
+
+tsan_targets=(base_test model_test engine_test)
+
+stage_tsan() {
+  step tsan 'tsan: building' build_variant tsan "${tsan_targets[@]}" || return
+  TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 run_ctest tsan
+}
+
+# fuzz_one PROGRAM: new inputs stay in build/fuzz-corpus/, crashes in build/fuzz-findings/.
+fuzz_one() {
+  local program=$1 name=${1%_fuzz} seeds=() dictionary=()
+  mkdir -p "$root/build/fuzz-corpus/$name" "$root/build/fuzz-findings"
+  [[ -d $root/fuzz/corpus/$name ]] && seeds=("$root/fuzz/corpus/$name")
+  [[ -e $root/fuzz/corpus/$name.dict ]] && dictionary=(-dict="$root/fuzz/corpus/$name.dict")
+  "$root/build/fuzz/fuzz/$program" -max_total_time="$fuzz_seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$root/build/fuzz-findings/$name-" "${dictionary[@]}" \
+    "$root/build/fuzz-corpus/$name" "${seeds[@]}" >"$logs/fuzz-$name.log" 2>&1
+}
+
+stage_fuzz() {
+  local programs program name pid result=0
+  tests=OFF step fuzz 'fuzz: building' build_variant fuzz all || return
+  mapfile -t programs < <(cd "$root/fuzz" && ls -- *_fuzz.cc 2>/dev/null | sed 's/\.cc$//')
+  local width start=$SECONDS index
+  width=$(jobs)
+  for ((index = 0; index < ${#programs[@]}; index += width)); do
+    local group=("${programs[@]:index:width}") pids=()
+    progress "fuzz: ${group[*]}, $fuzz_seconds s each"
+    for program in "${group[@]}"; do
+      fuzz_one "$program" &
+      pids+=($!)
+    done
+    for pid in "${!pids[@]}"; do
+      local status=0
+      wait "${pids[pid]}" || status=$?
+      name=${group[pid]%_fuzz}
+      count_check "$status"
+      clear_live
+      if ((status != 0)); then
+        tail -n 40 "$logs/fuzz-$name.log"
+        say "${group[pid]} failed (exit $status); the input is in build/fuzz-findings/, its log is $logs/fuzz-$name.log"
+        result=1
+      else
+        printf '%s: %s inputs, clean\n' "${group[pid]}" \
+          "$(sed -n 's/^stat::number_of_executed_units: *//p' "$logs/fuzz-$name.log")"
+      fi
+    done
+  done
+  return "$result"
+}
+
+aarch64_targets=(numeric_test kernels_test model_test fathom)
+
+stage_aarch64() {
+  step aarch64 'aarch64: building' build_variant aarch64 "${aarch64_targets[@]}" || return
+  run_ctest aarch64
+}
+
+stage_tidy() {
+  local status=0
+  "$root/tools/check_tidy.sh" || status=1
+  count_check "$status"
+  return "$status"
+}
+
+# --- all of it -------------------------------------------------------------------------------------------------------
+
+# Node.js often comes from elsewhere than Debian; any will do.
+command -v npm >/dev/null || test_packages+=(nodejs npm)
+ensure_packages 'testing' "${build_packages[@]}" "${test_packages[@]}"
+mkdir -p "$logs"
+
+for stage in "${stages[@]}"; do
+  started=$SECONDS result=ok
+  before_passed=$passed before_failed=$failed
+  printf '== %s\n' "$stage"
+  "stage_$stage" || result=FAILED
+  # A stage that broke off without a failed test still counts as one.
+  [[ $result == FAILED && $failed == "$before_failed" ]] && failed=$((failed + 1))
+  rows+=("$(printf '%-9s %-7s %5d passed %4d failed  %s' "$stage" "$result" $((passed - before_passed)) \
+    $((failed - before_failed)) "$(duration $((SECONDS - started)))")")
+done
+
+printf '\n'
+printf '%s\n' "${rows[@]}"
+printf '%-9s %s\n\n%d passed, %d failed\n' total "$(duration "$SECONDS")" "$passed" "$failed"
+((failed == 0))
