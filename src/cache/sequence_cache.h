@@ -31,8 +31,10 @@ struct CompressorState {
   int64_t slots = 0;
   int64_t width = 0;
 
-  float* kv_row(int64_t position) const { return kv + position % slots * width; }
-  float* score_row(int64_t position) const { return score + position % slots * width; }
+  // Rows of `position`; of negative ones too, which the first block of ratio 4 asks for.
+  float* kv_row(int64_t position) const { return kv + Slot(position) * width; }
+  float* score_row(int64_t position) const { return score + Slot(position) * width; }
+  int64_t Slot(int64_t position) const { return (position % slots + slots) % slots; }
 };
 
 // Where everything lies; the same for all sequences of a model.
@@ -51,6 +53,8 @@ class CacheLayout {
   // Bytes of the fixed part of a sequence, and of one block of 128 tokens.
   int64_t state_bytes() const { return state_bytes_; }
   int64_t block_bytes() const { return block_bytes_; }
+  // Blocks that a context of `tokens` needs; none when no layer compresses.
+  int64_t BlocksFor(int64_t tokens) const { return block_bytes_ == 0 ? 0 : (tokens + kBlockTokens - 1) / kBlockTokens; }
   // Identifies formats and sizes; states of another fingerprint cannot be read.
   uint64_t fingerprint() const { return fingerprint_; }
 

@@ -99,6 +99,8 @@ class Model {
   ThreadPool* pool_;
   CacheLayout cache_layout_;
   CacheLayout mtp_cache_layout_;
+  std::vector<double> rotary_plain_;       // frequencies [r/2]
+  std::vector<double> rotary_compressed_;
 };
 
 }  // namespace fathom

@@ -1,0 +1,238 @@
+#define XXH_INLINE_ALL
+#include "cache/sequence_cache.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+#include "base/strings.h"
+#include "numeric/formats.h"
+
+namespace fathom {
+namespace {
+
+// Offsets stay multiples of 64 so that vector loads of states and rows do not straddle cache lines more than needed.
+int64_t Align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+int64_t StateSlots(int64_t ratio) { return ratio == 4 ? 8 : ratio; }
+int64_t StateWidth(int64_t ratio, int64_t row_dim) { return ratio == 4 ? 2 * row_dim : row_dim; }
+// kv rows and score rows.
+int64_t CompressorBytes(int64_t ratio, int64_t row_dim) {
+  return 2 * StateSlots(ratio) * StateWidth(ratio, row_dim) * static_cast<int64_t>(sizeof(float));
+}
+
+constexpr uint64_t kMagic = 0x31514553'4D485446;  // "FTHMSEQ1"
+
+// Far above any context, small enough that products with block sizes stay in 64 bits.
+constexpr int64_t kMaxPosition = int64_t{1} << 32;
+
+struct SerializedHeader {
+  uint64_t magic;
+  uint64_t fingerprint;
+  int64_t position;
+  int64_t state_bytes;
+  int64_t block_bytes;
+  int64_t blocks;
+};
+
+}  // namespace
+
+CacheLayout::CacheLayout(KvRowLayout kv, IndexRowLayout index, int64_t window, std::vector<int64_t> ratios)
+    : kv_(kv), index_(index), window_(window), ratios_(std::move(ratios)) {
+  for (const int64_t ratio : ratios_) {
+    Layer layer;
+    layer.ring = state_bytes_;
+    state_bytes_ += Align(window_ * kv_.bytes());
+    if (ratio != 0) {
+      layer.compressor = state_bytes_;
+      state_bytes_ += Align(CompressorBytes(ratio, kv_.dim));
+      layer.compressed = block_bytes_;
+      block_bytes_ += Align(kBlockTokens / ratio * kv_.bytes());
+    }
+    if (ratio == 4) {
+      layer.index_compressor = state_bytes_;
+      state_bytes_ += Align(CompressorBytes(ratio, index_.dim));
+      layer.index_rows = block_bytes_;
+      block_bytes_ += Align(kBlockTokens / ratio * index_.bytes());
+    }
+    layers_.push_back(layer);
+  }
+  std::vector<int64_t> identity = {static_cast<int64_t>(kv_.format), kv_.dim, kv_.rope_dim, index_.dim, window_, kBlockTokens};
+  identity.insert(identity.end(), ratios_.begin(), ratios_.end());
+  fingerprint_ = XXH3_64bits(identity.data(), identity.size() * sizeof(int64_t));
+}
+
+SequenceCache::SequenceCache(const CacheLayout& layout) : layout_(&layout) { Reset(); }
+
+void SequenceCache::Reset() {
+  position_ = 0;
+  blocks_.clear();
+  state_.assign(static_cast<size_t>(layout_->state_bytes()), 0);
+  const auto clear_scores = [](const CompressorState& state) {
+    std::fill_n(state.score, state.slots * state.width, -std::numeric_limits<float>::infinity());
+  };
+  for (int64_t layer = 0; layer < layout_->layers(); ++layer) {
+    if (layout_->ratio(layer) != 0) clear_scores(compressor(layer));
+    if (layout_->ratio(layer) == 4) clear_scores(index_compressor(layer));
+  }
+}
+
+SequenceCache SequenceCache::Fork() const {
+  SequenceCache fork(*layout_);
+  fork.position_ = position_;
+  fork.state_ = state_;
+  fork.blocks_ = blocks_;
+  return fork;
+}
+
+SequenceCache::Snapshot SequenceCache::Save() const { return {position_, state_}; }
+
+void SequenceCache::Restore(const Snapshot& snapshot) {
+  FATHOM_CHECK(snapshot.position <= position_);
+  FATHOM_CHECK(static_cast<int64_t>(snapshot.state.size()) == layout_->state_bytes());
+  position_ = snapshot.position;
+  state_ = snapshot.state;
+  const int64_t needed = layout_->BlocksFor(position_);
+  if (static_cast<int64_t>(blocks_.size()) > needed) blocks_.resize(static_cast<size_t>(needed));
+}
+
+std::string SequenceCache::Serialize() const {
+  const SerializedHeader header = {kMagic,
+                                   layout_->fingerprint(),
+                                   position_,
+                                   layout_->state_bytes(),
+                                   layout_->block_bytes(),
+                                   static_cast<int64_t>(blocks_.size())};
+  std::string bytes;
+  bytes.reserve(sizeof header + state_.size() + blocks_.size() * static_cast<size_t>(layout_->block_bytes()) + 8);
+  bytes.append(reinterpret_cast<const char*>(&header), sizeof header);
+  bytes.append(reinterpret_cast<const char*>(state_.data()), state_.size());
+  for (const auto& block : blocks_) {
+    bytes.append(reinterpret_cast<const char*>(block->bytes.get()), static_cast<size_t>(layout_->block_bytes()));
+  }
+  const uint64_t checksum = XXH3_64bits(bytes.data(), bytes.size());
+  bytes.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
+  return bytes;
+}
+
+Result<SequenceCache> SequenceCache::Deserialize(const CacheLayout& layout, std::string_view bytes) {
+  SerializedHeader header = {};
+  if (bytes.size() < sizeof header + sizeof(uint64_t)) {
+    return DataLoss(StrCat("saved sequence has ", bytes.size(), " bytes; at least ", sizeof header + sizeof(uint64_t),
+                           " are needed"));
+  }
+  std::memcpy(&header, bytes.data(), sizeof header);
+  if (header.magic != kMagic) return DataLoss("saved sequence does not begin with the mark of a Fathom sequence");
+  if (header.fingerprint != layout.fingerprint() || header.state_bytes != layout.state_bytes() ||
+      header.block_bytes != layout.block_bytes()) {
+    return InvalidArgument("saved sequence belongs to another model or cache format");
+  }
+  const std::string_view body = bytes.substr(0, bytes.size() - sizeof(uint64_t));
+  if (LoadUnaligned<uint64_t>(bytes.data() + body.size()) != XXH3_64bits(body.data(), body.size())) {
+    return DataLoss("saved sequence has a wrong checksum: it was damaged or cut off");
+  }
+  const int64_t rest = static_cast<int64_t>(body.size()) - static_cast<int64_t>(sizeof header) - header.state_bytes;
+  const bool counts_fit = header.position >= 0 && header.position <= kMaxPosition && rest >= 0 &&
+                          header.blocks == layout.BlocksFor(header.position) &&
+                          rest == header.blocks * header.block_bytes;
+  if (!counts_fit) {
+    return DataLoss(StrCat("saved sequence says ", header.position, " tokens in ", header.blocks, " blocks, which its ",
+                           bytes.size(), " bytes do not hold"));
+  }
+  SequenceCache cache(layout);
+  cache.position_ = header.position;
+  const char* at = body.data() + sizeof header;
+  std::memcpy(cache.state_.data(), at, cache.state_.size());
+  at += cache.state_.size();
+  for (int64_t i = 0; i < header.blocks; ++i) {
+    cache.blocks_.push_back(cache.NewBlock());
+    std::memcpy(cache.blocks_.back()->bytes.get(), at, static_cast<size_t>(header.block_bytes));
+    at += header.block_bytes;
+  }
+  return cache;
+}
+
+int64_t SequenceCache::bytes() const {
+  return static_cast<int64_t>(state_.size()) + static_cast<int64_t>(blocks_.size()) * layout_->block_bytes();
+}
+
+uint8_t* SequenceCache::ring_row(int64_t layer, int64_t position) {
+  const int64_t slot = position % layout_->window_;
+  return state_.data() + layout_->layers_[static_cast<size_t>(layer)].ring + slot * layout_->kv_.bytes();
+}
+
+CompressorState SequenceCache::compressor(int64_t layer) {
+  const int64_t ratio = layout_->ratio(layer);
+  FATHOM_DCHECK(ratio != 0);
+  CompressorState state;
+  state.slots = StateSlots(ratio);
+  state.width = StateWidth(ratio, layout_->kv_.dim);
+  state.kv = reinterpret_cast<float*>(state_.data() + layout_->layers_[static_cast<size_t>(layer)].compressor);
+  state.score = state.kv + state.slots * state.width;
+  return state;
+}
+
+CompressorState SequenceCache::index_compressor(int64_t layer) {
+  const int64_t ratio = layout_->ratio(layer);
+  FATHOM_DCHECK(ratio == 4);
+  CompressorState state;
+  state.slots = StateSlots(ratio);
+  state.width = StateWidth(ratio, layout_->index_.dim);
+  state.kv = reinterpret_cast<float*>(state_.data() + layout_->layers_[static_cast<size_t>(layer)].index_compressor);
+  state.score = state.kv + state.slots * state.width;
+  return state;
+}
+
+std::shared_ptr<SequenceCache::Block> SequenceCache::NewBlock() const {
+  auto block = std::make_shared<Block>();
+  block->bytes = std::make_unique<uint8_t[]>(static_cast<size_t>(layout_->block_bytes()));
+  return block;
+}
+
+const uint8_t* SequenceCache::BlockRow(int64_t offset, int64_t rows_per_block, int64_t row_bytes, int64_t row) const {
+  const auto block = static_cast<size_t>(row / rows_per_block);
+  FATHOM_DCHECK(block < blocks_.size());
+  return blocks_[block]->bytes.get() + offset + row % rows_per_block * row_bytes;
+}
+
+const uint8_t* SequenceCache::compressed_row(int64_t layer, int64_t row) const {
+  return BlockRow(layout_->layers_[static_cast<size_t>(layer)].compressed, CacheLayout::kBlockTokens / layout_->ratio(layer),
+                  layout_->kv_.bytes(), row);
+}
+
+const uint8_t* SequenceCache::index_row(int64_t layer, int64_t row) const {
+  return BlockRow(layout_->layers_[static_cast<size_t>(layer)].index_rows, CacheLayout::kBlockTokens / 4,
+                  layout_->index_.bytes(), row);
+}
+
+uint8_t* SequenceCache::mutable_compressed_row(int64_t layer, int64_t row) {
+  return const_cast<uint8_t*>(compressed_row(layer, row));
+}
+
+uint8_t* SequenceCache::mutable_index_row(int64_t layer, int64_t row) {
+  return const_cast<uint8_t*>(index_row(layer, row));
+}
+
+void SequenceCache::PrepareAppend(int64_t tokens) {
+  if (tokens <= 0 || layout_->block_bytes() == 0) return;
+  const int64_t first = position_ / CacheLayout::kBlockTokens;
+  const int64_t last = (position_ + tokens - 1) / CacheLayout::kBlockTokens;
+  for (int64_t index = first; index <= last; ++index) {
+    if (index == static_cast<int64_t>(blocks_.size())) {
+      blocks_.push_back(NewBlock());
+      continue;
+    }
+    // A fork shares this block, partly filled: write into a copy.
+    std::shared_ptr<Block>& block = blocks_[static_cast<size_t>(index)];
+    if (block.use_count() == 1) continue;
+    std::shared_ptr<Block> copy = NewBlock();
+    std::memcpy(copy->bytes.get(), block->bytes.get(), static_cast<size_t>(layout_->block_bytes()));
+    block = std::move(copy);
+  }
+}
+
+}  // namespace fathom

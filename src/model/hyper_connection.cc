@@ -1,0 +1,127 @@
+#include "model/hyper_connection.h"
+
+#include <cmath>
+
+#include "kernels/matmul.h"
+#include "numeric/math.h"
+
+namespace fathom {
+namespace {
+
+constexpr int64_t kMaxStreams = 16;  // ModelConfig::Validate()
+
+// mix[t] = (v fn^T) / sqrt(mean(v^2) + eps), v the token's flattened streams.
+void Mix(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams, int64_t tokens,
+         float* mix) {
+  const int64_t width = config.streams * config.hidden_size;
+  const MatMulArgs job = MatMulJob(w.fn, {streams, width, nullptr, tokens, width}, tokens, mix, w.fn.rows);
+  MatMul(pool, {&job, 1});
+  pool.ParallelFor(tokens, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; ++t) {
+      const float mean = Kernels().sum_of_squares(streams + t * width, width) / static_cast<float>(width);
+      const float inverse = 1.0f / std::sqrt(mean + config.rms_eps);
+      for (int64_t i = 0; i < w.fn.rows; ++i) mix[t * w.fn.rows + i] *= inverse;
+    }
+  });
+}
+
+// x = sum_i pre_i * stream_i
+void Combine(const float* streams, const float* pre, int64_t count, int64_t dim, float* x) {
+  for (int64_t c = 0; c < dim; ++c) x[c] = pre[0] * streams[c];
+  for (int64_t i = 1; i < count; ++i) {
+    const float* stream = streams + i * dim;
+    for (int64_t c = 0; c < dim; ++c) x[c] += pre[i] * stream[c];
+  }
+}
+
+// Row and column normalisation of comb [S, S] (Sinkhorn). The first row step is a softmax that adds eps afterwards.
+void Sinkhorn(int64_t s, int64_t iterations, float eps, float* comb) {
+  for (int64_t i = 0; i < s; ++i) {
+    float* row = comb + i * s;
+    float max = row[0];
+    for (int64_t j = 1; j < s; ++j) max = row[j] > max ? row[j] : max;
+    float sum = 0;
+    for (int64_t j = 0; j < s; ++j) sum += row[j] = Exp(row[j] - max);
+    for (int64_t j = 0; j < s; ++j) row[j] = row[j] / sum + eps;
+  }
+  for (int64_t iteration = 0; iteration < iterations; ++iteration) {
+    if (iteration > 0) {
+      for (int64_t i = 0; i < s; ++i) {
+        float sum = 0;
+        for (int64_t j = 0; j < s; ++j) sum += comb[i * s + j];
+        for (int64_t j = 0; j < s; ++j) comb[i * s + j] /= sum + eps;
+      }
+    }
+    for (int64_t j = 0; j < s; ++j) {
+      float sum = 0;
+      for (int64_t i = 0; i < s; ++i) sum += comb[i * s + j];
+      for (int64_t i = 0; i < s; ++i) comb[i * s + j] /= sum + eps;
+    }
+  }
+}
+
+}  // namespace
+
+void HcPre(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams, int64_t tokens,
+           float* mix, float* x, float* post, float* comb) {
+  Mix(config, w, pool, streams, tokens, mix);
+  const int64_t s = config.streams;
+  const int64_t dim = config.hidden_size;
+  pool.ParallelFor(tokens, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; ++t) {
+      const float* z = mix + t * config.mix_rows();
+      float pre[kMaxStreams] = {};
+      for (int64_t i = 0; i < s; ++i) {
+        pre[i] = Sigmoid(z[i] * w.scale[0] + w.base[i]) + config.hc_eps;
+        post[t * s + i] = 2 * Sigmoid(z[s + i] * w.scale[1] + w.base[s + i]);
+      }
+      for (int64_t i = 0; i < s * s; ++i) comb[t * s * s + i] = z[2 * s + i] * w.scale[2] + w.base[2 * s + i];
+      Sinkhorn(s, config.sinkhorn_iterations, config.hc_eps, comb + t * s * s);
+      Combine(streams + t * s * dim, pre, s, dim, x + t * dim);
+    }
+  });
+}
+
+void HcPost(const ModelConfig& config, ThreadPool& pool, const float* y, const float* post, const float* comb, int64_t tokens,
+            float* streams) {
+  const int64_t s = config.streams;
+  const int64_t dim = config.hidden_size;
+  constexpr int64_t kTile = 256;  // columns at a time: all streams of a tile stay in L1 while they are replaced
+  pool.ParallelFor(tokens, 1, [&](int64_t begin, int64_t end, int) {
+    float old[kMaxStreams][kTile];
+    for (int64_t t = begin; t < end; ++t) {
+      float* x = streams + t * s * dim;
+      for (int64_t at = 0; at < dim; at += kTile) {
+        const int64_t n = dim - at < kTile ? dim - at : kTile;
+        for (int64_t i = 0; i < s; ++i) {
+          for (int64_t c = 0; c < n; ++c) old[i][c] = x[i * dim + at + c];
+        }
+        for (int64_t j = 0; j < s; ++j) {
+          float* out = x + j * dim + at;
+          const float gain = post[t * s + j];
+          for (int64_t c = 0; c < n; ++c) out[c] = gain * y[t * dim + at + c];
+          for (int64_t i = 0; i < s; ++i) {
+            const float weight = comb[t * s * s + i * s + j];
+            for (int64_t c = 0; c < n; ++c) out[c] += weight * old[i][c];
+          }
+        }
+      }
+    }
+  });
+}
+
+void HcHead(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams, int64_t tokens,
+            float* mix, float* x) {
+  Mix(config, w, pool, streams, tokens, mix);
+  const int64_t s = config.streams;
+  const int64_t dim = config.hidden_size;
+  pool.ParallelFor(tokens, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; ++t) {
+      float pre[kMaxStreams] = {};
+      for (int64_t i = 0; i < s; ++i) pre[i] = Sigmoid(mix[t * s + i] * w.scale[0] + w.base[i]) + config.hc_eps;
+      Combine(streams + t * s * dim, pre, s, dim, x + t * dim);
+    }
+  });
+}
+
+}  // namespace fathom

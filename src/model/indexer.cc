@@ -1,0 +1,128 @@
+#include "model/indexer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "model/compressor.h"
+#include "model/rotary.h"
+
+namespace fathom {
+namespace {
+
+// Compressed rows of a ratio-4 layer that a query at `position` may see.
+int64_t VisibleRows(int64_t position) { return (position + 1) / 4; }
+
+// qi <- Q4(Hadamard(rotate(qi))), and w scaled by di^-0.5 * Hi^-0.5.
+void PrepareQueries(const Step& step) {
+  const ModelConfig& c = step.config;
+  Workspace& ws = step.ws;
+  const IndexRowLayout layout = step.batch.segments[0].cache->layout().index();
+  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.index_dim) * static_cast<double>(c.index_heads)));
+  const int64_t half = c.rope_dim / 2;
+  step.pool.ParallelFor(step.tokens, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t token = begin; token < end; ++token) {
+      for (int64_t head = 0; head < c.index_heads; ++head) {
+        float* q = ws.index_q.data() + (token * c.index_heads + head) * c.index_dim;
+        Rotate(q + c.index_dim - c.rope_dim, c.rope_dim, ws.cos_compressed.data() + token * half,
+               ws.sin_compressed.data() + token * half);
+        Hadamard(q, c.index_dim);
+        EncodeIndexRow(layout, q, ws.index_q_rows.data() + (token * c.index_heads + head) * layout.bytes());
+        ws.index_w[token * c.index_heads + head] *= scale;
+      }
+    }
+  });
+}
+
+// Scores of the rows [begin, end) for one token.
+void ScoreRange(const Step& step, int64_t layer, int64_t token, int64_t begin, int64_t end, Workspace::Worker* worker, float* scores) {
+  const ModelConfig& c = step.config;
+  const SequenceCache& cache = *step.segment_of(token).cache;
+  const IndexRowLayout& layout = cache.layout().index();
+  worker->keys.clear();
+  for (int64_t row = begin; row < end; ++row) worker->keys.push_back(cache.index_row(layer, row));
+  IndexScoreArgs args;
+  args.q = step.ws.index_q_rows.data() + token * c.index_heads * layout.bytes();
+  args.w = step.ws.index_w.data() + token * c.index_heads;
+  args.heads = c.index_heads;
+  args.keys = worker->keys.data();
+  args.count = end - begin;
+  args.layout = layout;
+  args.scores = scores + begin;
+  Kernels().index_scores(args);
+  // A NaN (from a broken checkpoint) must not break the ordering below.
+  for (int64_t row = begin; row < end; ++row) {
+    if (std::isnan(scores[row])) scores[row] = -std::numeric_limits<float>::infinity();
+  }
+}
+
+// The best `k` of [0, n) by score, ties to the lower row, into `order` (best first only where `sorted`).
+void BestRows(const float* scores, int64_t n, int64_t k, bool sorted, std::vector<int32_t>* order) {
+  order->resize(static_cast<size_t>(n));
+  for (int64_t row = 0; row < n; ++row) (*order)[static_cast<size_t>(row)] = static_cast<int32_t>(row);
+  const auto better = [scores](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
+  if (n > k) std::nth_element(order->begin(), order->begin() + k, order->end(), better);
+  order->resize(static_cast<size_t>(std::min(n, k)));
+  if (sorted) std::sort(order->begin(), order->end(), better);
+}
+
+// The arrays the reference calls `index_score` and `selected`: all tokens of a single segment.
+void TapSelection(const Step& step, int64_t layer, int64_t first, int64_t count, int64_t row_stride) {
+  if (step.taps == nullptr) return;
+  const SequenceCache& cache = *step.batch.segments[0].cache;
+  const int64_t rows = (cache.position() + step.tokens) / 4;
+  const int64_t k = std::min(step.config.index_topk, rows);
+  if (rows == 0) return;
+  std::vector<float> scores;
+  std::vector<int32_t> ids;
+  std::vector<int32_t> order;
+  for (int64_t token = first; token < first + count; ++token) {
+    const float* row_scores = step.ws.index_scores.data() + (token - first) * row_stride;
+    const int64_t visible = VisibleRows(step.ws.position[token]);
+    for (int64_t row = 0; row < rows; ++row) scores.push_back(row < visible ? row_scores[row] : -3e38f);
+    BestRows(row_scores, visible, k, true, &order);
+    for (int64_t i = 0; i < k; ++i) ids.push_back(i < static_cast<int64_t>(order.size()) ? order[static_cast<size_t>(i)] : -1);
+  }
+  step.taps->Tap(layer, "index_score", MatView<const float>(scores.data(), count, rows));
+  step.taps->TapIds(layer, "selected", MatView<const int32_t>(ids.data(), count, k));
+}
+
+}  // namespace
+
+void SelectRows(const Step& step, int64_t layer) {
+  Workspace& ws = step.ws;
+  const int64_t topk = step.config.index_topk;
+  PrepareQueries(step);
+  constexpr int64_t kRange = 1024;  // rows of one task
+  int64_t most_rows = 1;
+  for (int64_t token = 0; token < step.tokens; ++token) most_rows = std::max(most_rows, VisibleRows(ws.position[token]));
+  // As many tokens at a time as the score buffer holds.
+  const int64_t group = std::min(step.tokens, ws.index_scores.size() / most_rows);
+  const int64_t ranges = (most_rows + kRange - 1) / kRange;
+  for (int64_t first = 0; first < step.tokens; first += group) {
+    const int64_t count = std::min(group, step.tokens - first);
+    step.pool.ParallelFor(count * ranges, 1, [&](int64_t begin, int64_t end, int worker) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t token = first + task / ranges;
+        const int64_t row = task % ranges * kRange;
+        const int64_t last = std::min(row + kRange, VisibleRows(ws.position[token]));
+        if (row < last) {
+          ScoreRange(step, layer, token, row, last, &ws.workers[static_cast<size_t>(worker)],
+                     ws.index_scores.data() + (token - first) * most_rows);
+        }
+      }
+    });
+    step.pool.ParallelFor(count, 1, [&](int64_t begin, int64_t end, int worker) {
+      std::vector<int32_t>& order = ws.workers[static_cast<size_t>(worker)].order;
+      for (int64_t token = first + begin; token < first + end; ++token) {
+        BestRows(ws.index_scores.data() + (token - first) * most_rows, VisibleRows(ws.position[token]), topk, false, &order);
+        std::sort(order.begin(), order.end());
+        std::copy(order.begin(), order.end(), ws.selected.data() + token * topk);
+        ws.selected_count[token] = static_cast<int32_t>(order.size());
+      }
+    });
+    TapSelection(step, layer, first, count, most_rows);
+  }
+}
+
+}  // namespace fathom

@@ -1,0 +1,206 @@
+#include "model/moe.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "numeric/formats.h"
+#include "numeric/math.h"
+
+namespace fathom {
+namespace {
+
+// Router logits [E] -> scores, in place.
+void Score(ScoringFunction scoring, int64_t experts, float* z) {
+  switch (scoring) {
+    case ScoringFunction::kSqrtSoftplus:
+      for (int64_t e = 0; e < experts; ++e) z[e] = SqrtSoftplus(z[e]);
+      return;
+    case ScoringFunction::kSigmoid:
+      for (int64_t e = 0; e < experts; ++e) z[e] = Sigmoid(z[e]);
+      return;
+    case ScoringFunction::kSoftmax: {
+      float max = z[0];
+      for (int64_t e = 1; e < experts; ++e) max = std::max(max, z[e]);
+      float sum = 0;
+      for (int64_t e = 0; e < experts; ++e) sum += z[e] = Exp(z[e] - max);
+      for (int64_t e = 0; e < experts; ++e) z[e] /= sum;
+    }
+  }
+}
+
+// The k experts with the largest score + bias, best first, ties to the lower id. A NaN never wins against a number.
+void TopExperts(const float* score, const Vector& bias, int64_t experts, int64_t k, int32_t* ids) {
+  for (int64_t slot = 0; slot < k; ++slot) {
+    int64_t best = -1;
+    float best_score = 0;
+    for (int64_t e = 0; e < experts; ++e) {
+      if (std::find(ids, ids + slot, static_cast<int32_t>(e)) != ids + slot) continue;
+      const float biased = bias.empty() ? score[e] : score[e] + bias[e];
+      if (best < 0 || biased > best_score || (std::isnan(best_score) && !std::isnan(biased))) {
+        best = e;
+        best_score = biased;
+      }
+    }
+    ids[slot] = static_cast<int32_t>(best);
+  }
+}
+
+// Expert ids of one token from the hash table. Entries were checked when the checkpoint was opened; the remainder keeps a file that
+// changed since then from reaching outside.
+void HashExperts(const uint8_t* tid2eid, int64_t token_id, int64_t experts, int64_t k, int32_t* ids) {
+  for (int64_t slot = 0; slot < k; ++slot) {
+    const auto id = LoadUnaligned<uint64_t>(tid2eid + 8 * (token_id * k + slot));
+    ids[slot] = static_cast<int32_t>(id % static_cast<uint64_t>(experts));
+  }
+}
+
+// ws.expert_ids [T, k] and ws.expert_weights [T, k]; ws.router holds the logits on entry.
+void Route(const Step& step, const LayerWeights& w) {
+  const ModelConfig& c = step.config;
+  Workspace& ws = step.ws;
+  const int64_t k = c.experts_per_token;
+  step.pool.ParallelFor(step.tokens, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t token = begin; token < end; ++token) {
+      float* score = ws.router.data() + token * c.experts;
+      int32_t* ids = ws.expert_ids.data() + token * k;
+      float* weights = ws.expert_weights.data() + token * k;
+      Score(c.scoring, c.experts, score);
+      if (w.tid2eid != nullptr) {
+        HashExperts(w.tid2eid, step.batch.tokens[static_cast<size_t>(token)], c.experts, k, ids);
+      } else {
+        TopExperts(score, w.gate_bias, c.experts, k, ids);
+      }
+      float sum = 0;
+      for (int64_t slot = 0; slot < k; ++slot) sum += weights[slot] = score[ids[slot]];
+      if (c.scoring == ScoringFunction::kSoftmax) sum = 1;
+      for (int64_t slot = 0; slot < k; ++slot) weights[slot] = weights[slot] / sum * c.routed_scale;
+    }
+  });
+}
+
+// Sorts the T*k (token, slot) pairs by expert, tokens ascending within one: rows of the expert buffers.
+void GroupByExpert(const Step& step) {
+  const ModelConfig& c = step.config;
+  Workspace& ws = step.ws;
+  const int64_t pairs = step.tokens * c.experts_per_token;
+  std::fill_n(ws.expert_first.data(), c.experts + 1, 0);
+  for (int64_t pair = 0; pair < pairs; ++pair) ++ws.expert_first[ws.expert_ids[pair] + 1];
+  for (int64_t e = 0; e < c.experts; ++e) ws.expert_first[e + 1] += ws.expert_first[e];
+  for (int64_t pair = 0; pair < pairs; ++pair) {
+    const int32_t row = ws.expert_first[ws.expert_ids[pair]]++;
+    ws.expert_rows[row] = static_cast<int32_t>(pair / c.experts_per_token);
+    ws.expert_row_of[pair] = row;
+    ws.expert_row_weight[row] = ws.expert_weights[pair];
+  }
+  // The loop above moved every start to its end, which is the next one's start.
+  for (int64_t e = c.experts; e > 0; --e) ws.expert_first[e] = ws.expert_first[e - 1];
+  ws.expert_first[0] = 0;
+}
+
+// h = silu(min(gate, limit)) * clamp(up, -limit, limit), times the routing weight.
+void SwiGlu(const float* gate, const float* up, float limit, float weight, int64_t n, float* h) {
+  const float bound = limit > 0 ? limit : 3.4e38f;
+  for (int64_t i = 0; i < n; ++i) {
+    const float v = gate[i] > bound ? bound : gate[i];
+    const float u = up[i] > bound ? bound : (up[i] < -bound ? -bound : up[i]);
+    h[i] = weight * (Silu(v) * u);
+  }
+}
+
+// Gate and up projections of all experts that got a token, and of the shared one, in one region.
+void ProjectUp(const Step& step, const LayerWeights& w, const Activations& x) {
+  const ModelConfig& c = step.config;
+  Workspace& ws = step.ws;
+  const int64_t pairs = step.tokens * c.experts_per_token;
+  ws.jobs.clear();
+  const auto add = [&](const Matrix& matrix, Buffer<float>& out, int64_t row, const int32_t* tokens, int64_t count) {
+    MatMulArgs job = MatMulJob(matrix, x, count, out.data() + row * c.expert_dim, c.expert_dim);
+    job.x_rows = tokens;
+    ws.jobs.push_back(job);
+  };
+  for (int64_t e = 0; e < c.experts; ++e) {
+    const int64_t row = ws.expert_first[e];
+    const int64_t count = ws.expert_first[e + 1] - row;
+    if (count == 0) continue;
+    const ExpertWeights& expert = w.experts[static_cast<size_t>(e)];
+    add(expert.w1, ws.gate, row, ws.expert_rows.data() + row, count);
+    add(expert.w3, ws.up, row, ws.expert_rows.data() + row, count);
+  }
+  add(w.shared.w1, ws.gate, pairs, nullptr, step.tokens);
+  add(w.shared.w3, ws.up, pairs, nullptr, step.tokens);
+  MatMul(step.pool, ws.jobs);
+}
+
+// Down projections, likewise. Row r of h belongs to row r of the output.
+void ProjectDown(const Step& step, const LayerWeights& w, const Activations& h) {
+  const ModelConfig& c = step.config;
+  Workspace& ws = step.ws;
+  const int64_t pairs = step.tokens * c.experts_per_token;
+  ws.jobs.clear();
+  const auto add = [&](const Matrix& matrix, int64_t row, int64_t count) {
+    Activations x = h;
+    x.values += row * c.expert_dim;
+    if (x.chunks != nullptr) x.chunks += row * (c.expert_dim / 128);
+    ws.jobs.push_back(MatMulJob(matrix, x, count, ws.expert_out.data() + row * c.hidden_size, c.hidden_size));
+  };
+  for (int64_t e = 0; e < c.experts; ++e) {
+    const int64_t row = ws.expert_first[e];
+    const int64_t count = ws.expert_first[e + 1] - row;
+    if (count > 0) add(w.experts[static_cast<size_t>(e)].w2, row, count);
+  }
+  add(w.shared.w2, pairs, step.tokens);
+  MatMul(step.pool, ws.jobs);
+}
+
+// y = the chosen experts' outputs by ascending expert id, then the shared expert's: an order that does not depend on the batch.
+void SumOutputs(const Step& step, float* y) {
+  const ModelConfig& c = step.config;
+  Workspace& ws = step.ws;
+  const int64_t k = c.experts_per_token;
+  step.pool.ParallelFor(step.tokens, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t token = begin; token < end; ++token) {
+      // Rows are sorted by expert, so ascending rows are ascending experts.
+      int32_t rows[64];  // Validate() bounds k
+      std::copy_n(ws.expert_row_of.data() + token * k, k, rows);
+      std::sort(rows, rows + k);
+      float* out = y + token * c.hidden_size;
+      std::fill_n(out, c.hidden_size, 0.0f);
+      for (int64_t slot = 0; slot <= k; ++slot) {
+        const int64_t row = slot < k ? rows[slot] : step.tokens * k + token;
+        const float* part = ws.expert_out.data() + row * c.hidden_size;
+        for (int64_t i = 0; i < c.hidden_size; ++i) out[i] += part[i];
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void Moe(const Step& step, const LayerWeights& w, int64_t layer, const float* x, float* y) {
+  const ModelConfig& c = step.config;
+  Workspace& ws = step.ws;
+  const int64_t t = step.tokens;
+  const int64_t pairs = t * c.experts_per_token;
+  const MatMulArgs gate = MatMulJob(w.gate, PlainInput(x, t, c.hidden_size), t, ws.router.data(), c.experts);
+  MatMul(step.pool, {&gate, 1});
+  Route(step, w);
+  GroupByExpert(step);
+
+  ProjectUp(step, w, QuantizeInput(step, x, t, c.hidden_size, ws.x_q.values.data(), ws.x_q.chunks.data()));
+  step.pool.ParallelFor(pairs + t, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t at = row * c.expert_dim;
+      const float weight = row < pairs ? ws.expert_row_weight[row] : 1.0f;
+      SwiGlu(ws.gate.data() + at, ws.up.data() + at, c.swiglu_limit, weight, c.expert_dim, ws.gate.data() + at);
+    }
+  });
+  ProjectDown(step, w, QuantizeInput(step, ws.gate.data(), pairs + t, c.expert_dim, ws.h_q.values.data(), ws.h_q.chunks.data()));
+  SumOutputs(step, y);
+
+  if (step.taps != nullptr) {
+    step.taps->TapIds(layer, "expert_ids", MatView<const int32_t>(ws.expert_ids.data(), t, c.experts_per_token));
+    step.Tap(layer, "expert_weights", ws.expert_weights.data(), t, c.experts_per_token);
+  }
+}
+
+}  // namespace fathom

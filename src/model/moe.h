@@ -1,0 +1,15 @@
+// moe.h - mixture of experts (section 7.7): router, routed experts grouped by expert, one shared expert.
+#ifndef FATHOM_MODEL_MOE_H_
+#define FATHOM_MODEL_MOE_H_
+
+#include "model/step.h"
+#include "model/weights.h"
+
+namespace fathom {
+
+// x [T, D] normalised layer input -> y [T, D]. Routes by token id where the layer has a table, else by score.
+void Moe(const Step& step, const LayerWeights& w, int64_t layer, const float* x, float* y);
+
+}  // namespace fathom
+
+#endif  // FATHOM_MODEL_MOE_H_

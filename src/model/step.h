@@ -1,0 +1,45 @@
+// step.h - what every layer of one forward step shares, and the row-wise helpers they use.
+#ifndef FATHOM_MODEL_STEP_H_
+#define FATHOM_MODEL_STEP_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/matmul.h"
+#include "model/model.h"
+#include "model/workspace.h"
+
+namespace fathom {
+
+// One forward step: the model's constants, the batch, and scratch. T = tokens.
+struct Step {
+  const ModelConfig& config;
+  const ModelOptions& options;
+  ThreadPool& pool;
+  const Batch& batch;
+  Workspace& ws;
+  TapSink* taps;
+  int64_t tokens;
+  const std::vector<double>& compressed_frequencies;  // rotary frequencies of layers with compression
+
+  bool quantized() const { return options.precision != Precision::kExact; }
+  const Segment& segment_of(int64_t token) const { return batch.segments[static_cast<size_t>(ws.segment[token])]; }
+
+  void Tap(int64_t layer, std::string_view name, const float* values, int64_t rows, int64_t cols) const {
+    if (taps != nullptr) taps->Tap(layer, name, MatView<const float>(values, rows, cols));
+  }
+};
+
+// Input of products with FP8 / FP4 weights: Q8_128 of x, or x itself in `exact`. `chunks` may be null when no FP4 weights follow.
+Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values, Fp8Chunk* chunks);
+
+// Input of products with plain weights.
+Activations PlainInput(const float* x, int64_t rows, int64_t cols);
+
+// out = weight * (x / sqrt(mean(x^2) + eps)), row by row (section 7, RMS). An empty weight counts as ones. out may be x.
+void RmsNormRows(ThreadPool& pool, const float* x, const Vector& weight, int64_t rows, int64_t cols, float eps, float* out);
+void RmsNormRow(const float* x, const Vector& weight, int64_t cols, float eps, float* out);
+
+}  // namespace fathom
+
+#endif  // FATHOM_MODEL_STEP_H_

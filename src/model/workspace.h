@@ -1,0 +1,119 @@
+// workspace.h - all scratch memory of a forward step, allocated once. Letters are those of the reference README: T tokens, D width,
+// S streams, H heads, d head width, r rotary part, q query rank, G groups, R output rank, F expert width, k experts per
+// token, Hi indexer heads, di indexer width.
+#ifndef FATHOM_MODEL_WORKSPACE_H_
+#define FATHOM_MODEL_WORKSPACE_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "model/model.h"
+
+namespace fathom {
+
+// Frees memory from aligned operator new.
+struct AlignedDelete {
+  void operator()(void* memory) const { ::operator delete[](memory, std::align_val_t{64}); }
+};
+
+// A fixed array on a 64-byte border, uninitialised: pages are only touched when a step needs them.
+template <typename T>
+class Buffer {
+ public:
+  void Allocate(int64_t count) {
+    count_ = count;
+    data_.reset(static_cast<T*>(::operator new[](static_cast<size_t>(count) * sizeof(T), std::align_val_t{64})));
+  }
+  T* data() const { return data_.get(); }
+  int64_t size() const { return count_; }
+  T& operator[](int64_t index) const { return data_.get()[index]; }
+
+ private:
+  std::unique_ptr<T[], AlignedDelete> data_;
+  int64_t count_ = 0;
+};
+
+// Inputs of a quantised product: the dequantised values and, where FP4 weights follow, their integer form.
+struct QuantizedBuffer {
+  Buffer<float> values;
+  Buffer<Fp8Chunk> chunks;
+};
+
+class Workspace {
+ public:
+  // For steps of at most `max_tokens` tokens in all, `max_context` positions per sequence (0: the model's).
+  Workspace(const Model& model, int64_t max_tokens, int64_t max_context = 0);
+
+  int64_t max_tokens() const { return max_tokens_; }
+  int64_t max_context() const { return max_context_; }
+
+  // ---- the step -----------------------------------------------------------------------------------------------------
+  Buffer<int64_t> position;    // [T]
+  Buffer<int32_t> segment;     // [T] index into batch.segments
+  std::vector<int64_t> first;  // [segments] first token of each
+
+  // Rotary tables at the tokens' positions, [T, r/2]: of layers without compression and of those with.
+  Buffer<float> cos_plain, sin_plain, cos_compressed, sin_compressed;
+
+  // ---- streams and hyper-connections -----------------------------------------------------------------------------
+  Buffer<float> streams;  // [T, S*D]
+  Buffer<float> mix;      // [T, (2+S)S]
+  Buffer<float> post;     // [T, S]
+  Buffer<float> comb;     // [T, S*S]
+  Buffer<float> x;        // [T, D] layer input
+  Buffer<float> x_norm;   // [T, D]
+  Buffer<float> y;        // [T, D] layer output
+  QuantizedBuffer x_q;    // [T, D]
+
+  // ---- attention -----------------------------------------------------------------------------------------------------
+  Buffer<float> qr, qr_q;                         // [T, q]
+  Buffer<float> q;                                // [T, H*d]
+  Buffer<float> kv;                               // [T, d]
+  Buffer<uint8_t> kv_rows;                        // [T] stored rows
+  Buffer<float> comp_kv, comp_score;              // [T, c*d]
+  Buffer<float> index_kv, index_score_in;         // [T, c*di]
+  Buffer<float> index_q;                          // [T, Hi*di]
+  Buffer<uint8_t> index_q_rows;                   // [T, Hi] stored rows
+  Buffer<float> index_w;                          // [T, Hi]
+  Buffer<float> index_scores;                     // a group of tokens x compressed rows
+  Buffer<int32_t> selected;                       // [T, topk] ascending
+  Buffer<int32_t> selected_count;                 // [T]
+  Buffer<float> o;                                // [T, H*d]
+  Buffer<float> grouped, grouped_q;               // [T, G*R]
+
+  // ---- mixture of experts ---------------------------------------------------------------------------------------
+  Buffer<float> router;            // [T, E]
+  Buffer<int32_t> expert_ids;      // [T, k]
+  Buffer<float> expert_weights;    // [T, k]
+  Buffer<int32_t> expert_first;    // [E+1] first row of each expert among the T*k rows sorted by expert
+  Buffer<int32_t> expert_rows;     // [T*k] token of each row
+  Buffer<int32_t> expert_row_of;   // [T, k] row of each (token, slot)
+  Buffer<float> expert_row_weight; // [T*k]
+  Buffer<float> gate, up;          // [T*k + T, F]: routed rows, then the shared expert's
+  QuantizedBuffer h_q;             // [T*k + T, F]
+  Buffer<float> expert_out;        // [T*k + T, D]
+  std::vector<MatMulArgs> jobs;
+
+  // ---- MTP -----------------------------------------------------------------------------------------------------------
+  Buffer<float> mtp_h, mtp_out;  // [T*S, D]; empty without MTP blocks
+
+  // ---- per thread -----------------------------------------------------------------------------------------------
+  struct Worker {
+    Buffer<float> attend;                // AttendScratchFloats(H, d)
+    std::vector<const uint8_t*> rows;    // rows a token attends to
+    std::vector<const uint8_t*> keys;    // indexer rows of a range
+    std::vector<int32_t> order;          // candidates of a top-k
+    std::vector<float> row;              // a compressed row being made
+  };
+  std::vector<Worker> workers;
+
+ private:
+  int64_t max_tokens_;
+  int64_t max_context_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_MODEL_WORKSPACE_H_
