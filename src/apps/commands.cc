@@ -1,9 +1,14 @@
 #include "apps/apps.h"
+#include "apps/tokenize.h"
+#include "apps/verify.h"
 
 namespace fathom {
 
 std::span<const Command> Commands() {
-  static constexpr std::span<const Command> kCommands = {};
+  static constexpr Command kCommands[] = {
+      {"tokenize", "show how text becomes tokens, or turn token ids into text", TokenizeMain},
+      {"verify", "compare this program with published reference data", VerifyMain},
+  };
   return kCommands;
 }
 

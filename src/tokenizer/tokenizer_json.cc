@@ -71,7 +71,7 @@ class Parser {
 
  private:
   Status Bad(std::string_view field, std::string_view what) const {
-    return DataLoss(field.empty() ? StrCat(name_, ": ", what, ".") : StrCat(name_, ": ", field, ": ", what, "."));
+    return DataLoss(field.empty() ? StrCat(name_, ": ", what) : StrCat(name_, ": ", field, ": ", what));
   }
 
   // A field that may be absent, null or equal to `neutral`.
@@ -328,10 +328,10 @@ class Parser {
 Result<TokenizerTables> ParseTokenizerJson(std::string_view json, const std::string& name) {
   if (json.size() > kMaxTokenizerFileBytes) {
     return DataLoss(
-        StrCat(name, ": the file has ", json.size(), " bytes, at most ", kMaxTokenizerFileBytes, " are accepted."));
+        StrCat(name, ": the file has ", json.size(), " bytes, at most ", kMaxTokenizerFileBytes, " are accepted"));
   }
   Result<Json> root = ParseJson(json, {.max_depth = 32});
-  if (!root.ok()) return DataLoss(StrCat(name, ": ", root.status().message(), "."));
+  if (!root.ok()) return DataLoss(StrCat(name, ": ", root.status().message()));
   return Parser(*root, name).Parse();
 }
 
