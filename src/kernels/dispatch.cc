@@ -1,6 +1,8 @@
 #include <atomic>
 
+#include "base/cpu_features.h"
 #include "kernels/kernels.h"
+#include "kernels/simd/tables.h"
 
 namespace fathom {
 namespace {
@@ -14,6 +16,16 @@ std::atomic<const KernelTable*>& Selected() {
 
 std::vector<const KernelTable*> SupportedKernels() {
   std::vector<const KernelTable*> tables = {&ReferenceKernels()};
+  const CpuFeatures& cpu = GetCpuFeatures();
+#if defined(__x86_64__)
+  if (cpu.avx2 && cpu.fma && cpu.f16c && cpu.bmi2) {
+    if (cpu.avx512) tables.push_back(&avx512::kKernels);
+  }
+#elif defined(__aarch64__)
+  if (cpu.neon && cpu.neon_fp16 && cpu.neon_dotprod) tables.push_back(&neon::kKernels);
+#else
+  static_cast<void>(cpu);
+#endif
   return tables;
 }
 

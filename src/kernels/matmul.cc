@@ -8,8 +8,8 @@
 namespace fathom {
 namespace {
 
-// Rows of one task: enough bytes to stream (prefetchers need some KB to start), few enough that a layer's smallest matrix
-// still feeds every thread. A multiple of 4 for the kernels' row tiles.
+// Rows of one task: enough bytes to stream (prefetchers need some KB to start), few enough that a layer's smallest
+// matrix still feeds every thread. A multiple of 4 for the kernels' row tiles.
 constexpr int64_t kTaskBytes = 32 * 1024;
 
 int64_t TaskRows(const Matrix& w) {
@@ -78,7 +78,8 @@ void QuantizeRows(ThreadPool& pool, const float* x, int64_t x_stride, int64_t ro
   const int64_t blocks = cols / 128;
   pool.ParallelFor(rows, std::max<int64_t>(1, 4096 / cols), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; ++row) {
-      Kernels().quantize_fp8(x + row * x_stride, cols, values + row * cols, chunks != nullptr ? chunks + row * blocks : nullptr);
+      Kernels().quantize_fp8(x + row * x_stride, cols, values + row * cols,
+                             chunks != nullptr ? chunks + row * blocks : nullptr);
     }
   });
 }

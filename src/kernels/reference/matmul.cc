@@ -37,7 +37,9 @@ int Fp4Doubled(const Matrix& w, int64_t row, int64_t col) {
   return static_cast<int>(2 * E2m1ToFloat((col & 1) != 0 ? byte >> 4 : byte & 15));
 }
 
-float Fp4Scale(const Matrix& w, int64_t row, int64_t col) { return PowerScale(w.scale[row * (w.cols / 32) + col / 32]); }
+float Fp4Scale(const Matrix& w, int64_t row, int64_t col) {
+  return PowerScale(w.scale[row * (w.cols / 32) + col / 32]);
+}
 
 // Calls dot(row, x row) for every output.
 template <typename DotFunction>
@@ -54,7 +56,8 @@ void ForEachOutput(const MatMulArgs& args, DotFunction dot) {
 template <typename Weight>
 float DotRow(const float* x, int64_t cols, Weight weight) {
   Lanes sum;
-  for (int64_t k = 0; k < (cols + 15) / 16 * 16; ++k) sum.Fma(k % 16, k < cols ? x[k] : 0.0f, k < cols ? weight(k) : 0.0f);
+  for (int64_t k = 0; k < (cols + 15) / 16 * 16; ++k)
+    sum.Fma(k % 16, k < cols ? x[k] : 0.0f, k < cols ? weight(k) : 0.0f);
   return sum.Sum();
 }
 
@@ -64,7 +67,9 @@ float DotRowScaled(const float* x, int64_t cols, int64_t block, Weight weight, S
   Lanes sum;
   for (int64_t begin = 0; begin < cols; begin += block) {
     Lanes part;
-    for (int64_t k = begin; k < std::min(cols, begin + block); ++k) part.Fma(k % 16, x[k], weight(k));
+    for (int64_t k = begin; k < std::min((cols + 15) / 16 * 16, begin + block); ++k) {
+      part.Fma(k % 16, k < cols ? x[k] : 0.0f, k < cols ? weight(k) : 0.0f);
+    }
     for (int64_t l = 0; l < 16; ++l) sum.Fma(l, part.lane[static_cast<size_t>(l)], scale(begin));
   }
   return sum.Sum();

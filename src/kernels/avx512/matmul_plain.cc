@@ -1,0 +1,2 @@
+#include "kernels/avx512/simd.h"
+#include "kernels/simd/matmul_plain.inl.h"  // after the primitives

@@ -1,0 +1,284 @@
+// simd.h (avx512) - the vector types and primitives that the kernels in kernels/simd/ are written over, for AVX-512
+// (F, BW, DQ, VL, VNNI, VBMI). The other instruction sets have a file of the same name with the same functions:
+//
+//   F32x16, I32x16    16 lanes; lane l holds columns l, l + 16, .. of a dot product
+//   Codes64           64 bytes of decoded FP4 weights, and what DotChunk() wants
+//
+// Only files of this folder may include it: they alone are compiled for the instruction set. Everything here and in
+// kernels/simd/ lives in the instruction set's own namespace, and no inline function of another header is called, so
+// that the linker can never put this code where another processor runs it.
+#ifndef FATHOM_KERNELS_AVX512_SIMD_H_
+#define FATHOM_KERNELS_AVX512_SIMD_H_
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/kernels.h"
+
+#define FATHOM_ISA avx512
+#define FATHOM_INLINE static inline __attribute__((always_inline))
+
+namespace fathom::avx512 {
+
+// Register tiles: 32 registers hold 4 x 4 running sums, the block's own sums and the operands.
+inline constexpr int kTileRows = 4;
+inline constexpr int kTileTokens = 4;
+
+struct F32x16 {
+  __m512 v;
+};
+struct I32x16 {
+  __m512i v;
+};
+
+FATHOM_INLINE __mmask16 FirstLanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+
+// ---- float32 ------------------------------------------------------------------------------------------------------
+
+FATHOM_INLINE F32x16 Zero() { return {_mm512_setzero_ps()}; }
+FATHOM_INLINE F32x16 Broadcast(float x) { return {_mm512_set1_ps(x)}; }
+// Any alignment; the First versions touch n in [0, 16] floats and give zeros beyond.
+FATHOM_INLINE F32x16 Load(const void* p) { return {_mm512_loadu_ps(p)}; }
+FATHOM_INLINE F32x16 LoadFirst(const void* p, int64_t n) { return {_mm512_maskz_loadu_ps(FirstLanes(n), p)}; }
+FATHOM_INLINE void Store(float* p, F32x16 a) { _mm512_storeu_ps(p, a.v); }
+FATHOM_INLINE void StoreFirst(float* p, int64_t n, F32x16 a) { _mm512_mask_storeu_ps(p, FirstLanes(n), a.v); }
+// Lanes n and above replaced by zero.
+FATHOM_INLINE F32x16 KeepFirst(F32x16 a, int64_t n) { return {_mm512_maskz_mov_ps(FirstLanes(n), a.v)}; }
+
+FATHOM_INLINE F32x16 Add(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
+FATHOM_INLINE F32x16 Sub(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+FATHOM_INLINE F32x16 Mul(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+FATHOM_INLINE F32x16 Div(F32x16 a, F32x16 b) { return {_mm512_div_ps(a.v, b.v)}; }
+// a * b + c, rounded once.
+FATHOM_INLINE F32x16 Fma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+// a > b ? a : b: b where one of them is NaN.
+FATHOM_INLINE F32x16 Greater(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
+// a < b ? a : b
+FATHOM_INLINE F32x16 Lesser(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
+FATHOM_INLINE F32x16 Abs(F32x16 a) { return {_mm512_abs_ps(a.v)}; }
+// a < b ? yes : no
+FATHOM_INLINE F32x16 IfLess(F32x16 a, F32x16 b, F32x16 yes, F32x16 no) {
+  return {_mm512_mask_mov_ps(no.v, _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), yes.v)};
+}
+// a is NaN ? yes : no
+FATHOM_INLINE F32x16 IfNan(F32x16 a, F32x16 yes, F32x16 no) {
+  return {_mm512_mask_mov_ps(no.v, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), yes.v)};
+}
+
+FATHOM_INLINE float MaxLane(F32x16 a) { return _mm512_reduce_max_ps(a.v); }
+
+// The lanes as a tree: l += l[+8], [+4], [+2], [+1].
+FATHOM_INLINE float TreeSum(F32x16 a) {
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+// Lane i = TreeSum(a[i]): four rounds that each fold two vectors into one.
+FATHOM_INLINE F32x16 TreeSums(const F32x16* a) {
+  // The folds deliver their inputs in bit-swapped order (q1 q0 e1 e0 -> q0 q1 e0 e1); reading them so undoes it.
+  const auto at = [a](int n) { return a[(n & 8) >> 1 | (n & 4) << 1 | (n & 2) >> 1 | (n & 1) << 1].v; };
+  __m512 eight[8];
+  for (int i = 0; i < 8; ++i) {
+    const __m512 x = at(i);
+    const __m512 y = at(i + 8);
+    eight[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xEE));
+  }
+  __m512 four[4];
+  for (int i = 0; i < 4; ++i) {
+    four[i] = _mm512_add_ps(_mm512_shuffle_f32x4(eight[i], eight[i + 4], 0x88),
+                            _mm512_shuffle_f32x4(eight[i], eight[i + 4], 0xDD));
+  }
+  __m512 two[2];
+  for (int i = 0; i < 2; ++i) {
+    const __m512d x = _mm512_castps_pd(four[i]);
+    const __m512d y = _mm512_castps_pd(four[i + 2]);
+    two[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)), _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+  }
+  return {_mm512_add_ps(_mm512_shuffle_ps(two[0], two[1], 0x88), _mm512_shuffle_ps(two[0], two[1], 0xDD))};
+}
+
+// ---- int32 --------------------------------------------------------------------------------------------------------
+
+FATHOM_INLINE I32x16 BroadcastInt(int32_t x) { return {_mm512_set1_epi32(x)}; }
+FATHOM_INLINE I32x16 LoadInt(const void* p) { return {_mm512_loadu_si512(p)}; }
+FATHOM_INLINE void StoreInt(int32_t* p, I32x16 a) { _mm512_storeu_si512(p, a.v); }
+FATHOM_INLINE I32x16 AddInt(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
+FATHOM_INLINE I32x16 SubInt(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
+FATHOM_INLINE I32x16 And(I32x16 a, I32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
+FATHOM_INLINE I32x16 Or(I32x16 a, I32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
+template <int kBits>
+FATHOM_INLINE I32x16 ShiftLeft(I32x16 a) {
+  return {_mm512_slli_epi32(a.v, kBits)};
+}
+// Arithmetic: the sign is kept.
+template <int kBits>
+FATHOM_INLINE I32x16 ShiftRight(I32x16 a) {
+  return {_mm512_srai_epi32(a.v, kBits)};
+}
+template <int kBits>
+FATHOM_INLINE I32x16 ShiftRightUnsigned(I32x16 a) {
+  return {_mm512_srli_epi32(a.v, kBits)};
+}
+FATHOM_INLINE I32x16 Bits(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
+FATHOM_INLINE F32x16 FromBits(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
+FATHOM_INLINE F32x16 ToFloat(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
+// Towards zero.
+FATHOM_INLINE I32x16 ToInt(F32x16 a) { return {_mm512_cvttps_epi32(a.v)}; }
+FATHOM_INLINE bool AnyBit(I32x16 a) { return _mm512_test_epi32_mask(a.v, a.v) != 0; }
+// The low byte of every lane.
+FATHOM_INLINE void StoreLowBytes(void* p, I32x16 a) {
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+
+// ---- weights as floats ----------------------------------------------------------------------------------------------
+
+FATHOM_INLINE F32x16 DecodeBf16(const uint8_t* p) {
+  const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(codes), 16))};
+}
+FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
+  const __m256i codes = _mm256_maskz_loadu_epi16(FirstLanes(n), p);
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(codes), 16))};
+}
+
+// E4M3 codes without sign as BF16 numbers, split into low and high bytes; NaN counts as 480.
+struct Fp8Tables {
+  alignas(64) uint8_t low[128];
+  alignas(64) uint8_t high[128];
+  // Where each code goes so that two byte unpacks and the two halves of a dword deliver 16 consecutive ones.
+  alignas(64) uint8_t order[64];
+};
+
+constexpr Fp8Tables MakeFp8Tables() {
+  Fp8Tables t{};
+  for (int code = 0; code < 128; ++code) {
+    int exponent = code >> 3;
+    int mantissa = code & 7;
+    int bf16 = ((exponent + 120) << 7) | (mantissa << 4);
+    if (exponent == 0) {
+      // mantissa * 2^-9 = 2^-6 * mantissa / 8: shift the leading one out.
+      bf16 = 0;
+      if (mantissa != 0) {
+        exponent = 121;
+        while ((mantissa & 8) == 0) {
+          mantissa <<= 1;
+          --exponent;
+        }
+        bf16 = (exponent << 7) | ((mantissa & 7) << 4);
+      }
+    }
+    t.low[code] = static_cast<uint8_t>(bf16 & 255);
+    t.high[code] = static_cast<uint8_t>(bf16 >> 8);
+  }
+  for (int q = 0; q < 4; ++q) {
+    for (int j = 0; j < 4; ++j) {
+      for (int vector = 0; vector < 4; ++vector) {
+        t.order[16 * q + 8 * (vector >> 1) + 2 * j + (vector & 1)] = static_cast<uint8_t>(16 * vector + 4 * q + j);
+      }
+    }
+  }
+  return t;
+}
+inline constexpr Fp8Tables kFp8Tables = MakeFp8Tables();
+
+FATHOM_INLINE void DecodeFp8Codes(__m512i codes, F32x16* out) {
+  // Two 128-entry look-ups and one shuffle give 64 numbers: half the instructions of the route over FP16.
+  const __m512i p = _mm512_permutexvar_epi8(_mm512_load_si512(kFp8Tables.order), codes);
+  const __m512i low =
+      _mm512_permutex2var_epi8(_mm512_load_si512(kFp8Tables.low), p, _mm512_load_si512(kFp8Tables.low + 64));
+  const __m512i magnitude =
+      _mm512_permutex2var_epi8(_mm512_load_si512(kFp8Tables.high), p, _mm512_load_si512(kFp8Tables.high + 64));
+  const __m512i high = _mm512_ternarylogic_epi32(magnitude, p, _mm512_set1_epi8(-128), 0xF8);  // magnitude | (p & sign)
+  const __m512i a = _mm512_unpacklo_epi8(low, high);
+  const __m512i b = _mm512_unpackhi_epi8(low, high);
+  const __m512i upper = _mm512_set1_epi32(static_cast<int32_t>(0xFFFF0000u));
+  out[0].v = _mm512_castsi512_ps(_mm512_slli_epi32(a, 16));
+  out[1].v = _mm512_castsi512_ps(_mm512_and_si512(a, upper));
+  out[2].v = _mm512_castsi512_ps(_mm512_slli_epi32(b, 16));
+  out[3].v = _mm512_castsi512_ps(_mm512_and_si512(b, upper));
+}
+// 64 E4M3 codes as floats, 16 consecutive ones a vector.
+FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) { DecodeFp8Codes(_mm512_loadu_si512(codes), out); }
+// n in [1, 63] codes; zeros beyond.
+FATHOM_INLINE void DecodeFp8First(const uint8_t* codes, int64_t n, F32x16* out) {
+  DecodeFp8Codes(_mm512_maskz_loadu_epi8((uint64_t{1} << n) - 1, codes), out);
+}
+
+// E2M1 nibbles of 32 columns (16 bytes) as floats. Negative zero counts as zero.
+FATHOM_INLINE void DecodeFp4ToFloat(const uint8_t* nibbles, F32x16* out) {
+  const __m128i doubled = _mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(nibbles));
+  const __m128i mask = _mm_set1_epi8(15);
+  const __m128i even = _mm_shuffle_epi8(doubled, _mm_and_si128(bytes, mask));
+  const __m128i odd = _mm_shuffle_epi8(doubled, _mm_and_si128(_mm_srli_epi16(bytes, 4), mask));
+  const __m512 half = _mm512_set1_ps(0.5f);
+  out[0].v = _mm512_mul_ps(half, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_unpacklo_epi8(even, odd))));
+  out[1].v = _mm512_mul_ps(half, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_unpackhi_epi8(even, odd))));
+}
+
+// ---- FP4 against quantised input ------------------------------------------------------------------------------------
+
+// 128 weights of one row as 2w + 12: the even columns, then the odd ones (the order of Fp8Chunk's planes).
+struct Codes64 {
+  __m512i even;
+  __m512i odd;
+};
+
+FATHOM_INLINE Codes64 DecodeFp4(const uint8_t* nibbles) {
+  // vpermb looks at six bits of an index. The table repeats every 16 entries, so the other nibble need not be masked.
+  const __m512i table =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+  const __m512i bytes = _mm512_loadu_si512(nibbles);
+  return {_mm512_permutexvar_epi8(bytes, table), _mm512_permutexvar_epi8(_mm512_srli_epi16(bytes, 4), table)};
+}
+
+// Four E8M0 codes as floats, each in four lanes.
+FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {
+  int32_t four;
+  std::memcpy(&four, codes, 4);
+  // Byte g of the four to the top byte of every dword of quarter g; one bit down is the exponent field.
+  const __m512i spread = _mm512_set_epi8(3, -1, -1, -1, 3, -1, -1, -1, 3, -1, -1, -1, 3, -1, -1, -1,  //
+                                         2, -1, -1, -1, 2, -1, -1, -1, 2, -1, -1, -1, 2, -1, -1, -1,  //
+                                         1, -1, -1, -1, 1, -1, -1, -1, 1, -1, -1, -1, 1, -1, -1, -1,  //
+                                         0, -1, -1, -1, 0, -1, -1, -1, 0, -1, -1, -1, 0, -1, -1, -1);
+  return {_mm512_castsi512_ps(_mm512_srli_epi32(_mm512_shuffle_epi8(_mm512_set1_epi32(four), spread), 1))};
+}
+
+// start + the lanes' sums of code * plane.
+FATHOM_INLINE __m512i DotPlane(__m512i start, Codes64 w, const int8_t* plane) {
+  const __m512i even = _mm512_dpbusd_epi32(start, w.even, _mm512_load_si512(plane));
+  return _mm512_dpbusd_epi32(even, w.odd, _mm512_load_si512(plane + 64));
+}
+// Per lane of 8 columns: sum X * 2w.
+FATHOM_INLINE I32x16 DotChunk(Codes64 w, const Fp8Chunk& x) {
+  const __m512i high = DotPlane(_mm512_setzero_si512(), w, x.high);
+  const __m512i low = DotPlane(_mm512_load_si512(x.offset), w, x.low);
+  return {_mm512_add_epi32(_mm512_slli_epi32(high, 8), low)};
+}
+// Per lane: sum residual * 2w.
+FATHOM_INLINE I32x16 DotChunkResidual(Codes64 w, const Fp8Chunk& x) {
+  return {DotPlane(_mm512_load_si512(x.residual_offset), w, x.residual)};
+}
+// Per lane of 8 columns: the sum of a plane.
+FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {
+  const __m512i ones = _mm512_set1_epi8(1);
+  return {DotPlane(_mm512_setzero_si512(), {ones, ones}, plane)};
+}
+
+// 128 bytes: those at even places first, then those at odd ones.
+FATHOM_INLINE void SplitEvenOdd(const uint8_t* in, int8_t* out) {
+  for (int half = 0; half < 2; ++half) {
+    const __m512i bytes = _mm512_loadu_si512(in + 64 * half);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 32 * half), _mm512_cvtepi16_epi8(bytes));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 64 + 32 * half),
+                        _mm512_cvtepi16_epi8(_mm512_srli_epi16(bytes, 8)));
+  }
+}
+
+}  // namespace fathom::avx512
+
+#endif  // FATHOM_KERNELS_AVX512_SIMD_H_

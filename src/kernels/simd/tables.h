@@ -1,0 +1,45 @@
+// tables.h - the kernels of each instruction set, for the files that fill and choose the tables.
+#ifndef FATHOM_KERNELS_SIMD_TABLES_H_
+#define FATHOM_KERNELS_SIMD_TABLES_H_
+
+#include "kernels/kernels.h"
+
+#define FATHOM_DECLARE_KERNELS(isa)                                                \
+  namespace isa {                                                                  \
+  void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks); \
+  void MatMulFp4(const MatMulArgs& args);                                          \
+  void MatMulFp4F32(const MatMulArgs& args);                                       \
+  void MatMulFp8(const MatMulArgs& args);                                          \
+  void MatMulBf16(const MatMulArgs& args);                                         \
+  void MatMulF32(const MatMulArgs& args);                                          \
+  float SumOfSquares(const float* x, int64_t cols);                                \
+  void Attend(const AttendArgs& args);                                             \
+  void IndexScores(const IndexScoreArgs& args);                                    \
+  inline constexpr KernelTable kKernels = {                                        \
+      .name = #isa,                                                                \
+      .quantize_fp8 = QuantizeFp8,                                                 \
+      .matmul_fp4 = MatMulFp4,                                                     \
+      .matmul_fp4_f32 = MatMulFp4F32,                                              \
+      .matmul_fp8 = MatMulFp8,                                                     \
+      .matmul_bf16 = MatMulBf16,                                                   \
+      .matmul_f32 = MatMulF32,                                                     \
+      .sum_of_squares = SumOfSquares,                                              \
+      .attend = Attend,                                                            \
+      .index_scores = IndexScores,                                                 \
+  };                                                                               \
+  }
+
+namespace fathom {
+
+#if defined(__x86_64__)
+FATHOM_DECLARE_KERNELS(avx2)
+FATHOM_DECLARE_KERNELS(avx512)
+#elif defined(__aarch64__)
+FATHOM_DECLARE_KERNELS(neon)
+#endif
+
+}  // namespace fathom
+
+#undef FATHOM_DECLARE_KERNELS
+
+#endif  // FATHOM_KERNELS_SIMD_TABLES_H_

@@ -1,0 +1,186 @@
+// Every table's products against the reference, bit for bit.
+#include <numeric>
+
+#include "base/strings.h"
+#include "tests/kernels/cases.h"
+
+namespace fathom {
+namespace {
+
+using test::Codes;
+using test::Inputs;
+
+struct Case {
+  int64_t rows;
+  int64_t cols;
+  int64_t tokens;
+  int64_t row_begin = 0;
+  int64_t row_end = -1;  // -1: rows
+  Codes codes = Codes::kUsual;
+  Inputs inputs = Inputs::kUsual;
+  int64_t misalignment = 0;
+  bool gather = false;
+  bool round_weights = false;
+};
+
+using Product = void (*KernelTable::*)(const MatMulArgs&);
+
+void Compare(Product product, WeightType type, ScaleType scale_type, bool quantized, const Case& c) {
+  const test::RandomMatrix w(type, scale_type, c.rows, c.cols, c.codes, 7, c.misalignment);
+  const int64_t x_count = c.tokens + 3;
+  const std::vector<float> x = test::RandomFloats(x_count * c.cols, c.inputs, 8);
+  test::QuantizedInputs q;
+  MatMulArgs args;
+  args.w = &w.matrix;
+  args.row_begin = c.row_begin;
+  args.row_end = c.row_end < 0 ? c.rows : c.row_end;
+  args.x.values = x.data();
+  if (quantized) {
+    q = test::Quantize(ReferenceKernels(), x, x_count, c.cols);
+    args.x.values = q.values.data();
+    args.x.chunks = q.chunks.data();
+  }
+  args.x.stride = c.cols;
+  args.x.rows = x_count;
+  args.x.cols = c.cols;
+  std::vector<int32_t> gather;
+  if (c.gather) {
+    for (int64_t t = 0; t < c.tokens; ++t) gather.push_back(static_cast<int32_t>((t * 5 + 2) % x_count));
+    args.x_rows = gather.data();
+  }
+  args.tokens = c.tokens;
+  args.y_stride = c.rows + 5;
+  args.round_weights = c.round_weights;
+
+  // What lies outside [row_begin, row_end) must stay.
+  std::vector<float> expected(static_cast<size_t>(c.tokens * args.y_stride), -7.5f);
+  args.y = expected.data();
+  (ReferenceKernels().*product)(args);
+  for (const KernelTable* table : test::FastTables()) {
+    std::vector<float> found(expected.size(), -7.5f);
+    args.y = found.data();
+    (table->*product)(args);
+    test::ExpectSameBits(
+        expected, found,
+        StrCat(table->name, " ", c.rows, "x", c.cols, " tokens ", c.tokens, " rows ", args.row_begin, "..",
+               args.row_end, " codes ", static_cast<int>(c.codes), " inputs ", static_cast<int>(c.inputs)));
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+// Rows that start and end anywhere, odd token counts, misaligned weights, gathered inputs, hostile numbers.
+std::vector<Case> Cases(const std::vector<int64_t>& widths) {
+  std::vector<Case> cases;
+  for (const int64_t cols : widths) {
+    for (const int64_t rows : {1, 3, 4, 7, 19}) cases.push_back({.rows = rows, .cols = cols, .tokens = 1});
+    for (int64_t tokens = 0; tokens <= 17; ++tokens) cases.push_back({.rows = 13, .cols = cols, .tokens = tokens});
+    cases.push_back({.rows = 150, .cols = cols, .tokens = 1, .row_begin = 121, .row_end = 142});
+    cases.push_back({.rows = 150, .cols = cols, .tokens = 5, .row_begin = 121, .row_end = 142});
+    cases.push_back({.rows = 9, .cols = cols, .tokens = 70, .row_begin = 2, .row_end = 9});
+    for (const int64_t tokens : {1, 2, 6}) {
+      cases.push_back({.rows = 11, .cols = cols, .tokens = tokens, .misalignment = 1, .gather = true});
+      for (const Inputs inputs : {Inputs::kSpread, Inputs::kZero, Inputs::kSpecial}) {
+        for (const Codes codes : {Codes::kUsual, Codes::kExtreme, Codes::kZero}) {
+          cases.push_back({.rows = 10, .cols = cols, .tokens = tokens, .codes = codes, .inputs = inputs});
+        }
+      }
+    }
+  }
+  return cases;
+}
+
+TEST(MatMul, Fp4IsTheReferenceBitForBit) {
+  for (const Case& c : Cases({128, 256, 2176})) {
+    Compare(&KernelTable::matmul_fp4, WeightType::kFp4, ScaleType::kE8m0, true, c);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(MatMul, Fp4ExactIsTheReferenceBitForBit) {
+  for (const Case& c : Cases({32, 96, 512, 1056})) {
+    Compare(&KernelTable::matmul_fp4_f32, WeightType::kFp4, ScaleType::kE8m0, false, c);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(MatMul, Fp8IsTheReferenceBitForBit) {
+  for (const Case& c : Cases({8, 72, 128, 200, 576, 1024})) {
+    Compare(&KernelTable::matmul_fp8, WeightType::kFp8, ScaleType::kE8m0, false, c);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(MatMul, Fp8WithFloatScalesIsTheReferenceBitForBit) {
+  for (Case c : Cases({72, 128, 200, 576})) {
+    Compare(&KernelTable::matmul_fp8, WeightType::kFp8, ScaleType::kF32, false, c);
+    c.round_weights = true;
+    Compare(&KernelTable::matmul_fp8, WeightType::kFp8, ScaleType::kF32, false, c);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(MatMul, RoundingWithPowerScalesChangesNothing) {
+  Compare(&KernelTable::matmul_fp8, WeightType::kFp8, ScaleType::kE8m0, false,
+          {.rows = 20, .cols = 256, .tokens = 3, .round_weights = true});
+}
+
+TEST(MatMul, Bf16IsTheReferenceBitForBit) {
+  for (const Case& c : Cases({1, 16, 72, 200, 576, 1000})) {
+    Compare(&KernelTable::matmul_bf16, WeightType::kBf16, ScaleType::kNone, false, c);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(MatMul, F32IsTheReferenceBitForBit) {
+  for (const Case& c : Cases({1, 16, 72, 200, 576, 1000})) {
+    Compare(&KernelTable::matmul_f32, WeightType::kF32, ScaleType::kNone, false, c);
+    if (HasFatalFailure()) return;
+  }
+}
+
+// The widths of DeepSeek-V4: 1024, 2048, 4096, 7168, 8192, 16384, on a slice of the rows.
+TEST(MatMul, ModelShapes) {
+  for (const int64_t cols : {1024, 2048, 4096, 7168, 16384}) {
+    for (const int64_t tokens : {1, 3}) {
+      const Case c = {.rows = 256, .cols = cols, .tokens = tokens, .row_begin = 120, .row_end = 140};
+      Compare(&KernelTable::matmul_fp4, WeightType::kFp4, ScaleType::kE8m0, true, c);
+      Compare(&KernelTable::matmul_fp8, WeightType::kFp8, ScaleType::kE8m0, true, c);
+      Compare(&KernelTable::matmul_bf16, WeightType::kBf16, ScaleType::kNone, false, c);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// Every E4M3 and E2M1 code times every other place of a step: column k holds code k, the input picks one column.
+TEST(MatMul, EveryFp8CodeIsDecodedExactly) {
+  for (const KernelTable* table : test::FastTables()) {
+    for (int rotate = 0; rotate < 64; ++rotate) {
+      std::vector<uint8_t> codes(256);
+      std::iota(codes.begin(), codes.end(), static_cast<uint8_t>(rotate));
+      const std::vector<uint8_t> scale = {127, 127};
+      const Matrix w = {.data = codes.data(),
+                        .scale = scale.data(),
+                        .type = WeightType::kFp8,
+                        .scale_type = ScaleType::kE8m0,
+                        .rows = 1,
+                        .cols = 256};
+      for (int k = rotate % 4; k < 256; k += 4) {
+        std::vector<float> x(256, 0.0f);
+        x[static_cast<size_t>(k)] = 1;
+        float y = 0;
+        table->matmul_fp8({.w = &w,
+                           .row_end = 1,
+                           .x = {.values = x.data(), .stride = 256, .rows = 1, .cols = 256},
+                           .tokens = 1,
+                           .y = &y,
+                           .y_stride = 1});
+        const uint8_t code = codes[static_cast<size_t>(k)];
+        const float expected = (code & 0x7F) == 0x7F ? ((code & 0x80) != 0 ? -480.0f : 480.0f) : E4m3ToFloat(code);
+        ASSERT_EQ(y, expected) << table->name << " code " << int{code} << " column " << k;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fathom

@@ -1,0 +1,97 @@
+// Q8_128 and its integer form, and the sum of squares.
+#include "base/strings.h"
+#include "tests/kernels/cases.h"
+
+namespace fathom {
+namespace {
+
+using test::Inputs;
+
+void ExpectSameChunk(const Fp8Chunk& expected, const Fp8Chunk& found, const std::string& what) {
+  EXPECT_EQ(0, std::memcmp(expected.high, found.high, sizeof found.high)) << what;
+  EXPECT_EQ(0, std::memcmp(expected.low, found.low, sizeof found.low)) << what;
+  EXPECT_EQ(0, std::memcmp(expected.residual, found.residual, sizeof found.residual)) << what;
+  EXPECT_EQ(0, std::memcmp(expected.offset, found.offset, sizeof found.offset)) << what;
+  EXPECT_EQ(0, std::memcmp(expected.residual_offset, found.residual_offset, sizeof found.residual_offset)) << what;
+  EXPECT_EQ(expected.scale, found.scale) << what;
+  EXPECT_EQ(expected.wide, found.wide) << what;
+}
+
+void CompareRow(const std::vector<float>& x) {
+  const auto cols = static_cast<int64_t>(x.size());
+  const test::QuantizedInputs expected = test::Quantize(ReferenceKernels(), x, 1, cols);
+  for (const KernelTable* table : test::FastTables()) {
+    const test::QuantizedInputs found = test::Quantize(*table, x, 1, cols);
+    test::ExpectSameBits(expected.values, found.values, table->name);
+    for (size_t c = 0; c < expected.chunks.size(); ++c) {
+      ExpectSameChunk(expected.chunks[c], found.chunks[c], StrCat(table->name, " chunk ", c));
+    }
+    std::vector<float> in_place = x;
+    table->quantize_fp8(in_place.data(), cols, in_place.data(), nullptr);
+    test::ExpectSameBits(expected.values, in_place, StrCat(table->name, " in place"));
+  }
+}
+
+TEST(QuantizeFp8, RandomRows) {
+  for (const Inputs inputs : {Inputs::kUsual, Inputs::kSpread, Inputs::kZero, Inputs::kSpecial}) {
+    for (uint32_t seed = 0; seed < 40; ++seed) {
+      CompareRow(test::RandomFloats(128 * (1 + seed % 5), inputs, seed));
+      if (HasFailure()) return;
+    }
+  }
+}
+
+// Every border between two codes, and the floats on either side of it, at a scale of 1.
+TEST(QuantizeFp8, EveryBorder) {
+  std::vector<float> borders;
+  for (int code = 0; code < 0x7E; ++code) {
+    const float middle = (E4m3ToFloat(static_cast<uint8_t>(code)) + E4m3ToFloat(static_cast<uint8_t>(code + 1))) / 2;
+    for (const float value : {middle, std::nextafter(middle, 0.0f), std::nextafter(middle, 1000.0f)}) {
+      borders.push_back(value);
+      borders.push_back(-value);
+    }
+  }
+  std::vector<float> x;
+  for (const float value : borders) {
+    if (x.size() % 128 == 0) x.push_back(448.0f);  // sets the scale
+    x.push_back(value);
+  }
+  x.resize((x.size() + 127) / 128 * 128);
+  CompareRow(x);
+}
+
+// The two ends of the scale: amax at and below its floor, and the largest float.
+TEST(QuantizeFp8, ScaleAtItsEnds) {
+  for (const float amax : {0.0f, 1e-45f, 1e-10f, 9.99e-5f, 1e-4f, 1.01e-4f, 448.0f, 448.1f, 3.4e38f, INFINITY}) {
+    std::vector<float> x(128);
+    for (size_t k = 0; k < x.size(); ++k) x[k] = (k % 3 == 0 ? -1.0f : 1.0f) * amax / static_cast<float>(k + 1);
+    CompareRow(x);
+  }
+}
+
+// The integer form holds the quantised values exactly.
+TEST(QuantizeFp8, ChunksHoldTheValues) {
+  for (const KernelTable* table : SupportedKernels()) {
+    const std::vector<float> x = test::RandomFloats(512, Inputs::kSpread, 3);
+    const test::QuantizedInputs q = test::Quantize(*table, x, 1, 512);
+    for (size_t k = 0; k < x.size(); ++k) {
+      const Fp8Chunk& chunk = q.chunks[k / 128];
+      const size_t at = (k % 2) * 64 + k % 128 / 2;
+      const double units = 256.0 * chunk.high[at] + chunk.low[at] + chunk.residual[at] / 8.0;
+      EXPECT_EQ(units * 0x1p-6 * chunk.scale, q.values[k]) << table->name << " " << k;
+    }
+  }
+}
+
+TEST(SumOfSquares, IsTheReferenceBitForBit) {
+  for (int64_t cols = 0; cols <= 300; ++cols) {
+    const std::vector<float> x = test::RandomFloats(cols, Inputs::kUsual, static_cast<uint32_t>(cols));
+    const float expected = ReferenceKernels().sum_of_squares(x.data(), cols);
+    for (const KernelTable* table : test::FastTables()) {
+      EXPECT_EQ(expected, table->sum_of_squares(x.data(), cols)) << table->name << " " << cols;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fathom
