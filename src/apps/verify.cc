@@ -12,6 +12,7 @@ namespace fathom {
 namespace {
 
 constexpr Command kKinds[] = {
+    {"golden", "arrays recorded by the reference implementation", VerifyGoldenMain},
     {"tokenizer", "vectors of text and token ids", VerifyTokenizerMain},
 };
 
