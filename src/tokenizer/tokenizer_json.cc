@@ -217,7 +217,9 @@ class Parser {
     std::unordered_map<std::string_view, int32_t> added;
     for (const AddedToken& token : tables_.added) added.emplace(token.content, token.id);
     id_of_.reserve(vocab->members().size());
-    for (const auto& [entry, value] : vocab->members()) {
+    for (const Json::Member& member : vocab->members()) {
+      const std::string& entry = member.first;
+      const Json& value = member.second;
       const auto field = [&] { return StrCat("model.vocab[", Quote(entry), "]"); };
       const std::optional<int32_t> id = IdOf(&value);
       if (!id) {
