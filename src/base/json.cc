@@ -1,12 +1,8 @@
 #include "base/json.h"
 
-#include <rapidjson/error/en.h>
-#include <rapidjson/memorystream.h>
-#include <rapidjson/reader.h>
-
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <unordered_map>
 
 #include "base/strings.h"
 
@@ -92,9 +88,7 @@ std::vector<Json::Member>& Json::members() {
   return members_;
 }
 
-bool Json::is_integer() const {
-  return is_number() && text_.find_first_not_of("-0123456789") == std::string::npos;
-}
+bool Json::is_integer() const { return is_number() && text_.find_first_not_of("-0123456789") == std::string::npos; }
 
 std::optional<int64_t> Json::AsInt() const {
   if (!is_number()) return std::nullopt;
@@ -111,6 +105,30 @@ std::optional<int64_t> Json::AsInt() const {
   return static_cast<int64_t>(*real);
 }
 
+namespace {
+
+// Whether the decimal number `text`, known to be out of a double's range, is too large rather than too small.
+bool TooLarge(std::string_view text) {
+  const size_t mark = text.find_first_of("eE");
+  if (mark != std::string_view::npos) {
+    // An exponent that decides against the digits before it would need as many zeros as its value.
+    const char* begin = text.data() + mark + (text[mark + 1] == '+' ? 2 : 1);
+    const char* end = text.data() + text.size();
+    int64_t exponent = 0;
+    const bool fits = std::from_chars(begin, end, exponent).ec == std::errc();
+    if (!fits) return *begin != '-';
+    const std::string_view mantissa = text.substr(0, mark);
+    const size_t point = std::min(mantissa.find('.'), mantissa.size());
+    const size_t first = mantissa.find_first_of("123456789");
+    const auto place = static_cast<int64_t>(point) - static_cast<int64_t>(first);
+    return place + exponent > 0;
+  }
+  const size_t first = text.find_first_of("123456789");
+  return first < std::min(text.find('.'), text.size());
+}
+
+}  // namespace
+
 std::optional<double> Json::AsDouble() const {
   if (!is_number()) return std::nullopt;
   if (text_ == "NaN") return std::nan("");
@@ -118,7 +136,9 @@ std::optional<double> Json::AsDouble() const {
   if (text_ == "-Infinity") return -HUGE_VAL;
   double value = 0;
   const auto parsed = std::from_chars(text_.data(), text_.data() + text_.size(), value);
-  if (parsed.ec == std::errc::result_out_of_range) return text_.front() == '-' ? -HUGE_VAL : HUGE_VAL;
+  if (parsed.ec == std::errc::result_out_of_range) {
+    return std::copysign(TooLarge(text_) ? HUGE_VAL : 0.0, text_.front() == '-' ? -1.0 : 1.0);
+  }
   if (parsed.ec != std::errc()) return std::nullopt;
   return value;
 }
@@ -233,133 +253,6 @@ void Write(const Json& json, int indent, std::string* out) {
   }
 }
 
-// Builds a Json from RapidJSON's events on an explicit stack, so that depth is bounded by us and not by the C stack.
-class Builder {
- public:
-  explicit Builder(int max_depth) : max_depth_(max_depth) {}
-
-  bool Null() { return Add(Json()); }
-  bool Bool(bool value) { return Add(Json::Bool(value)); }
-  bool RawNumber(const char* text, rapidjson::SizeType size, bool) { return Add(Json::Number(std::string(text, size))); }
-  bool String(const char* text, rapidjson::SizeType size, bool) { return Add(Json::String(std::string(text, size))); }
-  bool StartObject() { return Push(Json::Object()); }
-  bool StartArray() { return Push(Json::Array()); }
-  bool EndObject(rapidjson::SizeType) { return Pop(); }
-  bool EndArray(rapidjson::SizeType) { return Pop(); }
-  bool Key(const char* text, rapidjson::SizeType size, bool) {
-    stack_.back().key.assign(text, size);
-    return true;
-  }
-  // Never called: kParseNumbersAsStringsFlag routes every number to RawNumber.
-  bool Int(int) { return false; }
-  bool Uint(unsigned) { return false; }
-  bool Int64(int64_t) { return false; }
-  bool Uint64(uint64_t) { return false; }
-  bool Double(double) { return false; }
-
-  bool too_deep() const { return too_deep_; }
-  Json Take() { return std::move(root_); }
-
- private:
-  struct Frame {
-    Json value;
-    std::string key;
-    std::unordered_map<std::string, size_t> index;  // of member names, once an object is large
-  };
-
-  bool Push(Json value) {
-    if (static_cast<int>(stack_.size()) >= max_depth_) {
-      too_deep_ = true;
-      return false;
-    }
-    stack_.push_back({std::move(value), {}, {}});
-    return true;
-  }
-
-  bool Pop() {
-    Json done = std::move(stack_.back().value);
-    stack_.pop_back();
-    return Add(std::move(done));
-  }
-
-  bool Add(Json value) {
-    if (stack_.empty()) {
-      root_ = std::move(value);
-      return true;
-    }
-    Frame& frame = stack_.back();
-    if (frame.value.is_array()) {
-      frame.value.items().push_back(std::move(value));
-    } else {
-      AddMember(&frame, std::move(value));
-    }
-    return true;
-  }
-
-  // Duplicate keys must be found in objects of 10^5 members too (tokenizer vocabularies): linear search for small ones,
-  // an index beyond.
-  static void AddMember(Frame* frame, Json value) {
-    constexpr size_t kLinear = 16;
-    auto& members = frame->value.members();
-    if (members.size() < kLinear) {
-      frame->value.Set(std::move(frame->key), std::move(value));
-      return;
-    }
-    if (frame->index.empty()) {
-      for (size_t i = 0; i < members.size(); ++i) frame->index.emplace(members[i].first, i);
-    }
-    const auto [slot, inserted] = frame->index.emplace(frame->key, members.size());
-    if (inserted) {
-      members.emplace_back(std::move(frame->key), std::move(value));
-    } else {
-      members[slot->second].second = std::move(value);
-    }
-  }
-
-  int max_depth_;
-  bool too_deep_ = false;
-  std::vector<Frame> stack_;
-  Json root_;
-};
-
-// The four hex digits of a \uXXXX escape at text[at] (just after the 'u'), or -1.
-int HexEscape(std::string_view text, size_t at) {
-  if (at + 4 > text.size()) return -1;
-  int value = 0;
-  const auto parsed = std::from_chars(text.data() + at, text.data() + at + 4, value, 16);
-  return parsed.ec == std::errc() && parsed.ptr == text.data() + at + 4 ? value : -1;
-}
-
-// RapidJSON refuses an escaped lone surrogate; the tokenizer's rule is to read it as U+FFFD. Returns true and the
-// repaired text if there was one.
-bool RepairLoneSurrogates(std::string_view text, std::string* repaired) {
-  bool changed = false;
-  for (size_t i = 0; i + 1 < text.size(); ++i) {
-    if (text[i] != '\\') continue;
-    if (text[i + 1] != 'u') {
-      ++i;  // skip the escaped character, which may be a backslash
-      continue;
-    }
-    const int code = HexEscape(text, i + 2);
-    if (code < 0xD800 || code > 0xDFFF) {
-      ++i;
-      continue;
-    }
-    const bool high = code < 0xDC00;
-    const bool pair = high && i + 7 < text.size() && text[i + 6] == '\\' && text[i + 7] == 'u' &&
-                      HexEscape(text, i + 8) >= 0xDC00 && HexEscape(text, i + 8) <= 0xDFFF;
-    if (pair) {
-      i += 11;
-      continue;
-    }
-    if (!changed) repaired->assign(text);
-    changed = true;
-    repaired->replace(i + 2, 4, "fffd");
-    i += 5;
-  }
-  return changed;
-}
-
 }  // namespace
 
 std::string Json::Dump() const {
@@ -372,32 +265,6 @@ std::string Json::DumpPretty() const {
   std::string out;
   Write(*this, 0, &out);
   return out;
-}
-
-Result<Json> ParseJson(std::string_view text, const JsonParseOptions& options) {
-  std::string repaired;
-  if (RepairLoneSurrogates(text, &repaired)) text = repaired;
-  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag |
-                              rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseFullPrecisionFlag;
-  using Stream = rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream>;
-  rapidjson::MemoryStream memory(text.data(), text.size());
-  Stream stream(memory);
-  rapidjson::Reader reader;
-  Builder builder(options.max_depth);
-  rapidjson::ParseResult parsed;
-  if (options.allow_nan) {
-    parsed = reader.Parse<kFlags | rapidjson::kParseNanAndInfFlag>(stream, builder);
-  } else {
-    parsed = reader.Parse<kFlags>(stream, builder);
-  }
-  if (builder.too_deep()) {
-    return DataLoss(StrCat("JSON is nested deeper than ", options.max_depth, " levels at byte ", parsed.Offset()));
-  }
-  if (parsed.IsError()) {
-    return DataLoss(StrCat("JSON is malformed at byte ", parsed.Offset(), ": ",
-                           rapidjson::GetParseError_En(parsed.Code())));
-  }
-  return builder.Take();
 }
 
 }  // namespace fathom

@@ -1,0 +1,61 @@
+// chat_template.h - messages to prompt text, exactly as the official encoder writes it.
+//
+//   FATHOM_ASSIGN_OR_RETURN(std::vector<ChatMessage> messages, ParseChatMessages(body));
+//   FATHOM_ASSIGN_OR_RETURN(RenderedPrompt prompt, RenderChat(messages, tools, {.dialect = Dialect::kV4}));
+//   Encode(prompt.text());
+//
+// Nothing is trimmed or escaped: what a user writes is copied as it is, control strings included. A caller that must
+// not let user text become control tokens encodes span by span, matching added tokens only in markup spans.
+#ifndef FATHOM_TOKENIZER_CHAT_TEMPLATE_H_
+#define FATHOM_TOKENIZER_CHAT_TEMPLATE_H_
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "tokenizer/chat_dialect.h"
+#include "tokenizer/chat_message.h"
+
+namespace fathom {
+
+struct PromptSpan {
+  std::string text;
+  bool markup = false;  // the template's own text; otherwise it came with the request
+};
+
+// The prompt in pieces; neighbours differ in `markup` and none is empty.
+class RenderedPrompt {
+ public:
+  void Append(std::string_view text, bool markup);
+  const std::vector<PromptSpan>& spans() const { return spans_; }
+  std::string text() const;
+
+ private:
+  std::vector<PromptSpan> spans_;
+};
+
+struct ChatOptions {
+  Dialect dialect = Dialect::kV4;
+  ThinkingMode thinking_mode = ThinkingMode::kThinking;
+  std::optional<std::string> reasoning_effort = std::nullopt;  // a level of the dialect, see EffortPrefix()
+  bool drop_thinking = true;                                   // forget old reasoning; tools anywhere turn this off
+  bool add_bos = true;
+};
+
+// Renders a conversation up to the point where generation starts. `request_tools` are the `function` objects of the
+// request's tool list (ParseTools); they go to the first message if that is system or developer, else into an empty
+// system message in front. Errors name the message: an unknown role or task, a developer message without content, an
+// effort the dialect doesn't know, tool arguments that are JSON but no object (in v4.1: that are no object).
+Result<RenderedPrompt> RenderChat(std::span<const ChatMessage> messages, std::span<const Json> request_tools,
+                                  const ChatOptions& options);
+
+// Fill-in-the-middle: the model writes what stands between prefix and suffix, until EOS.
+RenderedPrompt RenderFillInTheMiddle(std::string_view prefix, std::string_view suffix);
+
+}  // namespace fathom
+
+#endif  // FATHOM_TOKENIZER_CHAT_TEMPLATE_H_
