@@ -14,6 +14,7 @@ namespace {
 constexpr Command kKinds[] = {
     {"golden", "arrays recorded by the reference implementation", VerifyGoldenMain},
     {"tokenizer", "vectors of text and token ids", VerifyTokenizerMain},
+    {"encoding", "chats as prompts, and answers as messages", VerifyEncodingMain},
 };
 
 int Usage(std::FILE* out) {

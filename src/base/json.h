@@ -74,8 +74,8 @@ class Json {
 };
 
 struct JsonParseOptions {
-  bool allow_nan = false;     // NaN, Infinity, -Infinity as Python's json accepts them
-  int max_depth = 256;        // deeper nesting is an error (untrusted input)
+  bool allow_nan = false;  // NaN, Infinity, -Infinity as Python's json accepts them
+  int max_depth = 256;     // deeper nesting is an error (untrusted input)
 };
 
 // Parses one JSON document (nothing but white space may follow). Invalid UTF-8 is an error; an escaped lone surrogate

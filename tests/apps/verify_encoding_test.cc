@@ -1,10 +1,10 @@
-#include "apps/verify_encoding.h"
-
+// `fathom verify encoding`, and the cases of the chat encoding themselves.
 #include <gtest/gtest.h>
 
-#include <filesystem>
+#include <fstream>
 #include <string>
 
+#include "apps/encoding_cases.h"
 #include "base/file.h"
 #include "tests/support/run_binary.h"
 
@@ -55,6 +55,33 @@ TEST(VerifyEncoding, DifferencesAreFoundInEveryOperation) {
   ASSERT_EQ(report.tallies.size(), 4u);
   EXPECT_EQ(report.tallies[3].dialect, "v4.1");
   EXPECT_NE(report.failures[0].reason.find("prompt differs at byte 0"), std::string::npos) << report.failures[0].reason;
+}
+
+TEST(VerifyEncoding, CommandSaysWhatItFound) {
+  const std::string good = FATHOM_SOURCE_DIR "/tests/cases/chat_encoding.json";
+  const RunResult passed = RunFathom({"verify", "encoding", good});
+  EXPECT_EQ(passed.exit_code, 0) << passed;
+  EXPECT_NE(passed.out.find("PASSED: "), std::string::npos) << passed;
+
+  const std::string bad = testing::TempDir() + "/encoding_cases_with_a_failure.json";
+  std::ofstream(bad) << R"({"cases": [{"name": "wrong", "op": "encode", "thinking_mode": "chat", "messages": [],
+                                       "expected_prompt": "x"}]})";
+  const RunResult failed = RunFathom({"verify", "encoding", bad});
+  EXPECT_EQ(failed.exit_code, 1) << failed;
+  EXPECT_NE(failed.out.find("wrong: prompt differs at byte 0"), std::string::npos) << failed;
+  EXPECT_NE(failed.out.find("FAILED: 0 of 1 cases pass"), std::string::npos) << failed;
+
+  const RunResult json = RunFathom({"verify", "encoding", bad, "--json"});
+  EXPECT_EQ(json.exit_code, 1) << json;
+  const Result<Json> parsed = ParseJson(json.out);
+  ASSERT_TRUE(parsed.ok()) << json;
+  EXPECT_EQ(parsed->Find("verdict")->string(), "failed");
+
+  std::ofstream(bad) << "{}";
+  const RunResult unusable = RunFathom({"verify", "encoding", bad});
+  EXPECT_EQ(unusable.exit_code, 2) << unusable;
+  EXPECT_EQ(unusable.err, "fathom: " + bad + ": the member cases is missing; expected a list\n");
+  EXPECT_EQ(RunFathom({"verify", "encoding", bad + ".not"}).exit_code, 2);
 }
 
 TEST(VerifyEncoding, CasesWithoutExpectationAreABadFile) {

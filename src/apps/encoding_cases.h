@@ -1,6 +1,6 @@
-// verify_encoding.h - `fathom verify encoding FILE`: does this build encode and parse chats as a file of cases says?
-#ifndef FATHOM_APPS_VERIFY_ENCODING_H_
-#define FATHOM_APPS_VERIFY_ENCODING_H_
+// encoding_cases.h - does this program render and parse chats as a document of cases says?
+#ifndef FATHOM_APPS_ENCODING_CASES_H_
+#define FATHOM_APPS_ENCODING_CASES_H_
 
 #include <string>
 #include <vector>
@@ -36,9 +36,6 @@ struct EncodingReport {
 // or has no expectation is an error naming it.
 Result<EncodingReport> RunEncodingCases(const Json& document);
 
-// The command. argv[0] is "encoding". Exit code 0: all passed, 1: a case failed, 2: bad arguments or file.
-int VerifyEncodingMain(int argc, char** argv);
-
 }  // namespace fathom
 
-#endif  // FATHOM_APPS_VERIFY_ENCODING_H_
+#endif  // FATHOM_APPS_ENCODING_CASES_H_
