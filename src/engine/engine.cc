@@ -1,0 +1,238 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "base/check.h"
+#include "base/cpu_features.h"
+#include "base/strings.h"
+
+namespace fathom {
+namespace internal {
+
+// What other threads and the engine's share.
+struct EngineMailbox {
+  struct Submission {
+    GenerateRequest request;
+    EventHandler handler;
+    std::shared_ptr<std::atomic<bool>> cancelled;
+    SteadyTime time;
+  };
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::vector<Submission> submissions;
+  bool stop = false;
+  EngineStats stats;
+};
+
+}  // namespace internal
+
+namespace {
+
+using internal::EngineMailbox;
+
+uint64_t RandomSeed() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+Status CheckOption(const char* name, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return {};
+  return InvalidArgument(StrCat("engine option ", name, " is ", value, "; accepted is ", low, " to ", high));
+}
+
+Status CheckOptions(const EngineOptions& options) {
+  constexpr int64_t kMaxStepTokens = 65536;
+  constexpr int64_t kMaxQueue = 1 << 20;
+  FATHOM_RETURN_IF_ERROR(CheckOption("step_tokens", options.step_tokens, 1, kMaxStepTokens));
+  FATHOM_RETURN_IF_ERROR(CheckOption("max_sequences", options.max_sequences, 1, options.step_tokens));
+  return CheckOption("max_queue", options.max_queue, 1, kMaxQueue);
+}
+
+// The longest sequence whose cache fits into `bytes`, up to `most` tokens; 0 if none does.
+int64_t TokensThatFit(const CacheLayout& layout, int64_t bytes, int64_t most) {
+  const int64_t for_blocks = bytes - layout.state_bytes();
+  if (for_blocks < 0) return 0;
+  if (layout.block_bytes() == 0) return most;
+  return std::min(most, for_blocks / layout.block_bytes() * CacheLayout::kBlockTokens);
+}
+
+}  // namespace
+
+void RequestHandle::Cancel() const {
+  cancelled_->store(true,
+                    std::memory_order_relaxed);  // the engine looks before every step, and steps while it has work
+}
+
+Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokenizer& tokenizer,
+                                               const EngineOptions& options) {
+  FATHOM_RETURN_IF_ERROR(CheckOptions(options));
+  const ModelConfig& config = model.config();
+  RequestLimits limits;
+  limits.vocab_size = config.vocab_size;
+  limits.context = config.max_context;
+  if (options.context != 0) {
+    if (options.context < 2 || options.context > config.max_context) {
+      return InvalidArgument(
+          StrCat("the context is set to ", options.context, " tokens; this model accepts 2 to ", config.max_context));
+    }
+    limits.context = options.context;
+    limits.context_source = "the context set for this run";
+  }
+  EngineOptions complete = options;
+  if (complete.cache_bytes == 0) {
+    constexpr uint64_t kUnknownRam = uint64_t{4} << 30;
+    const uint64_t ram = GetCpuFeatures().ram_bytes;
+    complete.cache_bytes = static_cast<int64_t>((ram == 0 ? kUnknownRam : ram) / 4);
+  }
+  const int64_t fit = TokensThatFit(model.cache_layout(), complete.cache_bytes, limits.context);
+  if (fit < 2) {
+    return ResourceExhausted(
+        StrCat("one sequence needs ", HumanBytes(static_cast<uint64_t>(CacheBytes(model.cache_layout(), 2))),
+               " of cache, and the limit is ", HumanBytes(static_cast<uint64_t>(complete.cache_bytes))));
+  }
+  if (fit < limits.context) {
+    limits.context = fit;
+    limits.context_source =
+        StrCat("the memory set aside for caches (", HumanBytes(static_cast<uint64_t>(complete.cache_bytes)), ")");
+  }
+  return std::unique_ptr<Engine>(new Engine(model, tokenizer, complete, std::move(limits)));
+}
+
+Engine::Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptions& options, RequestLimits limits)
+    : model_(model),
+      tokenizer_(tokenizer),
+      options_(options),
+      limits_(std::move(limits)),
+      mailbox_(std::make_unique<EngineMailbox>()),
+      scheduler_(model.cache_layout(),
+                 {options.max_sequences, options.step_tokens, options.cache_bytes, options.snapshot_interval}),
+      workspace_(model, options.step_tokens, limits_.context),
+      scratch_(static_cast<size_t>(model.pool().threads())) {
+  const ModelConfig& config = model.config();
+  rows_.resize(static_cast<size_t>(options.max_sequences * config.streams * config.hidden_size));
+  logits_.resize(static_cast<size_t>(options.max_sequences * config.vocab_size));
+  thread_ = std::thread([this] { Run(); });
+}
+
+Engine::~Engine() {
+  {
+    const std::lock_guard lock(mailbox_->mutex);
+    mailbox_->stop = true;
+    mailbox_->wake.notify_one();
+  }
+  thread_.join();
+}
+
+Result<RequestHandle> Engine::Submit(GenerateRequest request, EventHandler handler) {
+  FATHOM_RETURN_IF_ERROR(ValidateRequest(request, limits_));
+  auto cancelled = std::make_shared<std::atomic<bool>>(false);
+  const std::lock_guard lock(mailbox_->mutex);
+  const int64_t waiting = mailbox_->stats.waiting + static_cast<int64_t>(mailbox_->submissions.size());
+  if (waiting >= options_.max_queue) {
+    ++mailbox_->stats.refused;
+    return ResourceExhausted(StrCat("the queue is full: ", waiting, " requests are waiting; try again later"));
+  }
+  ++mailbox_->stats.requests;
+  mailbox_->submissions.push_back(
+      {std::move(request), std::move(handler), cancelled, std::chrono::steady_clock::now()});
+  mailbox_->wake.notify_one();
+  return RequestHandle(std::move(cancelled));
+}
+
+EngineStats Engine::stats() const {
+  const std::lock_guard lock(mailbox_->mutex);
+  return mailbox_->stats;
+}
+
+void Engine::Run() {
+  while (Receive()) Step();
+  scheduler_.DropAll();
+  PublishStats();
+}
+
+bool Engine::Receive() {
+  std::vector<EngineMailbox::Submission> submissions;
+  {
+    std::unique_lock lock(mailbox_->mutex);
+    const bool idle = scheduler_.running() == 0 && scheduler_.waiting() == 0;
+    if (idle) {
+      mailbox_->wake.wait(lock, [&] { return mailbox_->stop || !mailbox_->submissions.empty(); });
+    }
+    submissions.swap(mailbox_->submissions);
+    // Until the next PublishStats() they would count neither as submitted nor as waiting.
+    mailbox_->stats.waiting += static_cast<int64_t>(submissions.size());
+  }
+  for (EngineMailbox::Submission& submission : submissions) {
+    const uint64_t seed = submission.request.sampling.seed.value_or(RandomSeed());
+    scheduler_.Add(std::make_unique<Sequence>(next_number_++, std::move(submission.request), seed,
+                                              std::move(submission.handler), std::move(submission.cancelled),
+                                              tokenizer_, limits_.context, submission.time));
+  }
+  const std::lock_guard lock(mailbox_->mutex);
+  return !mailbox_->stop;
+}
+
+void Engine::Step() {
+  scheduler_.DropCancelled();
+  const std::vector<Scheduler::Chunk>& chunks = scheduler_.NextStep();
+  step_tokens_.clear();
+  step_segments_.clear();
+  for (const Scheduler::Chunk& chunk : chunks) {
+    SequenceCache& cache = chunk.sequence->cache();
+    const std::span<const int32_t> next =
+        chunk.sequence->tokens().subspan(static_cast<size_t>(cache.position()), static_cast<size_t>(chunk.tokens));
+    step_tokens_.insert(step_tokens_.end(), next.begin(), next.end());
+    step_segments_.push_back({&cache, chunk.tokens});
+  }
+  if (!chunks.empty()) {
+    const MatView<const float> streams = model_.Forward({step_tokens_, step_segments_}, workspace_);
+    for (const Scheduler::Chunk& chunk : chunks) chunk.sequence->DidRead();
+    SampleAndAppend(chunks, streams);
+    ++steps_;
+  }
+  scheduler_.RemoveFinished();
+  PublishStats();
+}
+
+void Engine::SampleAndAppend(std::span<const Scheduler::Chunk> chunks, MatView<const float> streams) {
+  std::vector<Sequence*> ready;
+  int64_t row = -1;
+  for (const Scheduler::Chunk& chunk : chunks) {
+    row += chunk.tokens;  // the chunk's last
+    if (chunk.sequence->finished() || chunk.sequence->pending() != 0) continue;
+    std::copy_n(streams.row(row), streams.cols, rows_.data() + static_cast<int64_t>(ready.size()) * streams.cols);
+    ready.push_back(chunk.sequence);
+  }
+  if (ready.empty()) return;
+  const auto count = static_cast<int64_t>(ready.size());
+  const MatView<float> logits(logits_.data(), count, limits_.vocab_size);
+  model_.Logits(MatView<const float>(rows_.data(), count, streams.cols), workspace_, logits);
+  std::vector<Result<Sample>> samples(ready.size(), Sample{});
+  model_.pool().ParallelFor(count, 1, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t index = begin; index < end; ++index) {
+      const auto at = static_cast<size_t>(index);
+      samples[at] = ready[at]->sampler().Next(logits.row_span(index), &scratch_[static_cast<size_t>(worker)]);
+    }
+  });
+  for (size_t index = 0; index < ready.size(); ++index) ready[index]->Append(std::move(samples[index]));
+}
+
+void Engine::PublishStats() {
+  const std::lock_guard lock(mailbox_->mutex);
+  EngineStats& stats = mailbox_->stats;
+  stats.steps = steps_;
+  stats.preemptions = scheduler_.preemptions();
+  stats.waiting = scheduler_.waiting();
+  stats.running = scheduler_.running();
+  stats.cache_bytes = scheduler_.cache_bytes();
+  stats.kept_prefixes = scheduler_.kept_prefixes();
+  const Usage& finished = scheduler_.finished_usage();
+  stats.prompt_tokens = finished.prompt_tokens;
+  stats.cached_tokens = finished.cached_tokens;
+  stats.completion_tokens = finished.completion_tokens;
+}
+
+}  // namespace fathom

@@ -1,0 +1,128 @@
+// engine.h - requests in, token events out: one model, one thread, many sequences at once.
+//
+//   FATHOM_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::Create(model, tokenizer, {}));
+//   FATHOM_ASSIGN_OR_RETURN(RequestHandle handle, engine->Submit(std::move(request), handler));
+//   handle.Cancel();  // takes effect with the next step
+//
+// Every step reads the next tokens of all running sequences in one forward pass: chunks of prompts and one token of
+// every answer. What a request gets is the same bits whatever else is running.
+#ifndef FATHOM_ENGINE_ENGINE_H_
+#define FATHOM_ENGINE_ENGINE_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/request.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+#include "model/model.h"
+#include "model/workspace.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom {
+
+struct EngineOptions {
+  int64_t context = 0;               // tokens of prompt and answer of one sequence; 0: what model and memory allow
+  int64_t max_sequences = 8;         // running at once; at most step_tokens
+  int64_t max_queue = 256;           // waiting for a place; more are refused
+  int64_t step_tokens = 512;         // read in one step by all sequences together
+  int64_t cache_bytes = 0;           // for caches and kept prefixes; 0: a quarter of this machine's RAM
+  int64_t snapshot_interval = 4096;  // see SchedulerOptions
+};
+
+// Counters since the start, and the present load.
+struct EngineStats {
+  int64_t steps = 0;
+  int64_t requests = 0;       // accepted by Submit()
+  int64_t refused = 0;        // because the queue was full
+  int64_t prompt_tokens = 0;  // of finished requests
+  int64_t cached_tokens = 0;  // of those, taken from kept prefixes
+  int64_t completion_tokens = 0;
+  int64_t preemptions = 0;  // sequences sent back to the queue for want of memory
+  int64_t waiting = 0;
+  int64_t running = 0;
+  int64_t cache_bytes = 0;
+  int64_t kept_prefixes = 0;
+};
+
+namespace internal {
+struct EngineMailbox;
+}
+
+// A submitted request. Copies mean the same request; it may outlive the engine.
+class RequestHandle {
+ public:
+  // Ends the request with kCancelled within one step, unless it is done. Thread-safe.
+  void Cancel() const;
+
+ private:
+  friend class Engine;
+  explicit RequestHandle(std::shared_ptr<std::atomic<bool>> cancelled) : cancelled_(std::move(cancelled)) {}
+
+  std::shared_ptr<std::atomic<bool>> cancelled_;
+};
+
+class Engine {
+ public:
+  // `model` and `tokenizer` must outlive the engine; nobody else may use the model's thread pool meanwhile. An error if
+  // an option is out of range or the memory limit holds no sequence at all.
+  static Result<std::unique_ptr<Engine>> Create(const Model& model, const Tokenizer& tokenizer,
+                                                const EngineOptions& options);
+  // Ends all requests with kCancelled after the running step, and joins the thread.
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // What requests are checked against; `context` is what options and memory leave of the model's.
+  const RequestLimits& limits() const { return limits_; }
+  const EngineOptions& options() const { return options_; }
+
+  // Checks the request and puts it into the queue. `handler` is called on the engine's thread, at last with Finished;
+  // never if this returns an error: kInvalidArgument for the request, kResource if the queue is full. Thread-safe.
+  Result<RequestHandle> Submit(GenerateRequest request, EventHandler handler);
+
+  // Thread-safe; as of the last step.
+  EngineStats stats() const;
+
+ private:
+  Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptions& options, RequestLimits limits);
+
+  void Run();
+  // Takes new requests into the scheduler; waits for some if there is nothing to do. False when the engine is to end.
+  bool Receive();
+  void Step();
+  // Samples for every chunk that reached its sequence's last token; streams [tokens of the step, S * D].
+  void SampleAndAppend(std::span<const Scheduler::Chunk> chunks, MatView<const float> streams);
+  void PublishStats();
+
+  const Model& model_;
+  const Tokenizer& tokenizer_;
+  const EngineOptions options_;
+  const RequestLimits limits_;
+  const std::unique_ptr<internal::EngineMailbox> mailbox_;
+
+  // Of the engine's thread.
+  Scheduler scheduler_;
+  Workspace workspace_;
+  std::vector<int32_t> step_tokens_;
+  std::vector<Segment> step_segments_;
+  std::vector<float> rows_;              // [max_sequences, S * D]
+  std::vector<float> logits_;            // [max_sequences, V]
+  std::vector<SamplerScratch> scratch_;  // one per thread of the pool
+  uint64_t next_number_ = 0;
+  int64_t steps_ = 0;
+
+  std::thread thread_;  // last: it uses everything above
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_ENGINE_ENGINE_H_

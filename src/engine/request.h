@@ -1,0 +1,129 @@
+// request.h - what a caller asks of the engine and what it hears back.
+//
+//   GenerateRequest request{.prompt = ids, .max_tokens = 100};
+//   request.sampling.temperature = 0;
+//   engine.Submit(std::move(request), [](const Event& event) { ...; return true; });
+#ifndef FATHOM_ENGINE_REQUEST_H_
+#define FATHOM_ENGINE_REQUEST_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+
+namespace fathom {
+
+// How the next token is chosen; sampler.h defines each step. The defaults change nothing: plain sampling from the
+// model.
+struct SamplingParams {
+  double temperature = 1;         // 0 to 100; 0 takes the most probable token
+  double top_p = 1;               // (0, 1]; 1 is off
+  int64_t top_k = 0;              // 0 is off
+  double min_p = 0;               // [0, 1]; 0 is off
+  double presence_penalty = 0;    // -2 to 2
+  double frequency_penalty = 0;   // -2 to 2
+  double repetition_penalty = 1;  // (0, 100]; 1 is off
+  // Added to the logits of these ids: -1000 to 1000, or -infinity to forbid one. An id named twice gets the sum.
+  std::vector<std::pair<int32_t, float>> logit_bias;
+  // Same seed, prompt and parameters: same tokens, whatever else the engine is doing. Absent: the engine picks one.
+  std::optional<uint64_t> seed;
+  // How many of the most probable tokens to report with every token (0: only the token itself); absent: no logprobs.
+  std::optional<int64_t> logprobs;
+};
+
+struct GenerateRequest {
+  std::vector<int32_t> prompt;  // at least one id, shorter than the context
+  // Tokens to generate at most, at least 1; absent: until the context is full. Cut to what the context leaves.
+  std::optional<int64_t> max_tokens;
+  SamplingParams sampling;
+  // Generation ends before the first of these texts to be complete; it is not part of the answer.
+  std::vector<std::string> stop;
+  // Ids that end the answer and are not part of its text. The caller names the model's EOS here.
+  std::vector<int32_t> stop_tokens;
+  int32_t priority = 0;  // larger is served first
+  // Whether to look for this prompt's beginning among kept prefixes, and to keep this sequence when it is done.
+  bool use_prefix_cache = true;
+};
+
+// The prompt is being read: `done` of `total` prompt tokens, of which `cached` came from a kept prefix.
+struct PrefillProgress {
+  int64_t done = 0;
+  int64_t total = 0;
+  int64_t cached = 0;
+};
+
+struct TokenLogprob {
+  int32_t id = 0;
+  float logprob = 0;  // natural logarithm; -infinity for a token that cannot come
+};
+
+// One more token. `text` is what became certain with it: valid UTF-8, perhaps empty, perhaps from earlier tokens too.
+struct GeneratedToken {
+  int32_t id = 0;
+  std::string text;
+  float logprob = 0;              // only if logprobs were asked for
+  std::vector<TokenLogprob> top;  // most probable first
+};
+
+enum class FinishReason {
+  kStop,       // a stop token, a stop string, or the handler
+  kLength,     // max_tokens or the context
+  kCancelled,  // Cancel(), or the engine ends
+  kError,      // `status` says why
+};
+// "stop", "length", "cancelled", "error".
+const char* FinishReasonName(FinishReason reason);
+
+struct Usage {
+  int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;      // of the prompt, taken from a kept prefix
+  int64_t completion_tokens = 0;  // sampled, a final stop token included
+};
+
+struct Timings {
+  double queue_ms = 0;    // Submit() to the first step
+  double prefill_ms = 0;  // from there to the first token
+  double decode_ms = 0;   // first to last token
+};
+
+// The end, exactly once for every submitted request.
+struct Finished {
+  FinishReason reason = FinishReason::kStop;
+  Status status;            // an error if kError
+  std::string text;         // held back until now: the rest of the answer
+  std::string stop_string;  // the stop string that matched, if one did
+  Usage usage;
+  Timings timings;
+  uint64_t seed = 0;  // with it the answer can be had again
+};
+
+using Event = std::variant<PrefillProgress, GeneratedToken, Finished>;
+
+// Called on the engine's thread, so it must be quick: every sequence waits for it. Returns whether to go on; false ends
+// the request with kStop after this token (its return value for Finished is ignored). It may call Submit() and
+// Cancel().
+using EventHandler = std::function<bool(const Event&)>;
+
+// What a model and an engine's options accept.
+struct RequestLimits {
+  int64_t vocab_size = 0;
+  int64_t context = 0;                                 // tokens of prompt and answer together
+  std::string context_source = "the model's context";  // what sets it, for messages
+};
+
+inline constexpr size_t kMaxStopStrings = 64;
+inline constexpr size_t kMaxStopStringBytes = 4096;
+inline constexpr int64_t kMaxLogprobs = 1000;
+inline constexpr float kMaxLogitBias = 1000;
+
+// One sentence naming the field, its value and what is accepted, for the first field that is not.
+Status ValidateRequest(const GenerateRequest& request, const RequestLimits& limits);
+
+}  // namespace fathom
+
+#endif  // FATHOM_ENGINE_REQUEST_H_

@@ -1,0 +1,189 @@
+#include "engine/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "base/strings.h"
+#include "numeric/math.h"
+
+namespace fathom {
+namespace {
+
+// Below this a float's reciprocal would overflow; the best token's weight is long 1 and all others' 0.
+constexpr double kLowestTemperature = 1e-6;
+constexpr float kNegativeInfinity = -std::numeric_limits<float>::infinity();
+
+// The output function of SplitMix64 (Steele, Lea, Flood 2014).
+uint64_t Mix(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+// The largest element, the lowest index of equals. -1 if there is none above -infinity.
+int32_t ArgMax(std::span<const float> x) {
+  int32_t best = -1;
+  float largest = kNegativeInfinity;
+  for (size_t id = 0; id < x.size(); ++id) {
+    if (x[id] > largest) {
+      largest = x[id];
+      best = static_cast<int32_t>(id);
+    }
+  }
+  return best;
+}
+
+Status CheckLogits(std::span<const float> logits) {
+  // One pass without branches that the compiler vectorises; the culprit is looked for only when there is one.
+  uint32_t bad = 0;
+  for (const float x : logits) bad |= static_cast<uint32_t>(!(x < std::numeric_limits<float>::infinity()));
+  if (bad == 0) return {};
+  for (size_t id = 0; id < logits.size(); ++id) {
+    if (logits[id] < std::numeric_limits<float>::infinity()) continue;
+    return DataLoss(
+        StrFormat("the model's logit of token %zu is %g, which no sound checkpoint gives; `fathom inspect --verify` "
+                  "checks the files",
+                  id, double{logits[id]}));
+  }
+  return {};
+}
+
+// Larger logit first, lower id first among equals.
+struct MoreProbable {
+  std::span<const float> x;
+  bool operator()(int32_t a, int32_t b) const {
+    const float xa = x[static_cast<size_t>(a)];
+    const float xb = x[static_cast<size_t>(b)];
+    return xa != xb ? xa > xb : a < b;
+  }
+};
+
+}  // namespace
+
+double UniformDraw(uint64_t seed, uint64_t index) {
+  constexpr uint64_t kGolden = 0x9e3779b97f4a7c15u;  // 2^64 / golden ratio, SplitMix64's increment
+  // The seed is mixed first: neighbouring seeds would otherwise walk through shifted copies of one sequence.
+  return static_cast<double>(Mix(Mix(seed + kGolden) + (index + 1) * kGolden) >> 11) * 0x1p-53;
+}
+
+Sampler::Sampler(SamplingParams params, uint64_t seed, std::span<const int32_t> prompt)
+    : params_(std::move(params)), seed_(seed) {
+  if (params_.repetition_penalty != 1) seen_.insert(prompt.begin(), prompt.end());
+}
+
+void Sampler::Accept(int32_t id) {
+  ++generated_;
+  ++answer_counts_[id];
+  if (params_.repetition_penalty != 1) seen_.insert(id);
+}
+
+void Sampler::ApplyPenalties(std::span<float> x) const {
+  const auto repetition = static_cast<float>(params_.repetition_penalty);
+  for (const int32_t id : seen_) {
+    float& logit = x[static_cast<size_t>(id)];
+    logit = std::min(logit > 0 ? logit / repetition : logit * repetition, std::numeric_limits<float>::max());
+  }
+  const auto frequency = static_cast<float>(params_.frequency_penalty);
+  const auto presence = static_cast<float>(params_.presence_penalty);
+  if (frequency != 0 || presence != 0) {
+    for (const auto& [id, count] : answer_counts_) {
+      float& logit = x[static_cast<size_t>(id)];
+      logit = logit - frequency * static_cast<float>(count) - presence;
+    }
+  }
+  for (const auto& [id, bias] : params_.logit_bias) x[static_cast<size_t>(id)] += bias;
+}
+
+// Steps 5 to 7: `ids`, all candidates on entry, in any order on return.
+void Sampler::Truncate(std::span<const float> x, std::span<const float> weights, std::vector<int32_t>* ids) const {
+  const MoreProbable more_probable{x};
+  const auto top_k = static_cast<size_t>(params_.top_k);
+  if (top_k > 0 && top_k < ids->size()) {
+    std::nth_element(ids->begin(), ids->begin() + static_cast<ptrdiff_t>(top_k) - 1, ids->end(), more_probable);
+    ids->resize(top_k);
+  }
+  if (params_.top_p < 1) {
+    std::sort(ids->begin(), ids->end());  // a sum in a defined order
+    double total = 0;
+    for (const int32_t id : *ids) total += double{weights[static_cast<size_t>(id)]};
+    // A heap gives the largest one after the other; seldom is more than a fraction of the vocabulary wanted.
+    const auto less_probable = [&](int32_t a, int32_t b) { return more_probable(b, a); };
+    std::make_heap(ids->begin(), ids->end(), less_probable);
+    auto heap_end = ids->end();
+    double mass = 0;
+    while (heap_end != ids->begin() && mass < params_.top_p * total) {
+      mass += double{weights[static_cast<size_t>(ids->front())]};
+      std::pop_heap(ids->begin(), heap_end, less_probable);
+      --heap_end;
+    }
+    ids->erase(ids->begin(), heap_end);
+  }
+  if (params_.min_p > 0) {
+    const auto least = static_cast<float>(params_.min_p);
+    std::erase_if(*ids, [&](int32_t id) { return weights[static_cast<size_t>(id)] < least; });
+  }
+}
+
+int32_t Sampler::Draw(std::span<const float> x, SamplerScratch* scratch) const {
+  const int32_t best = ArgMax(x);
+  if (best < 0 || params_.temperature == 0) return best;
+  const float largest = x[static_cast<size_t>(best)];
+  const auto temperature = static_cast<float>(std::max(params_.temperature, kLowestTemperature));
+  std::vector<float>& weights = scratch->weights;
+  weights.resize(x.size());
+  for (size_t id = 0; id < x.size(); ++id) weights[id] = Exp((x[id] - largest) / temperature);
+
+  std::vector<int32_t>& ids = scratch->ids;
+  ids.resize(x.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  Truncate(x, weights, &ids);
+  if (ids.size() < x.size()) std::sort(ids.begin(), ids.end());
+
+  double total = 0;
+  for (const int32_t id : ids) total += double{weights[static_cast<size_t>(id)]};
+  const double target = UniformDraw(seed_, generated_) * total;
+  double sum = 0;
+  int32_t last = best;
+  for (const int32_t id : ids) {
+    const float weight = weights[static_cast<size_t>(id)];
+    if (weight == 0) continue;
+    sum += double{weight};
+    if (sum > target) return id;
+    last = id;
+  }
+  return last;  // the sum is the total, which u * total can round up to
+}
+
+Result<Sample> Sampler::Next(std::span<const float> logits, SamplerScratch* scratch) const {
+  FATHOM_RETURN_IF_ERROR(CheckLogits(logits));
+  scratch->logits.assign(logits.begin(), logits.end());
+  ApplyPenalties(scratch->logits);
+  Sample sample;
+  sample.id = Draw(scratch->logits, scratch);
+  if (sample.id < 0) return InvalidArgument("no token is possible: logit_bias forbids every one of them");
+  if (params_.logprobs) ComputeLogprobs(logits, *params_.logprobs, &sample);
+  return sample;
+}
+
+void ComputeLogprobs(std::span<const float> logits, int64_t count, Sample* sample) {
+  const int32_t best = ArgMax(logits);
+  const float largest = best < 0 ? 0 : logits[static_cast<size_t>(best)];
+  double total = 0;
+  for (const float x : logits) total += double{Exp(x - largest)};
+  // total >= 1: the largest counts 1.
+  const double log_total = Log1pDouble(total - 1);
+  const auto logprob = [&](int32_t id) {
+    return static_cast<float>(double{logits[static_cast<size_t>(id)]} - double{largest} - log_total);
+  };
+  sample->logprob = logprob(sample->id);
+  std::vector<int32_t> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const size_t top = std::min(static_cast<size_t>(count), ids.size());
+  std::partial_sort(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(top), ids.end(), MoreProbable{logits});
+  for (size_t rank = 0; rank < top; ++rank) sample->top.push_back({ids[rank], logprob(ids[rank])});
+}
+
+}  // namespace fathom

@@ -1,0 +1,139 @@
+#include "engine/sequence.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace fathom {
+namespace {
+
+double Milliseconds(SteadyTime from, SteadyTime to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+int64_t MaxTotal(const GenerateRequest& request, int64_t context) {
+  const auto prompt = static_cast<int64_t>(request.prompt.size());
+  return request.max_tokens ? prompt + std::min(*request.max_tokens, context - prompt) : context;
+}
+
+}  // namespace
+
+Sequence::Sequence(uint64_t number, GenerateRequest request, uint64_t seed, EventHandler handler,
+                   std::shared_ptr<const std::atomic<bool>> cancelled, const Tokenizer& tokenizer, int64_t context,
+                   SteadyTime submitted)
+    : number_(number),
+      request_(std::move(request)),
+      handler_(std::move(handler)),
+      cancelled_(std::move(cancelled)),
+      max_total_(MaxTotal(request_, context)),
+      tokens_(request_.prompt),
+      sampler_(request_.sampling, seed, request_.prompt),
+      text_(tokenizer),
+      stop_(request_.stop),
+      submitted_(submitted) {
+  usage_.prompt_tokens = static_cast<int64_t>(request_.prompt.size());
+}
+
+bool Sequence::Before(const Sequence& other) const {
+  if (request_.priority != other.request_.priority) return request_.priority > other.request_.priority;
+  return number_ < other.number_;
+}
+
+void Sequence::Start(SequenceCache cache, std::vector<SequenceCache::Snapshot> snapshots,
+                     std::vector<int64_t> snapshot_positions) {
+  cache_.emplace(std::move(cache));
+  snapshots_ = std::move(snapshots);
+  std::erase_if(snapshot_positions, [&](int64_t position) { return position <= cache_->position(); });
+  snapshot_positions_ = std::move(snapshot_positions);
+  if (first_start_) return;
+  first_start_ = std::chrono::steady_clock::now();
+  usage_.cached_tokens = cache_->position();
+  if (usage_.cached_tokens > 0) ReportProgress();
+}
+
+void Sequence::Stop() {
+  cache_.reset();
+  snapshots_.clear();
+  snapshot_positions_.clear();
+}
+
+KeptSequence Sequence::TakeKept() {
+  FATHOM_CHECK(started());
+  tokens_.resize(static_cast<size_t>(cache_->position()));
+  std::erase_if(snapshots_, [&](const auto& snapshot) { return snapshot.position >= cache_->position(); });
+  KeptSequence kept{std::move(tokens_), std::move(*cache_), std::move(snapshots_)};
+  Stop();
+  return kept;
+}
+
+void Sequence::DropSnapshots() {
+  snapshots_.clear();
+  snapshot_positions_.clear();
+}
+
+int64_t Sequence::snapshot_bytes() const {
+  int64_t bytes = 0;
+  for (const SequenceCache::Snapshot& snapshot : snapshots_) bytes += static_cast<int64_t>(snapshot.state.size());
+  return bytes;
+}
+
+int64_t Sequence::max_chunk() const {
+  const int64_t all = pending();
+  return snapshot_positions_.empty() ? all : std::min(all, snapshot_positions_.front() - cache_->position());
+}
+
+void Sequence::DidRead() {
+  const int64_t position = cache_->position();
+  if (!snapshot_positions_.empty() && snapshot_positions_.front() == position) {
+    snapshots_.push_back(cache_->Save());
+    snapshot_positions_.erase(snapshot_positions_.begin());
+  }
+  // A sequence that starts over reads its prompt and answer again: nothing to report.
+  if (!first_token_) ReportProgress();
+}
+
+void Sequence::ReportProgress() {
+  const PrefillProgress event{cache_->position(), usage_.prompt_tokens, usage_.cached_tokens};
+  if (!Emit(event)) Finish(FinishReason::kStop);
+}
+
+void Sequence::Append(Result<Sample> sample) {
+  FATHOM_CHECK(pending() == 0);
+  if (finished()) return;
+  if (!sample.ok()) return Finish(FinishReason::kError, sample.status());
+  const int32_t id = sample->id;
+  last_token_ = std::chrono::steady_clock::now();
+  if (!first_token_) first_token_ = last_token_;
+  tokens_.push_back(id);
+  sampler_.Accept(id);
+  ++usage_.completion_tokens;
+  if (std::ranges::find(request_.stop_tokens, id) != request_.stop_tokens.end()) return Finish(FinishReason::kStop);
+
+  GeneratedToken event{id, {}, sample->logprob, std::move(sample->top)};
+  stop_.Push(text_.Push(id), &event.text);
+  const bool go_on = Emit(event);
+  if (!go_on || stop_.matched()) return Finish(FinishReason::kStop);
+  if (static_cast<int64_t>(tokens_.size()) >= max_total_) Finish(FinishReason::kLength);
+}
+
+void Sequence::Finish(FinishReason reason, Status status) {
+  if (finished()) return;
+  reason_ = reason;
+  Finished event;
+  event.reason = reason;
+  event.status = std::move(status);
+  stop_.Push(text_.Flush(), &event.text);
+  stop_.Flush(&event.text);
+  event.stop_string = stop_.sequence();
+  event.usage = usage_;
+  event.seed = sampler_.seed();
+  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime started = first_start_.value_or(now);
+  const SteadyTime first = first_token_.value_or(now);
+  event.timings = {Milliseconds(submitted_, started), Milliseconds(started, first),
+                   first_token_ ? Milliseconds(first, last_token_) : 0};
+  Emit(event);
+}
+
+}  // namespace fathom

@@ -1,0 +1,106 @@
+// sequence.h - one request while it lives: its tokens, how far its cache has read them, and what its caller has heard.
+//
+// All that a sequence is follows from its tokens. A step reads the next few into the cache; when the last one is read,
+// a token is sampled and appended. So a prompt, a decode step and a sequence that lost its cache and starts over are
+// the same thing: pending() tokens to read.
+//
+// Belongs to the engine's thread.
+#ifndef FATHOM_ENGINE_SEQUENCE_H_
+#define FATHOM_ENGINE_SEQUENCE_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "cache/sequence_cache.h"
+#include "engine/prefix_store.h"
+#include "engine/request.h"
+#include "engine/sampler.h"
+#include "tokenizer/stop_matcher.h"
+#include "tokenizer/text_stream.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+class Sequence {
+ public:
+  // `number` orders sequences by arrival. `request` is valid; it ends when prompt and answer have `context` tokens.
+  // `cancelled` may be set from any thread. `tokenizer` must outlive the sequence.
+  Sequence(uint64_t number, GenerateRequest request, uint64_t seed, EventHandler handler,
+           std::shared_ptr<const std::atomic<bool>> cancelled, const Tokenizer& tokenizer, int64_t context,
+           SteadyTime submitted);
+
+  // Whether this one is served before `other`: higher priority, then earlier arrival.
+  bool Before(const Sequence& other) const;
+  bool cancelled() const { return cancelled_->load(std::memory_order_relaxed); }
+  bool finished() const { return reason_.has_value(); }
+  const GenerateRequest& request() const { return request_; }
+  const Sampler& sampler() const { return sampler_; }
+  const Usage& usage() const { return usage_; }
+
+  // ---- cache
+
+  // Gives it a cache: an empty one or that of a kept prefix. It will be saved at `snapshot_positions` (ascending).
+  void Start(SequenceCache cache, std::vector<SequenceCache::Snapshot> snapshots,
+             std::vector<int64_t> snapshot_positions);
+  bool started() const { return cache_.has_value(); }
+  SequenceCache& cache() { return *cache_; }
+  // Drops the cache; Start() lets it continue as if nothing had happened.
+  void Stop();
+  // The cache with what it has read, for the prefix store. The sequence is stopped afterwards.
+  KeptSequence TakeKept();
+  // Whether a later prompt might want to continue from here: not after an error.
+  bool worth_keeping() const { return request_.use_prefix_cache && reason_ != FinishReason::kError; }
+  void DropSnapshots();
+  int64_t snapshot_bytes() const;
+
+  // ---- steps
+
+  std::span<const int32_t> tokens() const { return tokens_; }
+  // Tokens not yet read.
+  int64_t pending() const { return static_cast<int64_t>(tokens_.size()) - cache_->position(); }
+  // How many may be read at once: all, or up to the next position that is to be saved.
+  int64_t max_chunk() const;
+  // To be called after the cache has read up to position(): saves it if planned, reports progress.
+  void DidRead();
+  // Appends the sampled token, or ends with an error.
+  void Append(Result<Sample> sample);
+  // Ends the request: the last event. `status` for kError.
+  void Finish(FinishReason reason, Status status = {});
+
+ private:
+  bool Emit(const Event& event) { return handler_(event); }
+  void ReportProgress();
+
+  const uint64_t number_;
+  const GenerateRequest request_;
+  const EventHandler handler_;
+  const std::shared_ptr<const std::atomic<bool>> cancelled_;
+  const int64_t max_total_;  // tokens of prompt and answer
+
+  std::vector<int32_t> tokens_;
+  std::optional<SequenceCache> cache_;
+  std::vector<SequenceCache::Snapshot> snapshots_;
+  std::vector<int64_t> snapshot_positions_;  // still to come
+
+  Sampler sampler_;
+  TextStream text_;
+  StopMatcher stop_;
+  Usage usage_;
+  std::optional<FinishReason> reason_;  // once finished
+
+  const SteadyTime submitted_;
+  std::optional<SteadyTime> first_start_;
+  std::optional<SteadyTime> first_token_;
+  SteadyTime last_token_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_ENGINE_SEQUENCE_H_
