@@ -19,6 +19,9 @@ Status SystemError(const std::string& path, const char* action) {
   return errno == ENOENT || errno == ENOTDIR ? NotFound(message) : IoError(message);
 }
 
+// O_NONBLOCK: opening a named pipe must not wait for a writer; it changes nothing for regular files.
+constexpr int kReadFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+
 // Closes on scope exit.
 class Descriptor {
  public:
@@ -57,7 +60,7 @@ Status WriteAll(int fd, std::string_view content, const std::string& path) {
 }  // namespace
 
 Result<MappedFile> MappedFile::Open(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(::open(path.c_str(), kReadFlags));
   if (file.get() < 0) return SystemError(path, "open");
   FATHOM_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(file, path));
   MappedFile mapped;
@@ -86,7 +89,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(::open(path.c_str(), kReadFlags));
   if (file.get() < 0) return SystemError(path, "open");
   FATHOM_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(file, path));
   if (size > max_bytes) {

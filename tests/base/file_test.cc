@@ -1,0 +1,105 @@
+#include "base/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "tests/support/run_binary.h"
+
+namespace fathom {
+namespace {
+
+std::string Text(const MappedFile& file) { return {file.bytes().begin(), file.bytes().end()}; }
+
+TEST(File, MapsWhatIsThere) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "file", "some bytes");
+  Result<MappedFile> file = MappedFile::Open(directory / "file");
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  EXPECT_EQ(Text(*file), "some bytes");
+  EXPECT_EQ(file->path(), directory / "file");
+  MappedFile moved = std::move(*file);
+  EXPECT_EQ(Text(moved), "some bytes");
+  EXPECT_TRUE(file->bytes().empty());
+  moved = MappedFile();
+  EXPECT_TRUE(moved.bytes().empty());
+}
+
+TEST(File, EmptyFileMapsToNothing) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "file", "");
+  Result<MappedFile> file = MappedFile::Open(directory / "file");
+  ASSERT_TRUE(file.ok());
+  EXPECT_TRUE(file->bytes().empty());
+}
+
+TEST(File, MappingOutlivesTheName) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "file", "kept");
+  Result<MappedFile> file = MappedFile::Open(directory / "file");
+  ASSERT_TRUE(file.ok());
+  std::filesystem::remove(directory / "file");
+  EXPECT_EQ(Text(*file), "kept");
+}
+
+TEST(File, AbsentFileIsNotFoundAndNamed) {
+  const Result<MappedFile> file = MappedFile::Open("/no/such/file");
+  ASSERT_FALSE(file.ok());
+  EXPECT_EQ(file.status().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(file.status().message(), "/no/such/file: cannot open: No such file or directory");
+  EXPECT_EQ(ReadFile("/no/such/file", 10).status().code(), ErrorCode::kNotFound);
+}
+
+TEST(File, DirectoriesAndPipesAreRefusedWithoutWaiting) {
+  const TemporaryDirectory directory;
+  ASSERT_EQ(mkfifo((directory / "pipe").c_str(), 0600), 0);
+  for (const std::string& path : {directory.path(), directory / "pipe"}) {
+    const Result<MappedFile> mapped = MappedFile::Open(path);
+    ASSERT_FALSE(mapped.ok()) << path;
+    EXPECT_EQ(mapped.status().message(), path + ": is not a regular file");
+    EXPECT_FALSE(ReadFile(path, 1000).ok()) << path;
+    EXPECT_FALSE(FileExists(path)) << path;
+  }
+  EXPECT_TRUE(DirectoryExists(directory.path()));
+  EXPECT_FALSE(DirectoryExists(directory / "pipe"));
+}
+
+TEST(File, ReadIsBounded) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "file", "0123456789");
+  const Result<std::string> whole = ReadFile(directory / "file", 10);
+  ASSERT_TRUE(whole.ok());
+  EXPECT_EQ(*whole, "0123456789");
+  const Result<std::string> cut = ReadFile(directory / "file", 9);
+  ASSERT_FALSE(cut.ok());
+  EXPECT_NE(cut.status().message().find(directory / "file"), std::string::npos) << cut.status().message();
+}
+
+TEST(File, AtomicWriteReplacesAndLeavesNothingBehind) {
+  const TemporaryDirectory directory;
+  ASSERT_TRUE(WriteFileAtomically(directory / "file", "old").ok());
+  ASSERT_TRUE(WriteFileAtomically(directory / "file", std::string("new\0bytes", 9)).ok());
+  EXPECT_EQ(ReadTestFile(directory / "file"), std::string("new\0bytes", 9));
+  size_t entries = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(directory.path())) ++entries;
+  EXPECT_EQ(entries, 1U);
+}
+
+TEST(File, FailedAtomicWriteKeepsTheOldFile) {
+  const TemporaryDirectory directory;
+  const std::string missing = directory / "missing/file";
+  const Status status = WriteFileAtomically(missing, "x");
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.message().find(missing), std::string::npos) << status.message();
+
+  // The target is a directory that is not empty: the rename fails after the content was written.
+  WriteTestFile(directory / "target/inside", "kept");
+  EXPECT_FALSE(WriteFileAtomically(directory / "target", "x").ok());
+  EXPECT_EQ(ReadTestFile(directory / "target/inside"), "kept");
+  EXPECT_FALSE(FileExists(directory / "target.tmp"));
+}
+
+}  // namespace
+}  // namespace fathom

@@ -1,0 +1,89 @@
+#include "base/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+namespace fathom {
+namespace {
+
+TEST(ThreadPool, EveryItemOnceForAnyCountGrainAndThreads) {
+  for (const int threads : {1, 2, 3, 8}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(pool.threads(), threads);
+    for (const int64_t count : {0, 1, 2, 7, 64, 1000}) {
+      for (const int64_t grain : {1, 3, 64, 5000}) {
+        std::vector<std::atomic<int>> visits(static_cast<size_t>(count));
+        pool.ParallelFor(count, grain, [&](int64_t begin, int64_t end, int worker) {
+          EXPECT_LT(begin, end);
+          EXPECT_LE(end - begin, grain);
+          EXPECT_TRUE(worker >= 0 && worker < threads) << worker;
+          for (int64_t item = begin; item < end; ++item) ++visits[static_cast<size_t>(item)];
+        });
+        for (const std::atomic<int>& visit : visits)
+          ASSERT_EQ(visit.load(), 1) << count << " " << grain << " " << threads;
+      }
+    }
+  }
+}
+
+TEST(ThreadPool, WorkerIndexIsExclusive) {
+  constexpr int kThreads = 4;
+  ThreadPool pool(kThreads);
+  // Not atomic on purpose: two threads with the same index would race, which ThreadSanitizer reports.
+  std::vector<int64_t> sums(kThreads * 16);
+  for (int loop = 0; loop < 200; ++loop) {
+    pool.ParallelFor(100, 1,
+                     [&](int64_t begin, int64_t, int worker) { sums[static_cast<size_t>(worker) * 16] += begin; });
+  }
+  int64_t total = 0;
+  for (const int64_t sum : sums) total += sum;
+  EXPECT_EQ(total, 200 * 4950);
+}
+
+TEST(ThreadPool, WritesAreVisibleAfterTheLoop) {
+  ThreadPool pool(3);
+  std::vector<int64_t> squares(10'000);
+  for (int64_t loop = 0; loop < 50; ++loop) {
+    pool.ParallelFor(std::ssize(squares), 7, [&](int64_t begin, int64_t end, int) {
+      for (int64_t item = begin; item < end; ++item) squares[static_cast<size_t>(item)] = item * item + loop;
+    });
+    for (int64_t item = 0; item < std::ssize(squares); ++item)
+      ASSERT_EQ(squares[static_cast<size_t>(item)], item * item + loop);
+  }
+}
+
+TEST(ThreadPool, SleepingWorkersWakeUp) {
+  ThreadPool pool(3);
+  std::atomic<int> items{0};
+  for (int loop = 0; loop < 5; ++loop) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // far beyond the spinning time
+    pool.ParallelFor(64, 1, [&](int64_t, int64_t, int) { ++items; });
+  }
+  EXPECT_EQ(items.load(), 5 * 64);
+}
+
+TEST(ThreadPool, StartAndStopWithoutWork) {
+  for (int round = 0; round < 50; ++round) ThreadPool pool(4);
+}
+
+TEST(ThreadPool, PoolsOfSeveralThreadsAreIndependent) {
+  std::atomic<int64_t> items{0};
+  std::vector<std::thread> owners;
+  for (int owner = 0; owner < 3; ++owner) {
+    owners.emplace_back([&items] {
+      ThreadPool pool(2);
+      for (int loop = 0; loop < 100; ++loop) {
+        pool.ParallelFor(32, 4, [&](int64_t begin, int64_t end, int) { items += end - begin; });
+      }
+    });
+  }
+  for (std::thread& owner : owners) owner.join();
+  EXPECT_EQ(items.load(), 3 * 100 * 32);
+}
+
+}  // namespace
+}  // namespace fathom
