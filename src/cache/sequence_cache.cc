@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -154,6 +155,52 @@ Result<SequenceCache> SequenceCache::Deserialize(const CacheLayout& layout, std:
     at += header.block_bytes;
   }
   return cache;
+}
+
+void SequenceCache::FillSynthetic(int64_t tokens, uint64_t seed) {
+  FATHOM_CHECK(position_ == 0);
+  PrepareAppend(tokens);
+  uint64_t bits = seed;
+  // splitmix64, mapped to about [-1.7, 1.7] with unit variance.
+  const auto next = [&bits] {
+    bits += 0x9E3779B97F4A7C15;
+    uint64_t z = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+    return (static_cast<float>((z ^ (z >> 31)) >> 40) * 0x1p-23f - 1.0f) * 1.732f;
+  };
+  // Encoding millions of rows would take minutes: a few hundred distinct ones are enough for realistic scores.
+  constexpr int64_t kDistinct = 256;
+  const KvRowLayout& kv = layout_->kv_;
+  const IndexRowLayout& index = layout_->index_;
+  std::vector<uint8_t> kv_rows(static_cast<size_t>(kDistinct * kv.bytes()));
+  std::vector<uint8_t> index_rows(static_cast<size_t>(kDistinct * index.bytes()));
+  std::vector<float> row(static_cast<size_t>(std::max(kv.dim, index.dim)));
+  for (int64_t i = 0; i < kDistinct; ++i) {
+    std::generate(row.begin(), row.end(), next);
+    EncodeKvRow(kv, row.data(), kv_rows.data() + i * kv.bytes());
+    EncodeIndexRow(index, row.data(), index_rows.data() + i * index.bytes());
+  }
+  const auto pick = [&next](const std::vector<uint8_t>& rows, int64_t row_bytes) {
+    return rows.data() + static_cast<int64_t>(std::fabs(next()) * 100) % kDistinct * row_bytes;
+  };
+  for (int64_t layer = 0; layer < layout_->layers(); ++layer) {
+    for (int64_t slot = 0; slot < layout_->window_; ++slot) {
+      std::memcpy(ring_row(layer, slot), pick(kv_rows, kv.bytes()), static_cast<size_t>(kv.bytes()));
+    }
+    const int64_t ratio = layout_->ratio(layer);
+    if (ratio == 0) continue;
+    for (int64_t i = 0; i < tokens / ratio; ++i) {
+      std::memcpy(mutable_compressed_row(layer, i), pick(kv_rows, kv.bytes()), static_cast<size_t>(kv.bytes()));
+      if (ratio == 4) std::memcpy(mutable_index_row(layer, i), pick(index_rows, index.bytes()), static_cast<size_t>(index.bytes()));
+    }
+    const auto fill = [&next](const CompressorState& state) {
+      std::generate_n(state.kv, state.slots * state.width, next);
+      std::generate_n(state.score, state.slots * state.width, next);
+    };
+    fill(compressor(layer));
+    if (ratio == 4) fill(index_compressor(layer));
+  }
+  position_ = tokens;
 }
 
 int64_t SequenceCache::bytes() const {

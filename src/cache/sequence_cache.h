@@ -107,6 +107,10 @@ class SequenceCache {
   std::string Serialize() const;
   static Result<SequenceCache> Deserialize(const CacheLayout& layout, std::string_view bytes);
 
+  // Makes an empty sequence look as if `tokens` tokens had been read: every stored row holds plausible random values. For
+  // benchmarks and tests of long contexts, which would take hours to fill truthfully.
+  void FillSynthetic(int64_t tokens, uint64_t seed);
+
   // Bytes this sequence keeps alive (shared blocks counted in full).
   int64_t bytes() const;
 

@@ -1,0 +1,69 @@
+// tiny_model.h - a checkpoint of ../shared/reference/golden with a model on it, for tests.
+#ifndef FATHOM_TESTS_SUPPORT_TINY_MODEL_H_
+#define FATHOM_TESTS_SUPPORT_TINY_MODEL_H_
+
+#define XXH_INLINE_ALL
+#include <gtest/gtest.h>
+#include <xxhash.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "model/model.h"
+#include "model/workspace.h"
+
+namespace fathom::testing {
+
+inline std::unique_ptr<Checkpoint> OpenGolden(const std::string& preset) {
+  Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(std::string(FATHOM_SHARED_DIR) + "/reference/golden/" + preset);
+  EXPECT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  return checkpoint.ok() ? std::move(*checkpoint) : nullptr;
+}
+
+// Token ids from a fixed generator.
+inline std::vector<int32_t> RandomTokens(int64_t count, int64_t vocab, uint32_t seed) {
+  std::vector<int32_t> tokens;
+  for (int64_t i = 0; i < count; ++i) {
+    seed = seed * 1664525 + 1013904223;
+    tokens.push_back(static_cast<int32_t>((seed >> 8) % static_cast<uint32_t>(vocab)));
+  }
+  return tokens;
+}
+
+// A model with its own pool and workspace.
+class TinyModel {
+ public:
+  TinyModel(const Checkpoint& checkpoint, int threads, ModelOptions options = {}, int64_t max_tokens = 512)
+      : pool_(threads), model_(checkpoint.config(), checkpoint.weights(), options, pool_), workspace_(model_, max_tokens) {}
+
+  const Model& model() const { return model_; }
+  Workspace& workspace() { return workspace_; }
+
+  // Appends tokens to one sequence; their logits [tokens * V].
+  std::vector<float> Append(std::span<const int32_t> tokens, SequenceCache* cache) {
+    const Segment segment = {cache, static_cast<int64_t>(tokens.size())};
+    return Step({tokens, {&segment, 1}});
+  }
+
+  // One step; the logits of all its tokens.
+  std::vector<float> Step(const Batch& batch) {
+    const MatView<const float> streams = model_.Forward(batch, workspace_);
+    std::vector<float> logits(static_cast<size_t>(streams.rows * model_.config().vocab_size));
+    model_.Logits(streams, workspace_, MatView<float>(logits.data(), streams.rows, model_.config().vocab_size));
+    return logits;
+  }
+
+ private:
+  ThreadPool pool_;
+  Model model_;
+  Workspace workspace_;
+};
+
+inline uint64_t Hash(const std::vector<float>& values) { return XXH3_64bits(values.data(), values.size() * sizeof(float)); }
+
+}  // namespace fathom::testing
+
+#endif  // FATHOM_TESTS_SUPPORT_TINY_MODEL_H_
