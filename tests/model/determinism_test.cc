@@ -1,6 +1,7 @@
 // The same bits whatever the threads, the chunks, the neighbours in the batch, the instruction set or the cache's history.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/support/tiny_model.h"
@@ -151,7 +152,6 @@ TEST_P(Determinism, ResetStartsAnew) {
 // The last tokens of a 1M context: indexer over 262,143 rows, ratio-128 over 8,191, rotation at a million. A truthful prefill
 // would take hours, so the rows are synthetic; the two ways through the last tokens must still agree.
 TEST_P(Determinism, EndOfAMillionTokenContext) {
-  TinyModel tiny(*checkpoint_, 2, {}, 16);
   ModelConfig config = checkpoint_->config();
   config.max_context = 1 << 20;
   ThreadPool pool(2);
