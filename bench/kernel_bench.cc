@@ -4,12 +4,13 @@
 //
 // One line per table, op and number of tokens: GB/s of weights (or rows), GFLOP/s, and GB/s as a share of a plain read
 // loop over the same pool, run between the samples. Matrices are taken from the pool one after the other, so that at
-// the default size they come from memory. Medians of all samples: a busy neighbour slows the read loop too.
+// the default size they come from memory. Rates are the 90th percentile of short samples, of both alike; one thread is
+// measured in processor time.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <random>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
+#include "kernels/matmul.h"
 
 namespace fathom {
 namespace {
@@ -29,11 +31,19 @@ struct Options {
   double seconds = 1.0;
 };
 
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+// With one thread the time it had a core, so that neighbours do not count.
+bool measure_cpu_time = false;
 
-double Median(std::vector<double> v) {
+double Now() {
+  timespec t;
+  clock_gettime(measure_cpu_time ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+// Of the samples' rates: what a quiet moment allows, without the luckiest.
+double Typical(std::vector<double> v) {
   std::sort(v.begin(), v.end());
-  return v[v.size() / 2];
+  return v[v.size() * 9 / 10];
 }
 
 // Random bytes from which matrices are cut. The values do not matter to speed but for NaN and denormals: bytes of BF16
@@ -49,7 +59,7 @@ class Pool {
       const uint64_t word = (state & 0x80FF80FF80FF80FFu) | 0x3E803E803E803E80u;
       std::memcpy(data_ + i, &word, 8);
     }
-    scales_.assign(size_t{64} << 20, 120);
+    scales_.assign(size_t(bytes / 16), 120);
   }
   ~Pool() { std::free(data_); }
   Pool(const Pool&) = delete;
@@ -112,18 +122,17 @@ struct Op {
   WeightType type;
   int64_t rows;
   int64_t cols;
-  void (*KernelTable::*product)(const MatMulArgs&);
+  bool integer = false;
 };
 
 // V4-Flash's shapes: an expert's gate, an attention matrix, the head.
 constexpr Op kOps[] = {
-    {"fp4 2048x4096", WeightType::kFp4, 2048, 4096, &KernelTable::matmul_fp4},
-    {"fp4 4096x2048", WeightType::kFp4, 4096, 2048, &KernelTable::matmul_fp4},
-    {"fp8 32768x1024", WeightType::kFp8, 32768, 1024, &KernelTable::matmul_fp8},
-    {"fp8 4096x8192", WeightType::kFp8, 4096, 8192, &KernelTable::matmul_fp8},
-    {"bf16 8192x4096", WeightType::kBf16, 8192, 4096, &KernelTable::matmul_bf16},
-    {"f32 24x16384", WeightType::kF32, 24, 16384, &KernelTable::matmul_f32},
-    {"fp4_f32 2048x4096", WeightType::kFp4, 2048, 4096, &KernelTable::matmul_fp4_f32},
+    {"fp4 2048x4096", WeightType::kFp4, 2048, 4096, true}, {"fp4 256x2048", WeightType::kFp4, 256, 2048, true},
+    {"fp4 256x4096", WeightType::kFp4, 256, 4096, true},   {"fp8 256x1024", WeightType::kFp8, 256, 1024},
+    {"fp8 256x4096", WeightType::kFp8, 256, 4096},         {"fp4 4096x2048", WeightType::kFp4, 4096, 2048, true},
+    {"fp8 32768x1024", WeightType::kFp8, 32768, 1024},     {"fp8 4096x8192", WeightType::kFp8, 4096, 8192},
+    {"bf16 8192x4096", WeightType::kBf16, 8192, 4096},     {"f32 24x16384", WeightType::kF32, 24, 16384},
+    {"fp4_f32 2048x4096", WeightType::kFp4, 2048, 4096},
 };
 
 void BenchMatMul(const Options& options, const KernelTable& table, const Op& op, int64_t tokens, Pool& pool,
@@ -135,40 +144,41 @@ void BenchMatMul(const Options& options, const KernelTable& table, const Op& op,
   std::vector<Fp8Chunk> chunks(static_cast<size_t>(tokens * op.cols / 128));
   for (int64_t t = 0; t < tokens; ++t) {
     float* row = x.data() + t * op.cols;
-    if (op.type == WeightType::kFp4) table.quantize_fp8(row, op.cols, row, chunks.data() + t * op.cols / 128);
+    if (op.integer) table.quantize_fp8(row, op.cols, row, chunks.data() + t * op.cols / 128);
   }
   std::vector<float> y(static_cast<size_t>(tokens * op.rows));
+  const Activations inputs = {.values = x.data(),
+                              .stride = op.cols,
+                              .chunks = op.integer ? chunks.data() : nullptr,
+                              .rows = tokens,
+                              .cols = op.cols};
+  std::vector<Matrix> matrices(64);
+  std::vector<MatMulArgs> jobs;
   std::vector<double> rates;
   std::vector<double> roofs;
   int64_t roof_at = pool.size() / 2;
   double bytes = 0;
   const double begin = Now();
   while (Now() - begin < options.seconds || rates.size() < 3) {
-    roofs.push_back(ReadRoof(threads, pool, &roof_at, int64_t{64} << 20));
-    // Samples of about 64 MB of weights, or one matrix.
+    roofs.push_back(ReadRoof(threads, pool, &roof_at, std::min(int64_t{16} << 20, pool.size())));
+    // Samples of about 16 MB of weights (fewer with many tokens) in one parallel region, as a layer's experts run.
     double sample_bytes = 0;
-    const double start = Now();
+    jobs.clear();
     do {
-      const Matrix w = pool.Next(op.type, op.rows, op.cols);
+      matrices[jobs.size()] = pool.Next(op.type, op.rows, op.cols);
+      const Matrix& w = matrices[jobs.size()];
       bytes = static_cast<double>(w.bytes());
       sample_bytes += bytes;
-      threads.ParallelFor(
-          (op.rows + 7) / 8, std::max<int64_t>(1, 65536 / (8 * w.row_bytes())), [&](int64_t first, int64_t last, int) {
-            (table.*op.product)(
-                {.w = &w,
-                 .row_begin = 8 * first,
-                 .row_end = std::min(op.rows, 8 * last),
-                 .x = {.values = x.data(), .stride = op.cols, .chunks = chunks.data(), .rows = tokens, .cols = op.cols},
-                 .tokens = tokens,
-                 .y = y.data(),
-                 .y_stride = op.rows});
-          });
-    } while (sample_bytes < 64e6 / static_cast<double>(tokens));
+      jobs.push_back(MatMulJob(w, inputs, tokens, y.data(), op.rows));
+    } while (jobs.size() < matrices.size() && pool.size() > 60000000 &&
+             sample_bytes < 16e6 / static_cast<double>(tokens));
+    const double start = Now();
+    MatMul(threads, jobs);
     rates.push_back(sample_bytes / (Now() - start) * 1e-9);
   }
-  const double rate = Median(rates);
+  const double rate = Typical(rates);
   const double flop_per_byte = 2.0 * static_cast<double>(op.rows * op.cols * tokens) / bytes;
-  Print(table.name, op.name, tokens, rate, rate * flop_per_byte, Median(roofs));
+  Print(table.name, op.name, tokens, rate, rate * flop_per_byte, Typical(roofs));
 }
 
 // One layer's attention of `tokens` tokens, 64 heads of 512, over 640 rows of a cache of 64 Ki rows.
@@ -202,7 +212,7 @@ void BenchAttend(const Options& options, const KernelTable& table, RowFormat for
   int64_t roof_at = 0;
   const double begin = Now();
   while (Now() - begin < options.seconds || rates.size() < 3) {
-    roofs.push_back(ReadRoof(threads, pool, &roof_at, int64_t{64} << 20));
+    roofs.push_back(ReadRoof(threads, pool, &roof_at, std::min(int64_t{16} << 20, pool.size())));
     const double start = Now();
     threads.ParallelFor(kTokens * 2, 1, [&](int64_t first, int64_t last, int worker) {
       for (int64_t item = first; item < last; ++item) {
@@ -219,9 +229,9 @@ void BenchAttend(const Options& options, const KernelTable& table, RowFormat for
     });
     rates.push_back(1 / (Now() - start));
   }
-  const double rate = Median(rates);
+  const double rate = Typical(rates);
   Print(table.name, name, kTokens, rate * static_cast<double>(kTokens * kRows * layout.bytes()) * 1e-9,
-        rate * 4e-9 * kTokens * kRows * kHeads * 512, Median(roofs));
+        rate * 4e-9 * kTokens * kRows * kHeads * 512, Typical(roofs));
 }
 
 // Scores of one token, 64 heads of 128, over 64 Ki keys.
@@ -251,7 +261,7 @@ void BenchIndex(const Options& options, const KernelTable& table, Pool& pool, Th
   int64_t roof_at = 0;
   const double begin = Now();
   while (Now() - begin < options.seconds || rates.size() < 3) {
-    roofs.push_back(ReadRoof(threads, pool, &roof_at, int64_t{64} << 20));
+    roofs.push_back(ReadRoof(threads, pool, &roof_at, std::min(int64_t{16} << 20, pool.size())));
     const double start = Now();
     threads.ParallelFor(kKeys / 256, 4, [&](int64_t first, int64_t last, int) {
       table.index_scores({.q = q.data(),
@@ -264,9 +274,9 @@ void BenchIndex(const Options& options, const KernelTable& table, Pool& pool, Th
     });
     rates.push_back(1 / (Now() - start));
   }
-  const double rate = Median(rates);
+  const double rate = Typical(rates);
   Print(table.name, "index 64x128", 1, rate * static_cast<double>(kKeys * layout.bytes()) * 1e-9,
-        rate * 2e-9 * kKeys * kHeads * 128, Median(roofs));
+        rate * 2e-9 * kKeys * kHeads * 128, Typical(roofs));
 }
 
 // The conversion of 64 inputs of 4096, one thread; GB/s of floats read.
@@ -282,14 +292,14 @@ void BenchQuantize(const Options& options, const KernelTable& table, Pool& pool,
   int64_t roof_at = 0;
   const double begin = Now();
   while (Now() - begin < options.seconds || rates.size() < 3) {
-    roofs.push_back(ReadRoof(threads, pool, &roof_at, int64_t{64} << 20));
+    roofs.push_back(ReadRoof(threads, pool, &roof_at, std::min(int64_t{16} << 20, pool.size())));
     const double start = Now();
     for (int64_t t = 0; t < 64; ++t) {
       table.quantize_fp8(x.data() + 4096 * t, 4096, values.data() + 4096 * t, chunks.data() + 32 * t);
     }
     rates.push_back(static_cast<double>(x.size()) * 4e-9 / (Now() - start));
   }
-  Print(table.name, "quantize_fp8 4096 (1T)", 64, Median(rates), 0, Median(roofs));
+  Print(table.name, "quantize_fp8 4096 (1T)", 64, Typical(rates), 0, Typical(roofs));
 }
 
 bool Parse(int argc, char** argv, Options* options) {
@@ -311,10 +321,11 @@ bool Parse(int argc, char** argv, Options* options) {
       return false;
     }
   }
-  return options->threads >= 1 && options->pool_bytes >= (int64_t{256} << 20);
+  return options->threads >= 1 && options->pool_bytes >= (int64_t{1} << 20);
 }
 
 void Run(const Options& options) {
+  measure_cpu_time = options.threads == 1;
   Pool pool(options.pool_bytes);
   ThreadPool threads(options.threads);
   const auto wanted = [&](const char* name) {
@@ -322,6 +333,7 @@ void Run(const Options& options) {
   };
   std::vector<const KernelTable*> tables = SupportedKernels();
   for (const KernelTable* table : tables) {
+    SelectKernels(table->name);
     if (options.isa.empty() ? table == tables.front() : options.isa != table->name) continue;
     for (const Op& op : kOps) {
       for (const int64_t tokens : {1, 8, 64}) {

@@ -1,9 +1,2 @@
-#include "kernels/simd/tables.h"
-
-namespace fathom::avx512 {
-
-void Attend(const AttendArgs& args) { ReferenceKernels().attend(args); }
-
-void IndexScores(const IndexScoreArgs& args) { ReferenceKernels().index_scores(args); }
-
-}  // namespace fathom::avx512
+#include "kernels/avx512/simd.h"
+#include "kernels/simd/attention.inl.h"  // after the primitives

@@ -69,6 +69,9 @@ FATHOM_INLINE F32x16 IfNan(F32x16 a, F32x16 yes, F32x16 no) {
 
 FATHOM_INLINE float MaxLane(F32x16 a) { return _mm512_reduce_max_ps(a.v); }
 
+FATHOM_INLINE float FirstLane(F32x16 a) { return _mm512_cvtss_f32(a.v); }
+FATHOM_INLINE float SquareRoot(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
+
 // The lanes as a tree: l += l[+8], [+4], [+2], [+1].
 FATHOM_INLINE float TreeSum(F32x16 a) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
@@ -277,6 +280,40 @@ FATHOM_INLINE void SplitEvenOdd(const uint8_t* in, int8_t* out) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 64 + 32 * half),
                         _mm512_cvtepi16_epi8(_mm512_srli_epi16(bytes, 8)));
   }
+}
+
+// ---- indexer keys
+// -----------------------------------------------------------------------------------------------------
+
+// Keys are fed as unsigned 2k + 12.
+inline constexpr int32_t kKeyBias = 12;
+
+// The low and the high nibbles of 64 bytes as doubled, biased numbers.
+FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
+  const Codes64 codes = DecodeFp4(nibbles);
+  _mm512_store_si512(low, codes.even);
+  _mm512_store_si512(high, codes.odd);
+}
+
+// 32 values of 16 keys: vector i holds four values of every key.
+struct KeyBlock {
+  __m512i v[8];
+};
+FATHOM_INLINE KeyBlock LoadKeyBlock(const uint8_t* values) {
+  KeyBlock block;
+  for (int i = 0; i < 8; ++i) block.v[i] = _mm512_load_si512(values + 64 * i);
+  return block;
+}
+// Per key: offset + the sum over 32 values of key times q, four values of q in each of eight dwords.
+FATHOM_INLINE I32x16 DotKeys(const KeyBlock& keys, const int32_t* q, int32_t offset) {
+  // Two chains: a dependent vpdpbusd takes five cycles.
+  __m512i a = _mm512_set1_epi32(offset);
+  __m512i b = _mm512_setzero_si512();
+  for (int i = 0; i < 8; i += 2) {
+    a = _mm512_dpbusd_epi32(a, keys.v[i], _mm512_set1_epi32(q[i]));
+    b = _mm512_dpbusd_epi32(b, keys.v[i + 1], _mm512_set1_epi32(q[i + 1]));
+  }
+  return {_mm512_add_epi32(a, b)};
 }
 
 }  // namespace fathom::avx512

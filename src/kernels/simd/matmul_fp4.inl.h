@@ -26,7 +26,7 @@ static void Fp4Tile(const MatMulArgs& args, int64_t first_row, int64_t first_tok
     for (int r = 0; r < R; ++r) {
       const uint8_t* at = nibbles + 64 * (r * chunks + c);
       const uint8_t* scale_at = scales + 4 * (r * chunks + c);
-      __builtin_prefetch(at + R * 64 * chunks);
+      PrefetchAhead(at, 64 * c, 64 * chunks, R);
       const Codes64 codes = DecodeFp4(at);
       const F32x16 w_scale = DecodeFp4Scales(scale_at);
       for (int t = 0; t < T; ++t) {
@@ -86,7 +86,7 @@ struct Fp4Format {
   }
   FATHOM_INLINE void DecodeFirst(const Row&, int64_t, int64_t, F32x16*) {}  // cols % 32 == 0
   FATHOM_INLINE void Ahead(const Row& row, int64_t column, int rows) {
-    __builtin_prefetch(row.nibbles + (rows * row.cols + column) / 2);
+    PrefetchAhead(row.nibbles + column / 2, column / 2, row.cols / 2, rows);
   }
   FATHOM_INLINE float Scale(const Row& row, int64_t column) {
     const uint32_t bits = static_cast<uint32_t>(row.scale[column / 32]) << 23;

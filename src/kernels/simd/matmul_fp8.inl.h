@@ -29,7 +29,7 @@ struct Fp8Format {
     DecodeFp8First(row.codes + column, n, out);
   }
   FATHOM_INLINE void Ahead(const Row& row, int64_t column, int rows) {
-    __builtin_prefetch(row.codes + rows * row.cols + column);
+    PrefetchAhead(row.codes + column, column, row.cols, rows);
   }
   FATHOM_INLINE float Scale(const Row& row, int64_t column) {
     if constexpr (kScale == ScaleType::kF32) {

@@ -16,7 +16,7 @@ struct Bf16Format {
     *out = DecodeBf16First(row.codes + 2 * column, n);
   }
   FATHOM_INLINE void Ahead(const Row& row, int64_t column, int rows) {
-    __builtin_prefetch(row.codes + rows * row.bytes + 2 * column);
+    PrefetchAhead(row.codes + 2 * column, 2 * column, row.bytes, rows);
   }
   FATHOM_INLINE float Scale(const Row&, int64_t) { return 1.0f; }
 };
@@ -34,7 +34,7 @@ struct F32Format {
     *out = LoadFirst(row.data + 4 * column, n);
   }
   FATHOM_INLINE void Ahead(const Row& row, int64_t column, int rows) {
-    __builtin_prefetch(row.data + rows * row.bytes + 4 * column);
+    PrefetchAhead(row.data + 4 * column, 4 * column, row.bytes, rows);
   }
   FATHOM_INLINE float Scale(const Row&, int64_t) { return 1.0f; }
 };

@@ -7,7 +7,7 @@
 //   Decode(row, column, F32x16*)           kStep weights
 //   DecodeFirst(row, column, n, F32x16*)   n < kStep weights and zeros
 //   Scale(row, column)                     the block's scale
-//   Ahead(row, column, rows)               prefetches the column `rows` rows below
+//   Ahead(row, column, rows)               prefetches what a tile of `rows` rows reads a little later
 //
 // Few tokens: weights go from memory to the sums through registers (StreamRows). Many: a panel of rows is decoded into
 // the first-level cache once for all tokens (PanelRows). Both add in the order that kernels.h gives.
@@ -19,6 +19,14 @@ namespace fathom::FATHOM_ISA {
 
 FATHOM_INLINE const float* InputRow(const MatMulArgs& args, int64_t token) {
   return args.x.values + (args.x_rows != nullptr ? args.x_rows[token] : token) * args.x.stride;
+}
+
+// Prefetches what a tile of `rows` rows reads kAheadBytes later: further on in the row whose byte `at` (of row_bytes)
+// is at p, or in the next tile's row.
+inline constexpr int64_t kAheadBytes = 1024;
+FATHOM_INLINE void PrefetchAhead(const uint8_t* p, int64_t at, int64_t row_bytes, int rows) {
+  const int64_t next_tile = at + kAheadBytes < row_bytes ? 0 : (rows - 1) * row_bytes;
+  __builtin_prefetch(p + kAheadBytes + next_tile);
 }
 
 // ---- few tokens -----------------------------------------------------------------------------------------------------
