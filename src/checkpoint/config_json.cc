@@ -1,6 +1,7 @@
 #include "checkpoint/config_json.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "base/file.h"
@@ -295,8 +296,9 @@ Json Number(double value) {
   return static_cast<double>(whole) == value ? Json::Int(whole) : Json::Double(value);
 }
 
-// A float's shortest text, so that 1e-6f is written as 1e-06 and not as 9.999999974752427e-07.
+// A float's shortest text as Python writes floats: 10.0, and 1e-06 instead of 9.999999974752427e-07.
 Json ShortFloat(float value) {
+  if (value == std::trunc(value) && std::fabs(value) < 1e6f) return Json::Number(StrFormat("%.1f", value));
   for (int digits = 1; digits < 9; ++digits) {
     const std::string text = StrFormat("%.*g", digits, static_cast<double>(value));
     if (std::strtof(text.c_str(), nullptr) == value) return Json::Number(text);
