@@ -41,10 +41,12 @@ constexpr double kAny = 1e300;
 // `official`: the distance of the file's own official logits from its f32 logits (median and argmax agreement).
 Limits LimitsOf(GoldenMode mode, double reference_agreement, const GoldenRow& official) {
   // exact: nothing can flip, so everything is sharp.
-  if (mode == GoldenMode::kExact) return {{1e-4, 1e-5, 1}, {1e-5, 4e-6, 1}, {1e-5, 4e-6, 1}, {1e-5, 4e-6, 1}, {1e-4, 1e-5, 1}, 1};
+  if (mode == GoldenMode::kExact)
+    return {{1e-4, 1e-5, 1}, {1e-5, 4e-6, 1}, {1e-5, 4e-6, 1}, {1e-5, 4e-6, 1}, {1e-4, 1e-5, 1}, 1};
   const double agreement = std::min(reference_agreement, 1.0) - 0.02;
   if (mode == GoldenMode::kF32) {
-    // A maximum far above the median is one FP8 rounding or choice that fell the other way; the median must be float noise.
+    // A maximum far above the median is one FP8 rounding or choice that fell the other way; the median must be float
+    // noise.
     return {{kAny, kAny, agreement}, {5e-2, 3e-7, 1}, {5e-2, 2e-7, 1}, {5e-3, 5e-7, 1}, {kAny, 1e-2, 1}, 0.95};
   }
   // The BF16 rotary part is off by up to 2^-9 of a value: the official storage format, not the reference's float32. One
@@ -59,7 +61,8 @@ class TapCollector : public TapSink {
  public:
   void Tap(int64_t layer, std::string_view name, MatView<const float> values) override {
     std::vector<float>& out = values_[StrCat(layer, ".", name)];
-    for (int64_t row = 0; row < values.rows; ++row) out.insert(out.end(), values.row(row), values.row(row) + values.cols);
+    for (int64_t row = 0; row < values.rows; ++row)
+      out.insert(out.end(), values.row(row), values.row(row) + values.cols);
   }
   void TapIds(int64_t layer, std::string_view name, MatView<const int32_t> ids) override {
     std::vector<int32_t>& out = ids_[StrCat(layer, ".", name)];
@@ -188,7 +191,8 @@ class GoldenRun {
   int64_t vocab() const { return model_.config().vocab_size; }
 
   // Appends tokens [begin, end) to `cache` and their logits to `logits`.
-  MatView<const float> Append(int64_t begin, int64_t end, SequenceCache* cache, std::vector<float>* logits, TapSink* taps = nullptr) {
+  MatView<const float> Append(int64_t begin, int64_t end, SequenceCache* cache, std::vector<float>* logits,
+                              TapSink* taps = nullptr) {
     const Segment segment = {cache, end - begin};
     const std::span<const int32_t> ids(tokens_.data() + begin, static_cast<size_t>(end - begin));
     const MatView<const float> streams = model_.Forward({ids, {&segment, 1}}, workspace_, taps);
@@ -204,7 +208,8 @@ class GoldenRun {
     const std::span<const int32_t> next(tokens_.data() + begin + 1, static_cast<size_t>(streams.rows));
     const size_t at = logits->size();
     logits->resize(at + static_cast<size_t>(streams.rows * vocab()));
-    model_.MtpForward(0, streams, {next, {&segment, 1}}, workspace_, MatView<float>(logits->data() + at, streams.rows, vocab()));
+    model_.MtpForward(0, streams, {next, {&segment, 1}}, workspace_,
+                      MatView<float>(logits->data() + at, streams.rows, vocab()));
   }
 
   void RunA() {
@@ -258,9 +263,8 @@ class GoldenRun {
       at = end;
     }
     GoldenRow row = CompareArrays("chunked prefill (bits)", logits, whole_, vocab());
-    row.passed = std::equal(logits.begin(), logits.end(), whole_.begin(), whole_.end(), [](float a, float b) {
-      return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
-    });
+    row.passed = std::equal(logits.begin(), logits.end(), whole_.begin(), whole_.end(),
+                            [](float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b); });
     row.limit = "equal bits";
     report_->rows.push_back(row);
   }
@@ -290,7 +294,8 @@ class GoldenRun {
     const Segment segment = {&cache, rows};
     const std::span<const int32_t> ids(tokens_.data(), static_cast<size_t>(rows));
     TapCollector taps;
-    model_.MoeLayer(layer, View(x), {ids, {&segment, 1}}, workspace_, MatView<float>(y.data(), rows, model_.config().hidden_size), &taps);
+    model_.MoeLayer(layer, View(x), {ids, {&segment, 1}}, workspace_,
+                    MatView<float>(y.data(), rows, model_.config().hidden_size), &taps);
     Compare(StrCat("trace.", layer, ".ffn_out"), y, limits_.moe, "layer alone: ");
   }
 
@@ -303,7 +308,8 @@ class GoldenRun {
     const int64_t rows = static_cast<int64_t>(x.size()) / model_.config().hidden_size;
     const Segment segment = {&cache, rows};
     const std::span<const int32_t> ids(tokens_.data(), static_cast<size_t>(rows));
-    model_.AttentionLayer(layer, View(x), {ids, {&segment, 1}}, workspace_, MatView<float>(y.data(), rows, model_.config().hidden_size));
+    model_.AttentionLayer(layer, View(x), {ids, {&segment, 1}}, workspace_,
+                          MatView<float>(y.data(), rows, model_.config().hidden_size));
     Compare(array + "attn_out", y, limit, "layer alone: ");
   }
 
@@ -320,7 +326,8 @@ class GoldenRun {
       const int64_t ratio = cache->layout().ratio(layer);
       std::vector<float> ring(static_cast<size_t>(cache->layout().window() * kv.dim));
       const int64_t filled = std::min(cache->position(), cache->layout().window());
-      for (int64_t slot = 0; slot < filled; ++slot) DecodeKvRow(kv, cache->ring_row(layer, slot), ring.data() + slot * kv.dim);
+      for (int64_t slot = 0; slot < filled; ++slot)
+        DecodeKvRow(kv, cache->ring_row(layer, slot), ring.data() + slot * kv.dim);
       Compare(StrCat(run, layer, ".ring"), ring, limits_.rows);
       const int64_t rows = ratio != 0 ? cache->position() / ratio : 0;
       std::vector<float> compressed(static_cast<size_t>(rows * kv.dim));
@@ -398,7 +405,8 @@ GoldenRow CompareArrays(std::string array, std::span<const float> got, std::span
   GoldenRow result;
   result.array = std::move(array);
   double largest = 0;
-  for (const float value : want) largest = std::max(largest, value < -1e38f ? 0.0 : std::fabs(static_cast<double>(value)));
+  for (const float value : want)
+    largest = std::max(largest, value < -1e38f ? 0.0 : std::fabs(static_cast<double>(value)));
   if (largest == 0) largest = 1;
   std::vector<double> row_max;
   int64_t same_argmax = 0;
@@ -441,8 +449,8 @@ Result<GoldenReport> CheckGoldenFolder(const std::string& folder, GoldenMode mod
   GoldenReport report;
   report.folder = folder;
   report.mode = names[static_cast<int>(mode)];
-  FATHOM_ASSIGN_OR_RETURN(const Lengths lengths,
-                          ReadLengths(folder, mode == GoldenMode::kExact ? "exact" : "f32", static_cast<int64_t>(ids.size())));
+  FATHOM_ASSIGN_OR_RETURN(const Lengths lengths, ReadLengths(folder, mode == GoldenMode::kExact ? "exact" : "f32",
+                                                             static_cast<int64_t>(ids.size())));
   GoldenRun(*checkpoint, golden, mode, lengths, std::move(ids), pool, &report).Run();
   return report;
 }

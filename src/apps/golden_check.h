@@ -1,5 +1,5 @@
-// golden_check.h - runs a model against the arrays of a golden folder (reference README, section 2) and judges the differences by
-// the expectations of its section 4.
+// golden_check.h - runs a model against the arrays of a golden folder (reference README, section 2) and judges the
+// differences by the expectations of its section 4.
 #ifndef FATHOM_APPS_GOLDEN_CHECK_H_
 #define FATHOM_APPS_GOLDEN_CHECK_H_
 
@@ -15,14 +15,14 @@ namespace fathom {
 
 // One compared array.
 struct GoldenRow {
-  std::string array;      // e.g. "A.prefill_logits"
-  double max = 0;         // largest difference, relative to the largest value of the array
-  double median = 0;      // median over rows of the row's largest difference, likewise relative
-  double agreement = 1;   // share of rows with the same argmax (logits) or the same ids
-  bool ids = false;       // ids: only `agreement` counts
+  std::string array;     // e.g. "A.prefill_logits"
+  double max = 0;        // largest difference, relative to the largest value of the array
+  double median = 0;     // median over rows of the row's largest difference, likewise relative
+  double agreement = 1;  // share of rows with the same argmax (logits) or the same ids
+  bool ids = false;      // ids: only `agreement` counts
   bool logits = false;
   bool passed = false;
-  std::string limit;      // what was accepted, for the table
+  std::string limit;  // what was accepted, for the table
 };
 
 // One precision of one folder, or the units folder.

@@ -35,8 +35,9 @@ class UnitChecks {
     const TensorInfo* tensor = file_.Find(name);
     if (tensor == nullptr) return NotFound(StrCat(file_.path(), ": tensor ", name, " is missing"));
     if (tensor->type != type || tensor->shape.size() != dims || tensor->elements() == 0) {
-      return DataLoss(StrCat(file_.path(), ": tensor ", name, " is ", TensorTypeName(tensor->type), " ", ShapeText(tensor->shape),
-                             "; expected ", TensorTypeName(type), " with ", dims, " dimensions"));
+      return DataLoss(StrCat(file_.path(), ": tensor ", name, " is ", TensorTypeName(tensor->type), " ",
+                             ShapeText(tensor->shape), "; expected ", TensorTypeName(type), " with ", dims,
+                             " dimensions"));
     }
     return tensor;
   }
@@ -53,7 +54,8 @@ class UnitChecks {
   // bits: equal to the bit; otherwise within 1e-5 of the largest value.
   Status Compare(const char* name, const std::vector<float>& got, bool bits) {
     const TensorInfo* tensor = file_.Find(name);
-    if (tensor == nullptr || tensor->type != TensorType::kF32 || tensor->elements() != static_cast<int64_t>(got.size())) {
+    if (tensor == nullptr || tensor->type != TensorType::kF32 ||
+        tensor->elements() != static_cast<int64_t>(got.size())) {
       return DataLoss(StrCat(file_.path(), ": tensor ", name, " must be F32 with ", got.size(), " values"));
     }
     std::vector<float> want(got.size());
@@ -125,14 +127,15 @@ class UnitChecks {
       table[static_cast<size_t>(code)] = std::isnan(value) ? 0 : value;
     }
     FATHOM_RETURN_IF_ERROR(Compare("e4m3_table", table, true));
-    const auto matrix = [&](const char* weight, const char* scale, WeightType type, TensorType dtype) -> Result<Matrix> {
+    const auto matrix = [&](const char* weight, const char* scale, WeightType type,
+                            TensorType dtype) -> Result<Matrix> {
       FATHOM_ASSIGN_OR_RETURN(const TensorInfo* w, Find(weight, dtype, 2));
       FATHOM_ASSIGN_OR_RETURN(const TensorInfo* s, Find(scale, TensorType::kF8E8m0, 2));
       Matrix m = {w->bytes.data(), s->bytes.data(), type, ScaleType::kE8m0, w->shape[0], w->shape[1]};
       if (type == WeightType::kFp4) m.cols *= 2;
       if (m.cols % 128 != 0 || m.scale_bytes() != static_cast<int64_t>(s->bytes.size())) {
-        return DataLoss(StrCat(file_.path(), ": tensor ", scale, " is ", ShapeText(s->shape), ", which does not fit ", weight, " ",
-                               ShapeText(w->shape)));
+        return DataLoss(StrCat(file_.path(), ": tensor ", scale, " is ", ShapeText(s->shape), ", which does not fit ",
+                               weight, " ", ShapeText(w->shape)));
       }
       return m;
     };
@@ -145,7 +148,8 @@ class UnitChecks {
   Status HadamardAndRotary() {
     std::vector<int64_t> shape;
     FATHOM_ASSIGN_OR_RETURN(std::vector<float> x, Floats("hadamard.x", 2, &shape));
-    if ((shape[1] & (shape[1] - 1)) != 0) return DataLoss(StrCat(file_.path(), ": tensor hadamard.x must have a power of two columns"));
+    if ((shape[1] & (shape[1] - 1)) != 0)
+      return DataLoss(StrCat(file_.path(), ": tensor hadamard.x must have a power of two columns"));
     for (int64_t row = 0; row < shape[0]; ++row) Hadamard(x.data() + row * shape[1], shape[1]);
     FATHOM_RETURN_IF_ERROR(Compare("hadamard.y", x, false));
 
@@ -162,7 +166,8 @@ class UnitChecks {
     const auto check = [&](const char* frequencies_name, bool compressed, bool inverse, const char* name) -> Status {
       const std::vector<double> frequencies = RotaryFrequencies(config, compressed);
       if (frequencies_name != nullptr) {
-        FATHOM_RETURN_IF_ERROR(Compare(frequencies_name, std::vector<float>(frequencies.begin(), frequencies.end()), false));
+        FATHOM_RETURN_IF_ERROR(
+            Compare(frequencies_name, std::vector<float>(frequencies.begin(), frequencies.end()), false));
       }
       std::vector<float> y = rows;
       std::vector<float> cosine(frequencies.size());
@@ -187,7 +192,8 @@ class UnitChecks {
     config.streams = shape[1];
     config.hidden_size = shape[2];
     config.sinkhorn_iterations = 20;
-    if (config.streams > 16) return DataLoss(StrCat(file_.path(), ": tensor hc.X has ", config.streams, " streams; at most 16 are accepted"));
+    if (config.streams > 16)
+      return DataLoss(StrCat(file_.path(), ": tensor hc.X has ", config.streams, " streams; at most 16 are accepted"));
     std::vector<int64_t> fn_shape;
     FATHOM_ASSIGN_OR_RETURN(const std::vector<float> fn, Floats("hc.fn", 2, &fn_shape));
     FATHOM_ASSIGN_OR_RETURN(const std::vector<float> base, Floats("hc.base", 1));
@@ -196,7 +202,8 @@ class UnitChecks {
     if (fn_shape[0] != config.mix_rows() || fn_shape[1] != config.streams * config.hidden_size ||
         static_cast<int64_t>(base.size()) != config.mix_rows() || scale.size() != 3 ||
         static_cast<int64_t>(y.size()) != tokens * config.hidden_size) {
-      return DataLoss(StrCat(file_.path(), ": tensors hc.fn, hc.base, hc.scale and hc.y do not fit hc.X ", ShapeText(shape)));
+      return DataLoss(
+          StrCat(file_.path(), ": tensors hc.fn, hc.base, hc.scale and hc.y do not fit hc.X ", ShapeText(shape)));
     }
     const auto bytes = [](const std::vector<float>& v) { return reinterpret_cast<const uint8_t*>(v.data()); };
     HyperConnectionWeights w;
@@ -229,8 +236,10 @@ class UnitChecks {
     FATHOM_ASSIGN_OR_RETURN(const TensorInfo* idx, Find("attend.idx", TensorType::kI32, 2));
     const int64_t heads = q_shape[1];
     const int64_t dim = q_shape[2];
-    if (row_shape[1] != dim || static_cast<int64_t>(sink.size()) != heads || idx->shape[0] != q_shape[0] || dim > 65536 || heads > 4096) {
-      return DataLoss(StrCat(file_.path(), ": tensors attend.rows, attend.sink and attend.idx do not fit attend.q ", ShapeText(q_shape)));
+    if (row_shape[1] != dim || static_cast<int64_t>(sink.size()) != heads || idx->shape[0] != q_shape[0] ||
+        dim > 65536 || heads > 4096) {
+      return DataLoss(StrCat(file_.path(), ": tensors attend.rows, attend.sink and attend.idx do not fit attend.q ",
+                             ShapeText(q_shape)));
     }
     std::vector<float> out(q.size());
     std::vector<float> scratch(static_cast<size_t>(AttendScratchFloats(heads, dim)) + 16);

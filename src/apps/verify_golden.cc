@@ -1,7 +1,7 @@
 // `fathom verify golden DIR`: the engine against arrays recorded by the reference implementation.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -42,18 +42,20 @@ std::vector<std::string> GoldenFolders(const std::string& folder) {
 }
 
 void PrintReport(const GoldenReport& report, bool verbose) {
-  std::printf("%s  mode %s%s\n", report.folder.c_str(), report.mode.c_str(),
-              report.hash != 0 ? StrFormat("  logits hash %016llx", static_cast<unsigned long long>(report.hash)).c_str() : "");
+  std::printf(
+      "%s  mode %s%s\n", report.folder.c_str(), report.mode.c_str(),
+      report.hash != 0 ? StrFormat("  logits hash %016llx", static_cast<unsigned long long>(report.hash)).c_str() : "");
   std::printf("  %-38s %10s %10s %10s   %s\n", "array", "max", "median", "agree", "accepted");
   size_t hidden = 0;
   for (const GoldenRow& row : report.rows) {
-    const bool main_row = row.logits || row.ids || row.array.starts_with("layer alone") || row.array.starts_with("chunked") ||
-                          report.mode == "units";
+    const bool main_row = row.logits || row.ids || row.array.starts_with("layer alone") ||
+                          row.array.starts_with("chunked") || report.mode == "units";
     if (row.passed && !verbose && !main_row) {
       ++hidden;
       continue;
     }
-    const std::string numbers = row.ids ? StrFormat("%10s %10s", "-", "-") : StrFormat("%10.1e %10.1e", row.max, row.median);
+    const std::string numbers =
+        row.ids ? StrFormat("%10s %10s", "-", "-") : StrFormat("%10.1e %10.1e", row.max, row.median);
     const std::string agreement = row.ids || row.logits ? StrFormat("%10.4f", row.agreement) : StrFormat("%10s", "-");
     std::printf("  %-38s %s %s   %s%s\n", row.array.c_str(), numbers.c_str(), agreement.c_str(), row.limit.c_str(),
                 row.passed ? "" : "  FAILED");
@@ -85,7 +87,8 @@ Json ReportJson(const GoldenReport& report) {
   return json;
 }
 
-Status RunFolder(const std::string& folder, const VerifyGoldenFlags& flags, ThreadPool& pool, std::vector<GoldenReport>* reports) {
+Status RunFolder(const std::string& folder, const VerifyGoldenFlags& flags, ThreadPool& pool,
+                 std::vector<GoldenReport>* reports) {
   const auto keep = [&](GoldenReport report) {
     if (!flags.json) PrintReport(report, flags.verbose);
     reports->push_back(std::move(report));
@@ -96,7 +99,9 @@ Status RunFolder(const std::string& folder, const VerifyGoldenFlags& flags, Thre
   }
   if (!FileExists(folder + "/golden.safetensors")) return {};
   for (const std::string& mode : flags.modes) {
-    const GoldenMode golden_mode = mode == "exact" ? GoldenMode::kExact : mode == "f32" ? GoldenMode::kF32 : GoldenMode::kProduct;
+    const GoldenMode golden_mode = mode == "exact" ? GoldenMode::kExact
+                                   : mode == "f32" ? GoldenMode::kF32
+                                                   : GoldenMode::kProduct;
     FATHOM_ASSIGN_OR_RETURN(GoldenReport report, CheckGoldenFolder(folder, golden_mode, pool));
     keep(std::move(report));
   }
@@ -107,18 +112,21 @@ Status RunFolder(const std::string& folder, const VerifyGoldenFlags& flags, Thre
 
 int VerifyGoldenMain(int argc, char** argv) {
   VerifyGoldenFlags flags;
-  CLI::App app("Runs a folder of golden arrays recorded by the reference implementation (config.json, shards, golden.json,\n"
-               "golden.safetensors; or units.safetensors) and compares every array: logits of prefill, decode, chunked prefill\n"
-               "and MTP, each layer alone on the file's own input, caches, expert ids and selected rows.\n"
-               "Differences are relative to the largest value of an array. 'median' is over rows.\n\n"
-               "Modes: exact    no activation quantisation: tests structure, nothing may differ\n"
-               "       f32      official quantisation points, float32 between them\n"
-               "       product  what `fathom run` computes: f32 with the rotary part of KV rows stored as BF16\n"
-               "The file's 'official' arrays (BF16 rounding everywhere) belong to no mode of this engine and are not read.\n\n"
-               "Example: fathom verify golden ../shared/reference/golden/tiny-full --mode exact",
-               "fathom verify golden");
+  CLI::App app(
+      "Runs a folder of golden arrays recorded by the reference implementation (config.json, shards, golden.json,\n"
+      "golden.safetensors; or units.safetensors) and compares every array: logits of prefill, decode, chunked prefill\n"
+      "and MTP, each layer alone on the file's own input, caches, expert ids and selected rows.\n"
+      "Differences are relative to the largest value of an array. 'median' is over rows.\n\n"
+      "Modes: exact    no activation quantisation: tests structure, nothing may differ\n"
+      "       f32      official quantisation points, float32 between them\n"
+      "       product  what `fathom run` computes: f32 with the rotary part of KV rows stored as BF16\n"
+      "The file's 'official' arrays (BF16 rounding everywhere) belong to no mode of this engine and are not read.\n\n"
+      "Example: fathom verify golden ../shared/reference/golden/tiny-full --mode exact",
+      "fathom verify golden");
   app.add_option("DIR", flags.folder, "golden folder, or a folder of such folders")->required();
-  app.add_option("--mode", flags.modes, "exact, f32, product (default: all)")->delimiter(',')->check(CLI::IsMember({"exact", "f32", "product"}));
+  app.add_option("--mode", flags.modes, "exact, f32, product (default: all)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"exact", "f32", "product"}));
   app.add_option("--threads", flags.threads, "threads")->check(CLI::Range(1, 1024));
   app.add_option("--isa", flags.isa, "instruction set: auto, or one of the tables this machine supports");
   app.add_flag("--json", flags.json, "print one JSON object");
@@ -128,13 +136,16 @@ int VerifyGoldenMain(int argc, char** argv) {
   if (!SelectKernels(flags.isa)) {
     std::string names = "auto";
     for (const KernelTable* table : SupportedKernels()) names += StrCat(", ", table->name);
-    std::fprintf(stderr, "fathom verify golden: --isa is '%s'; accepted on this machine are %s.\n", Printable(flags.isa).c_str(), names.c_str());
+    std::fprintf(stderr, "fathom verify golden: --isa is '%s'; accepted on this machine are %s.\n",
+                 Printable(flags.isa).c_str(), names.c_str());
     return 2;
   }
   const std::vector<std::string> folders = GoldenFolders(flags.folder);
   if (folders.empty()) {
-    std::fprintf(stderr, "fathom verify golden: %s: holds neither golden.safetensors nor units.safetensors, nor do its subfolders.\n",
-                 flags.folder.c_str());
+    std::fprintf(
+        stderr,
+        "fathom verify golden: %s: holds neither golden.safetensors nor units.safetensors, nor do its subfolders.\n",
+        flags.folder.c_str());
     return 2;
   }
   ThreadPool pool(flags.threads);
@@ -146,7 +157,8 @@ int VerifyGoldenMain(int argc, char** argv) {
       return status.exit_code();
     }
   }
-  const auto passed = static_cast<size_t>(std::count_if(reports.begin(), reports.end(), [](const GoldenReport& r) { return r.passed(); }));
+  const auto passed = static_cast<size_t>(
+      std::count_if(reports.begin(), reports.end(), [](const GoldenReport& r) { return r.passed(); }));
   if (flags.json) {
     Json json = Json::Object();
     json.Set("kernels", Json::String(Kernels().name));

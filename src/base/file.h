@@ -36,8 +36,8 @@ Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes);
 bool FileExists(const std::string& path);
 bool DirectoryExists(const std::string& path);
 
-// Writes through "<path>.tmp" and a rename: after a failure or a kill `path` holds its old content or none, never half of the new one.
-// Durable (fsync) before the rename.
+// Writes through "<path>.tmp" and a rename: after a failure or a kill `path` holds its old content or none, never half
+// of the new one. Durable (fsync) before the rename.
 Status WriteFileAtomically(const std::string& path, std::string_view content);
 
 }  // namespace fathom

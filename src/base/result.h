@@ -67,8 +67,10 @@ inline Status IoError(std::string message) { return {ErrorCode::kIo, std::move(m
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                                      // NOLINT(google-explicit-constructor)
-  Result(Status status) : status_(std::move(status)) { FATHOM_CHECK(!status_.ok()); }  // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(std::move(status)) {
+    FATHOM_CHECK(!status_.ok());
+  }  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
@@ -92,16 +94,17 @@ class [[nodiscard]] Result {
 };
 
 // Returns the Status of `expr` from the enclosing function unless it is ok.
-#define FATHOM_RETURN_IF_ERROR(expr)             \
-  do {                                           \
-    ::fathom::Status fathom_status = (expr);     \
+#define FATHOM_RETURN_IF_ERROR(expr)               \
+  do {                                             \
+    ::fathom::Status fathom_status = (expr);       \
     if (!fathom_status.ok()) return fathom_status; \
   } while (false)
 
 #define FATHOM_CONCAT_INNER(a, b) a##b
 #define FATHOM_CONCAT(a, b) FATHOM_CONCAT_INNER(a, b)
 // FATHOM_ASSIGN_OR_RETURN(auto x, MakeX());
-#define FATHOM_ASSIGN_OR_RETURN(lhs, expr) FATHOM_ASSIGN_OR_RETURN_IMPL(FATHOM_CONCAT(fathom_result_, __LINE__), lhs, expr)
+#define FATHOM_ASSIGN_OR_RETURN(lhs, expr) \
+  FATHOM_ASSIGN_OR_RETURN_IMPL(FATHOM_CONCAT(fathom_result_, __LINE__), lhs, expr)
 #define FATHOM_ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr) \
   auto tmp = (expr);                                 \
   if (!tmp.ok()) return tmp.status();                \

@@ -13,10 +13,8 @@ namespace internal {
 inline void AppendPiece(std::string* out, std::string_view piece) { out->append(piece); }
 inline void AppendPiece(std::string* out, char piece) { out->push_back(piece); }
 template <typename Number>
-  requires std::is_arithmetic_v<Number>
-void AppendPiece(std::string* out, Number piece) {
-  out->append(std::to_string(piece));
-}
+requires std::is_arithmetic_v<Number>
+void AppendPiece(std::string* out, Number piece) { out->append(std::to_string(piece)); }
 }  // namespace internal
 
 // Concatenates strings, characters and numbers: StrCat("tensor ", name, " has ", n, " rows").

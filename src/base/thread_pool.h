@@ -28,14 +28,17 @@ class ThreadPool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls body(begin, end, worker) for consecutive ranges of at most `grain` items that together cover [0, count), and
-  // returns when all are done. `worker` is in [0, threads()): an index for per-thread scratch. Not reentrant: one loop at a
-  // time, and `body` must not throw.
+  // returns when all are done. `worker` is in [0, threads()): an index for per-thread scratch. Not reentrant: one loop
+  // at a time, and `body` must not throw.
   template <typename Body>
   void ParallelFor(int64_t count, int64_t grain, Body&& body) {
     using Plain = std::remove_reference_t<Body>;
-    Run(count, grain, [](void* context, int64_t begin, int64_t end, int worker) {
-      (*static_cast<Plain*>(context))(begin, end, worker);
-    }, const_cast<void*>(static_cast<const void*>(&body)));
+    Run(
+        count, grain,
+        [](void* context, int64_t begin, int64_t end, int worker) {
+          (*static_cast<Plain*>(context))(begin, end, worker);
+        },
+        const_cast<void*>(static_cast<const void*>(&body)));
   }
 
  private:

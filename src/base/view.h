@@ -24,8 +24,8 @@ struct MatView {
       : data(data_in), rows(rows_in), cols(cols_in), stride(stride_in) {}
   // A view of mutable elements is a view of constant ones.
   template <typename U>
-    requires(std::is_const_v<T> && std::is_same_v<U, std::remove_const_t<T>>)
-  MatView(const MatView<U>& other)  // NOLINT(google-explicit-constructor)
+  requires(std::is_const_v<T>&& std::is_same_v<U, std::remove_const_t<T>>)
+      MatView(const MatView<U>& other)  // NOLINT(google-explicit-constructor)
       : MatView(other.data, other.rows, other.cols, other.stride) {}
 
   T* row(int64_t index) const {

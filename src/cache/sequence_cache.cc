@@ -62,7 +62,8 @@ CacheLayout::CacheLayout(KvRowLayout kv, IndexRowLayout index, int64_t window, s
     }
     layers_.push_back(layer);
   }
-  std::vector<int64_t> identity = {static_cast<int64_t>(kv_.format), kv_.dim, kv_.rope_dim, index_.dim, window_, kBlockTokens};
+  std::vector<int64_t> identity = {
+      static_cast<int64_t>(kv_.format), kv_.dim, kv_.rope_dim, index_.dim, window_, kBlockTokens};
   identity.insert(identity.end(), ratios_.begin(), ratios_.end());
   fingerprint_ = XXH3_64bits(identity.data(), identity.size() * sizeof(int64_t));
 }
@@ -191,7 +192,8 @@ void SequenceCache::FillSynthetic(int64_t tokens, uint64_t seed) {
     if (ratio == 0) continue;
     for (int64_t i = 0; i < tokens / ratio; ++i) {
       std::memcpy(mutable_compressed_row(layer, i), pick(kv_rows, kv.bytes()), static_cast<size_t>(kv.bytes()));
-      if (ratio == 4) std::memcpy(mutable_index_row(layer, i), pick(index_rows, index.bytes()), static_cast<size_t>(index.bytes()));
+      if (ratio == 4)
+        std::memcpy(mutable_index_row(layer, i), pick(index_rows, index.bytes()), static_cast<size_t>(index.bytes()));
     }
     const auto fill = [&next](const CompressorState& state) {
       std::generate_n(state.kv, state.slots * state.width, next);
@@ -247,8 +249,8 @@ const uint8_t* SequenceCache::BlockRow(int64_t offset, int64_t rows_per_block, i
 }
 
 const uint8_t* SequenceCache::compressed_row(int64_t layer, int64_t row) const {
-  return BlockRow(layout_->layers_[static_cast<size_t>(layer)].compressed, CacheLayout::kBlockTokens / layout_->ratio(layer),
-                  layout_->kv_.bytes(), row);
+  return BlockRow(layout_->layers_[static_cast<size_t>(layer)].compressed,
+                  CacheLayout::kBlockTokens / layout_->ratio(layer), layout_->kv_.bytes(), row);
 }
 
 const uint8_t* SequenceCache::index_row(int64_t layer, int64_t row) const {

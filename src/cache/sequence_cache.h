@@ -4,8 +4,8 @@
 //   blocks  grow with the context: compressed rows and indexer rows, in blocks of 128 tokens that hold the rows of all
 //           layers. Blocks are reference-counted: forks share them and copy a block only when they write into it.
 //
-// A sequence can be forked (same past, different future), saved to a Snapshot and rolled back to it, and serialised to bytes and
-// back. All of them are exact: what follows has the same bits.
+// A sequence can be forked (same past, different future), saved to a Snapshot and rolled back to it, and serialised to
+// bytes and back. All of them are exact: what follows has the same bits.
 //
 // Not thread-safe; different sequences may be used from different threads.
 #ifndef FATHOM_CACHE_SEQUENCE_CACHE_H_
@@ -22,9 +22,9 @@
 
 namespace fathom {
 
-// Unfinished rows of one compressor (section 7.5): `slots` rows of kv and of score (position bias added), `width` floats
-// each. Ratio 128: 128 slots, slot = p mod 128. Ratio 4: 8 slots; slot p mod 8, so the previous block's rows are the other
-// four. Before a sequence's first block the previous rows hold kv 0 and score -inf.
+// Unfinished rows of one compressor (section 7.5): `slots` rows of kv and of score (position bias added), `width`
+// floats each. Ratio 128: 128 slots, slot = p mod 128. Ratio 4: 8 slots; slot p mod 8, so the previous block's rows are
+// the other four. Before a sequence's first block the previous rows hold kv 0 and score -inf.
 struct CompressorState {
   float* kv = nullptr;
   float* score = nullptr;
@@ -61,10 +61,10 @@ class CacheLayout {
  private:
   friend class SequenceCache;
   struct Layer {
-    int64_t ring = 0;              // offsets into the state
-    int64_t compressor = 0;        // kv rows, then score rows
+    int64_t ring = 0;        // offsets into the state
+    int64_t compressor = 0;  // kv rows, then score rows
     int64_t index_compressor = 0;
-    int64_t compressed = 0;        // offsets into a block
+    int64_t compressed = 0;  // offsets into a block
     int64_t index_rows = 0;
   };
 
@@ -107,8 +107,8 @@ class SequenceCache {
   std::string Serialize() const;
   static Result<SequenceCache> Deserialize(const CacheLayout& layout, std::string_view bytes);
 
-  // Makes an empty sequence look as if `tokens` tokens had been read: every stored row holds plausible random values. For
-  // benchmarks and tests of long contexts, which would take hours to fill truthfully.
+  // Makes an empty sequence look as if `tokens` tokens had been read: every stored row holds plausible random values.
+  // For benchmarks and tests of long contexts, which would take hours to fill truthfully.
   void FillSynthetic(int64_t tokens, uint64_t seed);
 
   // Bytes this sequence keeps alive (shared blocks counted in full).

@@ -48,7 +48,8 @@ struct MatMulArgs {
 // per head without a value.
 //   Rows are taken 64 at a time with a running maximum. Within a block: scores by the dot rule, times the scale; the
 //   weights e^{s - m} are added in 16 lanes (row index mod 16) and as a tree; total = total * fade + that sum;
-//   out[i] = out[i] * fade (a product), then one fma per row in ascending order. At the end out /= total + e^{sink - m}.
+//   out[i] = out[i] * fade (a product), then one fma per row in ascending order. At the end out /= total + e^{sink -
+//   m}.
 struct AttendArgs {
   const float* q = nullptr;  // [heads, d]
   int64_t heads = 0;
@@ -61,7 +62,9 @@ struct AttendArgs {
 };
 inline constexpr int64_t kAttendBlock = 64;
 // A panel of decoded rows and, per head, a block of scores.
-inline int64_t AttendScratchFloats(int64_t heads, int64_t dim) { return kAttendBlock * ((dim + 15) / 16 * 16) + heads * kAttendBlock; }
+inline int64_t AttendScratchFloats(int64_t heads, int64_t dim) {
+  return kAttendBlock * ((dim + 15) / 16 * 16) + heads * kAttendBlock;
+}
 
 // Indexer scores of one token (section 7.6): score[j] = sum_h w[h] * relu(q_h . key_j), heads in ascending order, one
 // fma each. q_h . key_j: per 32 values an exact integer sum of 2q * 2k, added in ascending order as

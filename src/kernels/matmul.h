@@ -16,8 +16,8 @@ MatMulArgs MatMulJob(const Matrix& w, const Activations& x, int64_t tokens, floa
 // that share an input, cost one fork and join together. Picks the kernel by weight type and by whether x was quantised.
 void MatMul(ThreadPool& pool, std::span<const MatMulArgs> jobs);
 
-// Q8_128 of x's rows [rows, cols] into `values` (same shape, contiguous; may be x when x is contiguous) and, if not null,
-// `chunks` [rows, cols / 128].
+// Q8_128 of x's rows [rows, cols] into `values` (same shape, contiguous; may be x when x is contiguous) and, if not
+// null, `chunks` [rows, cols / 128].
 void QuantizeRows(ThreadPool& pool, const float* x, int64_t x_stride, int64_t rows, int64_t cols, float* values,
                   Fp8Chunk* chunks);
 

@@ -84,9 +84,10 @@ void FinishQueriesAndRows(const Step& step, const LayerWeights& w, const KvRowLa
   });
 }
 
-// The stored rows a token attends to, in the order of the sum: window rows by ascending position, then compressed rows by
-// ascending number.
-void GatherRows(const Step& step, const LayerWeights& w, int64_t layer, int64_t token, std::vector<const uint8_t*>* rows) {
+// The stored rows a token attends to, in the order of the sum: window rows by ascending position, then compressed rows
+// by ascending number.
+void GatherRows(const Step& step, const LayerWeights& w, int64_t layer, int64_t token,
+                std::vector<const uint8_t*>* rows) {
   Workspace& ws = step.ws;
   SequenceCache& cache = *step.segment_of(token).cache;
   const int64_t row_bytes = cache.layout().kv().bytes();
@@ -164,7 +165,8 @@ void ProjectOutput(const Step& step, const LayerWeights& w, float* y) {
     ws.jobs.push_back(job);
   }
   MatMul(step.pool, ws.jobs);
-  const Activations grouped = QuantizeInput(step, ws.grouped.data(), t, c.o_groups * c.o_rank, ws.grouped_q.data(), nullptr);
+  const Activations grouped =
+      QuantizeInput(step, ws.grouped.data(), t, c.o_groups * c.o_rank, ws.grouped_q.data(), nullptr);
   const MatMulArgs job = MatMulJob(w.wo_b, grouped, t, y, c.hidden_size);
   MatMul(step.pool, {&job, 1});
 }
@@ -178,7 +180,8 @@ void Attention(const Step& step, const LayerWeights& w, int64_t layer, const flo
   ProjectQueries(step, w);
   FinishQueriesAndRows(step, w, layout);
   if (w.ratio == 4) {
-    Compress(step, w.indexer.compressor, CompressorKind::kIndexer, layer, 4, ws.index_kv.data(), ws.index_score_in.data());
+    Compress(step, w.indexer.compressor, CompressorKind::kIndexer, layer, 4, ws.index_kv.data(),
+             ws.index_score_in.data());
     SelectRows(step, layer);
   }
   if (w.ratio != 0) {

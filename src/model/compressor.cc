@@ -30,8 +30,8 @@ class BlockBuilder {
     return {kv_ + at, score_ + at};
   }
 
-  // The members of block `block`, in ascending position; returns how many. Ratio 4: the first halves of the previous block's rows,
-  // then the second halves of this block's.
+  // The members of block `block`, in ascending position; returns how many. Ratio 4: the first halves of the previous
+  // block's rows, then the second halves of this block's.
   int64_t Members(int64_t block, int64_t ratio, Member* members) const {
     int64_t count = 0;
     if (ratio == 4) {
@@ -106,8 +106,8 @@ void Hadamard(float* row, int64_t n) {
   for (int64_t i = 0; i < n; ++i) row[i] *= norm;
 }
 
-void Compress(const Step& step, const CompressorWeights& w, CompressorKind kind, int64_t layer, int64_t ratio, const float* kv,
-              float* score) {
+void Compress(const Step& step, const CompressorWeights& w, CompressorKind kind, int64_t layer, int64_t ratio,
+              const float* kv, float* score) {
   const ModelConfig& config = step.config;
   const bool main = kind == CompressorKind::kMain;
   const int64_t dim = main ? config.head_dim : config.index_dim;

@@ -13,11 +13,11 @@ namespace fathom {
 // Which of a layer's two compressors: the one whose rows are attended to, or the indexer's own.
 enum class CompressorKind : uint8_t { kMain, kIndexer };
 
-// Feeds the step's tokens to one compressor of `layer` in every segment: kv and score [T, c*w] are the projections of the tokens.
-// Blocks that become complete are written to the caches as rows; unfinished ones stay in the compressor's state.
-// Adds the position bias (ape) to `score` in place.
-void Compress(const Step& step, const CompressorWeights& w, CompressorKind kind, int64_t layer, int64_t ratio, const float* kv,
-              float* score);
+// Feeds the step's tokens to one compressor of `layer` in every segment: kv and score [T, c*w] are the projections of
+// the tokens. Blocks that become complete are written to the caches as rows; unfinished ones stay in the compressor's
+// state. Adds the position bias (ape) to `score` in place.
+void Compress(const Step& step, const CompressorWeights& w, CompressorKind kind, int64_t layer, int64_t ratio,
+              const float* kv, float* score);
 
 // In-place multiplication with the orthonormal Hadamard matrix of order n, a power of two.
 void Hadamard(float* row, int64_t n);

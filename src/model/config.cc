@@ -19,8 +19,8 @@ Status Multiple(const char* key, int64_t value, int64_t of) {
 
 Status Positive(const char* key, double value, double high) {
   if (value > 0 && value <= high) return {};
-  return InvalidArgument(StrCat("config key ", key, " is ", StrFormat("%g", value), "; accepted are numbers above 0 up to ",
-                                StrFormat("%g", high)));
+  return InvalidArgument(StrCat("config key ", key, " is ", StrFormat("%g", value),
+                                "; accepted are numbers above 0 up to ", StrFormat("%g", high)));
 }
 
 }  // namespace
@@ -62,7 +62,8 @@ Status ModelConfig::Validate() const {
   for (size_t layer = 0; layer < ratios.size(); ++layer) {
     const int64_t value = ratios[layer];
     if (value != 0 && value != 4 && value != 128) {
-      return InvalidArgument(StrCat("config key compress_ratios[", layer, "] is ", value, "; accepted are 0, 4 and 128"));
+      return InvalidArgument(
+          StrCat("config key compress_ratios[", layer, "] is ", value, "; accepted are 0, 4 and 128"));
     }
     indexer = indexer || value == 4;
   }
@@ -78,7 +79,8 @@ Status ModelConfig::Validate() const {
   FATHOM_RETURN_IF_ERROR(Range("num_experts_per_tok", experts_per_token, 1, experts < 64 ? experts : 64));
   FATHOM_RETURN_IF_ERROR(Positive("routed_scaling_factor", routed_scale, 1e6));
   if (!(swiglu_limit >= 0 && swiglu_limit <= 1e6f)) {
-    return InvalidArgument(StrCat("config key swiglu_limit is ", StrFormat("%g", swiglu_limit), "; accepted are 0 to 1e6"));
+    return InvalidArgument(
+        StrCat("config key swiglu_limit is ", StrFormat("%g", swiglu_limit), "; accepted are 0 to 1e6"));
   }
   FATHOM_RETURN_IF_ERROR(Positive("rms_norm_eps", rms_eps, 1));
   FATHOM_RETURN_IF_ERROR(Positive("hc_eps", hc_eps, 1));

@@ -11,8 +11,8 @@ namespace {
 constexpr int64_t kMaxStreams = 16;  // ModelConfig::Validate()
 
 // mix[t] = (v fn^T) / sqrt(mean(v^2) + eps), v the token's flattened streams.
-void Mix(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams, int64_t tokens,
-         float* mix) {
+void Mix(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
+         int64_t tokens, float* mix) {
   const int64_t width = config.streams * config.hidden_size;
   const MatMulArgs job = MatMulJob(w.fn, {streams, width, nullptr, tokens, width}, tokens, mix, w.fn.rows);
   MatMul(pool, {&job, 1});
@@ -62,8 +62,8 @@ void Sinkhorn(int64_t s, int64_t iterations, float eps, float* comb) {
 
 }  // namespace
 
-void HcPre(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams, int64_t tokens,
-           float* mix, float* x, float* post, float* comb) {
+void HcPre(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
+           int64_t tokens, float* mix, float* x, float* post, float* comb) {
   Mix(config, w, pool, streams, tokens, mix);
   const int64_t s = config.streams;
   const int64_t dim = config.hidden_size;
@@ -82,8 +82,8 @@ void HcPre(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPoo
   });
 }
 
-void HcPost(const ModelConfig& config, ThreadPool& pool, const float* y, const float* post, const float* comb, int64_t tokens,
-            float* streams) {
+void HcPost(const ModelConfig& config, ThreadPool& pool, const float* y, const float* post, const float* comb,
+            int64_t tokens, float* streams) {
   const int64_t s = config.streams;
   const int64_t dim = config.hidden_size;
   constexpr int64_t kTile = 256;  // columns at a time: all streams of a tile stay in L1 while they are replaced
@@ -110,8 +110,8 @@ void HcPost(const ModelConfig& config, ThreadPool& pool, const float* y, const f
   });
 }
 
-void HcHead(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams, int64_t tokens,
-            float* mix, float* x) {
+void HcHead(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
+            int64_t tokens, float* mix, float* x) {
   Mix(config, w, pool, streams, tokens, mix);
   const int64_t s = config.streams;
   const int64_t dim = config.hidden_size;

@@ -11,17 +11,18 @@
 
 namespace fathom {
 
-// Streams [tokens, S*D] -> x [tokens, D], post [tokens, S], comb [tokens, S(from), S(to)]. `mix` is scratch [tokens, (2+S)S].
-void HcPre(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams, int64_t tokens,
-           float* mix, float* x, float* post, float* comb);
+// Streams [tokens, S*D] -> x [tokens, D], post [tokens, S], comb [tokens, S(from), S(to)]. `mix` is scratch [tokens,
+// (2+S)S].
+void HcPre(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
+           int64_t tokens, float* mix, float* x, float* post, float* comb);
 
 // streams_j <- post_j * y + sum_i comb[i][j] * streams_i, in place.
-void HcPost(const ModelConfig& config, ThreadPool& pool, const float* y, const float* post, const float* comb, int64_t tokens,
-            float* streams);
+void HcPost(const ModelConfig& config, ThreadPool& pool, const float* y, const float* post, const float* comb,
+            int64_t tokens, float* streams);
 
 // Streams [tokens, S*D] -> x [tokens, D] with a head's own weights. `mix` is scratch [tokens, S].
-void HcHead(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams, int64_t tokens,
-            float* mix, float* x);
+void HcHead(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
+            int64_t tokens, float* mix, float* x);
 
 }  // namespace fathom
 

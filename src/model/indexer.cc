@@ -18,7 +18,8 @@ void PrepareQueries(const Step& step) {
   const ModelConfig& c = step.config;
   Workspace& ws = step.ws;
   const IndexRowLayout layout = step.batch.segments[0].cache->layout().index();
-  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.index_dim) * static_cast<double>(c.index_heads)));
+  const auto scale =
+      static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.index_dim) * static_cast<double>(c.index_heads)));
   const int64_t half = c.rope_dim / 2;
   step.pool.ParallelFor(step.tokens, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t token = begin; token < end; ++token) {
@@ -35,7 +36,8 @@ void PrepareQueries(const Step& step) {
 }
 
 // Scores of the rows [begin, end) for one token.
-void ScoreRange(const Step& step, int64_t layer, int64_t token, int64_t begin, int64_t end, Workspace::Worker* worker, float* scores) {
+void ScoreRange(const Step& step, int64_t layer, int64_t token, int64_t begin, int64_t end, Workspace::Worker* worker,
+                float* scores) {
   const ModelConfig& c = step.config;
   const SequenceCache& cache = *step.segment_of(token).cache;
   const IndexRowLayout& layout = cache.layout().index();
@@ -81,7 +83,8 @@ void TapSelection(const Step& step, int64_t layer, int64_t first, int64_t count,
     const int64_t visible = VisibleRows(step.ws.position[token]);
     for (int64_t row = 0; row < rows; ++row) scores.push_back(row < visible ? row_scores[row] : -3e38f);
     BestRows(row_scores, visible, k, true, &order);
-    for (int64_t i = 0; i < k; ++i) ids.push_back(i < static_cast<int64_t>(order.size()) ? order[static_cast<size_t>(i)] : -1);
+    for (int64_t i = 0; i < k; ++i)
+      ids.push_back(i < static_cast<int64_t>(order.size()) ? order[static_cast<size_t>(i)] : -1);
   }
   step.taps->Tap(layer, "index_score", MatView<const float>(scores.data(), count, rows));
   step.taps->TapIds(layer, "selected", MatView<const int32_t>(ids.data(), count, k));
@@ -95,7 +98,8 @@ void SelectRows(const Step& step, int64_t layer) {
   PrepareQueries(step);
   constexpr int64_t kRange = 1024;  // rows of one task
   int64_t most_rows = 1;
-  for (int64_t token = 0; token < step.tokens; ++token) most_rows = std::max(most_rows, VisibleRows(ws.position[token]));
+  for (int64_t token = 0; token < step.tokens; ++token)
+    most_rows = std::max(most_rows, VisibleRows(ws.position[token]));
   // As many tokens at a time as the score buffer holds.
   const int64_t group = std::min(step.tokens, ws.index_scores.size() / most_rows);
   const int64_t ranges = (most_rows + kRange - 1) / kRange;
@@ -115,7 +119,8 @@ void SelectRows(const Step& step, int64_t layer) {
     step.pool.ParallelFor(count, 1, [&](int64_t begin, int64_t end, int worker) {
       std::vector<int32_t>& order = ws.workers[static_cast<size_t>(worker)].order;
       for (int64_t token = first + begin; token < first + end; ++token) {
-        BestRows(ws.index_scores.data() + (token - first) * most_rows, VisibleRows(ws.position[token]), topk, false, &order);
+        BestRows(ws.index_scores.data() + (token - first) * most_rows, VisibleRows(ws.position[token]), topk, false,
+                 &order);
         std::sort(order.begin(), order.end());
         std::copy(order.begin(), order.end(), ws.selected.data() + token * topk);
         ws.selected_count[token] = static_cast<int32_t>(order.size());

@@ -9,9 +9,9 @@
 
 namespace fathom {
 
-// Reads ws.index_q [T, Hi*di] (the products with wq_b) and ws.index_w [T, Hi] (with weights_proj, unscaled) and the caches' indexer rows,
-// this step's included. Writes ws.selected [T, topk]: the rows with the highest scores in ascending row order, ties to the
-// lower row, and ws.selected_count [T].
+// Reads ws.index_q [T, Hi*di] (the products with wq_b) and ws.index_w [T, Hi] (with weights_proj, unscaled) and the
+// caches' indexer rows, this step's included. Writes ws.selected [T, topk]: the rows with the highest scores in
+// ascending row order, ties to the lower row, and ws.selected_count [T].
 void SelectRows(const Step& step, int64_t layer);
 
 }  // namespace fathom

@@ -16,13 +16,13 @@ namespace {
 CacheLayout MakeLayout(const ModelConfig& config, const ModelOptions& options, int64_t first_layer, int64_t layers) {
   const RowFormat format = options.precision == Precision::kExact ? RowFormat::kF32 : options.row_format;
   const auto begin = config.ratios.begin() + first_layer;
-  return {KvRowLayout{format, config.head_dim, config.rope_dim}, IndexRowLayout{format, config.index_dim}, config.window,
-          std::vector<int64_t>(begin, begin + layers)};
+  return {KvRowLayout{format, config.head_dim, config.rope_dim}, IndexRowLayout{format, config.index_dim},
+          config.window, std::vector<int64_t>(begin, begin + layers)};
 }
 
 // Fills the step's positions, segments and rotary tables.
-Step BeginStep(const Model& model, const std::vector<double>& plain, const std::vector<double>& compressed, const Batch& batch,
-               Workspace& ws, TapSink* taps) {
+Step BeginStep(const Model& model, const std::vector<double>& plain, const std::vector<double>& compressed,
+               const Batch& batch, Workspace& ws, TapSink* taps) {
   const ModelConfig& c = model.config();
   const auto tokens = static_cast<int64_t>(batch.tokens.size());
   FATHOM_CHECK(tokens > 0 && tokens <= ws.max_tokens());
@@ -44,7 +44,8 @@ Step BeginStep(const Model& model, const std::vector<double>& plain, const std::
   const int64_t half = c.rope_dim / 2;
   for (token = 0; token < tokens; ++token) {
     RotaryTable(plain, ws.position[token], ws.cos_plain.data() + token * half, ws.sin_plain.data() + token * half);
-    RotaryTable(compressed, ws.position[token], ws.cos_compressed.data() + token * half, ws.sin_compressed.data() + token * half);
+    RotaryTable(compressed, ws.position[token], ws.cos_compressed.data() + token * half,
+                ws.sin_compressed.data() + token * half);
   }
   return {c, model.options(), model.pool(), batch, ws, taps, tokens, compressed};
 }
@@ -82,14 +83,14 @@ void Block(const Step& step, const LayerWeights& w, int64_t layer, float* stream
 }
 
 // logits [rows, V] = RMS(hc_head(streams), norm) head^T
-void Head(const ModelConfig& c, ThreadPool& pool, const HyperConnectionWeights& mix, const Vector& norm, const Matrix& head,
-          MatView<const float> streams, Workspace& ws, MatView<float> logits) {
+void Head(const ModelConfig& c, ThreadPool& pool, const HyperConnectionWeights& mix, const Vector& norm,
+          const Matrix& head, MatView<const float> streams, Workspace& ws, MatView<float> logits) {
   FATHOM_CHECK(streams.rows == logits.rows && streams.rows <= ws.max_tokens());
   FATHOM_CHECK(streams.stride == c.streams * c.hidden_size && logits.cols == c.vocab_size);
   HcHead(c, mix, pool, streams.data, streams.rows, ws.mix.data(), ws.x.data());
   RmsNormRows(pool, ws.x.data(), norm, streams.rows, c.hidden_size, c.rms_eps, ws.x_norm.data());
-  const MatMulArgs job = MatMulJob(head, PlainInput(ws.x_norm.data(), streams.rows, c.hidden_size), streams.rows, logits.data,
-                                   logits.stride);
+  const MatMulArgs job = MatMulJob(head, PlainInput(ws.x_norm.data(), streams.rows, c.hidden_size), streams.rows,
+                                   logits.data, logits.stride);
   MatMul(pool, {&job, 1});
 }
 
@@ -128,7 +129,8 @@ void Model::Logits(MatView<const float> streams, Workspace& ws, MatView<float> l
   Head(config_, *pool_, weights_->head_mix, weights_->norm, weights_->head, streams, ws, logits);
 }
 
-void Model::MtpForward(int64_t block, MatView<const float> streams, const Batch& batch, Workspace& ws, MatView<float> logits) const {
+void Model::MtpForward(int64_t block, MatView<const float> streams, const Batch& batch, Workspace& ws,
+                       MatView<float> logits) const {
   FATHOM_CHECK(block >= 0 && block < config_.mtp_layers && streams.rows == static_cast<int64_t>(batch.tokens.size()));
   const MtpWeights& w = weights_->mtp[static_cast<size_t>(block)];
   const Step step = BeginStep(*this, rotary_plain_, rotary_compressed_, batch, ws, nullptr);
@@ -145,9 +147,10 @@ void Model::MtpForward(int64_t block, MatView<const float> streams, const Batch&
     }
   });
   ws.jobs.clear();
-  ws.jobs.push_back(MatMulJob(w.e_proj, QuantizeInput(step, ws.x.data(), t, dim, ws.x_q.values.data(), nullptr), t, ws.y.data(), dim));
-  ws.jobs.push_back(MatMulJob(w.h_proj, QuantizeInput(step, ws.mtp_h.data(), t * s, dim, ws.mtp_h.data(), nullptr), t * s,
-                              ws.mtp_out.data(), dim));
+  ws.jobs.push_back(MatMulJob(w.e_proj, QuantizeInput(step, ws.x.data(), t, dim, ws.x_q.values.data(), nullptr), t,
+                              ws.y.data(), dim));
+  ws.jobs.push_back(MatMulJob(w.h_proj, QuantizeInput(step, ws.mtp_h.data(), t * s, dim, ws.mtp_h.data(), nullptr),
+                              t * s, ws.mtp_out.data(), dim));
   MatMul(*pool_, ws.jobs);
   float* x = ws.streams.data();
   pool_->ParallelFor(t * s, 4, [&](int64_t begin, int64_t end, int) {
@@ -161,14 +164,16 @@ void Model::MtpForward(int64_t block, MatView<const float> streams, const Batch&
   Head(config_, *pool_, w.head_mix, w.norm, weights_->head, MatView<const float>(x, t, s * dim), ws, logits);
 }
 
-void Model::AttentionLayer(int64_t layer, MatView<const float> x, const Batch& batch, Workspace& ws, MatView<float> y, TapSink* taps) const {
+void Model::AttentionLayer(int64_t layer, MatView<const float> x, const Batch& batch, Workspace& ws, MatView<float> y,
+                           TapSink* taps) const {
   const Step step = BeginStep(*this, rotary_plain_, rotary_compressed_, batch, ws, taps);
   const LayerWeights& w = weights_->layers[static_cast<size_t>(layer)];
   RmsNormRows(*pool_, x.data, w.attn_norm, step.tokens, config_.hidden_size, config_.rms_eps, ws.x_norm.data());
   Attention(step, w, layer, ws.x_norm.data(), y.data);
 }
 
-void Model::MoeLayer(int64_t layer, MatView<const float> x, const Batch& batch, Workspace& ws, MatView<float> y, TapSink* taps) const {
+void Model::MoeLayer(int64_t layer, MatView<const float> x, const Batch& batch, Workspace& ws, MatView<float> y,
+                     TapSink* taps) const {
   const Step step = BeginStep(*this, rotary_plain_, rotary_compressed_, batch, ws, taps);
   const LayerWeights& w = weights_->layers[static_cast<size_t>(layer)];
   RmsNormRows(*pool_, x.data, w.ffn_norm, step.tokens, config_.hidden_size, config_.rms_eps, ws.x_norm.data());

@@ -7,8 +7,8 @@
 //   MatView<const float> streams = model.Forward(batch, workspace);
 //   model.Logits(streams.Rows(511, 1), logits, workspace);
 //
-// One Forward serves any mix of prefill chunks and decode steps of any number of sequences. Every token's result is the same
-// bits whatever else is in the batch, however its sequence was cut into calls, and on any number of threads.
+// One Forward serves any mix of prefill chunks and decode steps of any number of sequences. Every token's result is the
+// same bits whatever else is in the batch, however its sequence was cut into calls, and on any number of threads.
 #ifndef FATHOM_MODEL_MODEL_H_
 #define FATHOM_MODEL_MODEL_H_
 
@@ -74,19 +74,21 @@ class Model {
   const CacheLayout& cache_layout() const { return cache_layout_; }
   const CacheLayout& mtp_cache_layout() const { return mtp_cache_layout_; }
 
-  // Appends the batch to its caches. Returns the final streams [tokens, S * D], valid until the next call with `workspace`.
+  // Appends the batch to its caches. Returns the final streams [tokens, S * D], valid until the next call with
+  // `workspace`.
   MatView<const float> Forward(const Batch& batch, Workspace& workspace, TapSink* taps = nullptr) const;
 
   // logits [rows, V] of rows of final streams.
   void Logits(MatView<const float> streams, Workspace& workspace, MatView<float> logits) const;
 
-  // MTP block `block` (section 7.8): streams [T, S * D] of the batch's positions p and batch.tokens = the tokens at p + 1.
-  // The batch's caches are of mtp_cache_layout(). Writes logits [T, V]: row t predicts the token at p + t + 2.
+  // MTP block `block` (section 7.8): streams [T, S * D] of the batch's positions p and batch.tokens = the tokens at p
+  // + 1. The batch's caches are of mtp_cache_layout(). Writes logits [T, V]: row t predicts the token at p + t + 2.
   void MtpForward(int64_t block, MatView<const float> streams, const Batch& batch, Workspace& workspace,
                   MatView<float> logits) const;
 
   // One attention or MoE layer by itself, for layer-by-layer checks: x [T, D] is the layer's input before its norm
-  // (`attn_in` / `ffn_in`), y [T, D] its output. AttentionLayer writes the layer's part of the caches but does not advance them.
+  // (`attn_in` / `ffn_in`), y [T, D] its output. AttentionLayer writes the layer's part of the caches but does not
+  // advance them.
   void AttentionLayer(int64_t layer, MatView<const float> x, const Batch& batch, Workspace& workspace, MatView<float> y,
                       TapSink* taps = nullptr) const;
   void MoeLayer(int64_t layer, MatView<const float> x, const Batch& batch, Workspace& workspace, MatView<float> y,
@@ -99,7 +101,7 @@ class Model {
   ThreadPool* pool_;
   CacheLayout cache_layout_;
   CacheLayout mtp_cache_layout_;
-  std::vector<double> rotary_plain_;       // frequencies [r/2]
+  std::vector<double> rotary_plain_;  // frequencies [r/2]
   std::vector<double> rotary_compressed_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/strings.h"
 #include "numeric/formats.h"
 #include "numeric/math.h"
 
@@ -45,8 +46,8 @@ void TopExperts(const float* score, const Vector& bias, int64_t experts, int64_t
   }
 }
 
-// Expert ids of one token from the hash table. Entries were checked when the checkpoint was opened; the remainder keeps a file that
-// changed since then from reaching outside.
+// Expert ids of one token from the hash table. Entries were checked when the checkpoint was opened; the remainder keeps
+// a file that changed since then from reaching outside.
 void HashExperts(const uint8_t* tid2eid, int64_t token_id, int64_t experts, int64_t k, int32_t* ids) {
   for (int64_t slot = 0; slot < k; ++slot) {
     const auto id = LoadUnaligned<uint64_t>(tid2eid + 8 * (token_id * k + slot));
@@ -152,7 +153,8 @@ void ProjectDown(const Step& step, const LayerWeights& w, const Activations& h) 
   MatMul(step.pool, ws.jobs);
 }
 
-// y = the chosen experts' outputs by ascending expert id, then the shared expert's: an order that does not depend on the batch.
+// y = the chosen experts' outputs by ascending expert id, then the shared expert's: an order that does not depend on
+// the batch.
 void SumOutputs(const Step& step, float* y) {
   const ModelConfig& c = step.config;
   Workspace& ws = step.ws;
@@ -194,13 +196,29 @@ void Moe(const Step& step, const LayerWeights& w, int64_t layer, const float* x,
       SwiGlu(ws.gate.data() + at, ws.up.data() + at, c.swiglu_limit, weight, c.expert_dim, ws.gate.data() + at);
     }
   });
-  ProjectDown(step, w, QuantizeInput(step, ws.gate.data(), pairs + t, c.expert_dim, ws.h_q.values.data(), ws.h_q.chunks.data()));
+  ProjectDown(step, w,
+              QuantizeInput(step, ws.gate.data(), pairs + t, c.expert_dim, ws.h_q.values.data(), ws.h_q.chunks.data()));
   SumOutputs(step, y);
 
   if (step.taps != nullptr) {
     step.taps->TapIds(layer, "expert_ids", MatView<const int32_t>(ws.expert_ids.data(), t, c.experts_per_token));
     step.Tap(layer, "expert_weights", ws.expert_weights.data(), t, c.experts_per_token);
   }
+}
+
+Status CheckHashTables(const ModelConfig& config, const ModelWeights& weights) {
+  for (size_t layer = 0; layer < weights.layers.size(); ++layer) {
+    const uint8_t* table = weights.layers[layer].tid2eid;
+    if (table == nullptr) continue;
+    for (int64_t entry = 0; entry < config.vocab_size * config.experts_per_token; ++entry) {
+      const auto id = LoadUnaligned<int64_t>(table + 8 * entry);
+      if (id >= 0 && id < config.experts) continue;
+      return DataLoss(StrCat("tensor layers.", layer, ".ffn.gate.tid2eid sends token ",
+                             entry / config.experts_per_token, " to expert ", id, "; the model has experts 0 to ",
+                             config.experts - 1));
+    }
+  }
+  return {};
 }
 
 }  // namespace fathom

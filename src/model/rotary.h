@@ -12,7 +12,8 @@ namespace fathom {
 // Angular frequencies [r/2]: plain theta for layers without compression, compress_rope_theta with YaRN for the others.
 std::vector<double> RotaryFrequencies(const ModelConfig& config, bool compressed);
 
-// cosine and sine [r/2] of position * frequency. The angle is a double: at a million positions a float would be off by 0.06.
+// cosine and sine [r/2] of position * frequency. The angle is a double: at a million positions a float would be off by
+// 0.06.
 void RotaryTable(const std::vector<double>& frequencies, int64_t position, float* cosine, float* sine);
 
 // Rotates adjacent pairs of row[0, r): (a cos - b sin, a sin + b cos). `inverse` negates the sine.

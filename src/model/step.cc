@@ -1,7 +1,7 @@
 #include "model/step.h"
 
-#include <cmath>
 #include <algorithm>
+#include <cmath>
 
 #include "numeric/formats.h"
 
@@ -9,7 +9,8 @@ namespace fathom {
 
 Activations PlainInput(const float* x, int64_t rows, int64_t cols) { return {x, cols, nullptr, rows, cols}; }
 
-Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values, Fp8Chunk* chunks) {
+Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values,
+                          Fp8Chunk* chunks) {
   if (!step.quantized()) return PlainInput(x, rows, cols);
   QuantizeRows(step.pool, x, cols, rows, cols, values, chunks);
   return {values, cols, chunks, rows, cols};
@@ -21,13 +22,15 @@ void RmsNormRow(const float* x, const Vector& weight, int64_t cols, float eps, f
   if (weight.empty()) {
     for (int64_t i = 0; i < cols; ++i) out[i] = x[i] * inverse;
   } else if (weight.type == WeightType::kBf16) {
-    for (int64_t i = 0; i < cols; ++i) out[i] = Bf16ToFloat(LoadUnaligned<uint16_t>(weight.data + 2 * i)) * (x[i] * inverse);
+    for (int64_t i = 0; i < cols; ++i)
+      out[i] = Bf16ToFloat(LoadUnaligned<uint16_t>(weight.data + 2 * i)) * (x[i] * inverse);
   } else {
     for (int64_t i = 0; i < cols; ++i) out[i] = LoadUnaligned<float>(weight.data + 4 * i) * (x[i] * inverse);
   }
 }
 
-void RmsNormRows(ThreadPool& pool, const float* x, const Vector& weight, int64_t rows, int64_t cols, float eps, float* out) {
+void RmsNormRows(ThreadPool& pool, const float* x, const Vector& weight, int64_t rows, int64_t cols, float eps,
+                 float* out) {
   pool.ParallelFor(rows, std::max<int64_t>(1, 8192 / cols), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; ++row) RmsNormRow(x + row * cols, weight, cols, eps, out + row * cols);
   });

@@ -30,14 +30,18 @@ struct Step {
   }
 };
 
-// Input of products with FP8 / FP4 weights: Q8_128 of x, or x itself in `exact`. `chunks` may be null when no FP4 weights follow.
-Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values, Fp8Chunk* chunks);
+// Input of products with FP8 / FP4 weights: Q8_128 of x, or x itself in `exact`. `chunks` may be null when no FP4
+// weights follow.
+Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values,
+                          Fp8Chunk* chunks);
 
 // Input of products with plain weights.
 Activations PlainInput(const float* x, int64_t rows, int64_t cols);
 
-// out = weight * (x / sqrt(mean(x^2) + eps)), row by row (section 7, RMS). An empty weight counts as ones. out may be x.
-void RmsNormRows(ThreadPool& pool, const float* x, const Vector& weight, int64_t rows, int64_t cols, float eps, float* out);
+// out = weight * (x / sqrt(mean(x^2) + eps)), row by row (section 7, RMS). An empty weight counts as ones. out may be
+// x.
+void RmsNormRows(ThreadPool& pool, const float* x, const Vector& weight, int64_t rows, int64_t cols, float eps,
+                 float* out);
 void RmsNormRow(const float* x, const Vector& weight, int64_t cols, float eps, float* out);
 
 }  // namespace fathom

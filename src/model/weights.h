@@ -1,5 +1,6 @@
-// weights.h - the parameters of a model as views into mapped shards. Nothing here owns memory: checkpoint/checkpoint.h fills it
-// and must outlive it. Names are those of the reference README, section 5; every shape was checked against the config.
+// weights.h - the parameters of a model as views into mapped shards. Nothing here owns memory: checkpoint/checkpoint.h
+// fills it and must outlive it. Names are those of the reference README, section 5; every shape was checked against the
+// config.
 #ifndef FATHOM_MODEL_WEIGHTS_H_
 #define FATHOM_MODEL_WEIGHTS_H_
 

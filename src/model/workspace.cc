@@ -16,7 +16,8 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
   const int64_t t = max_tokens;
   position.Allocate(t);
   segment.Allocate(t);
-  for (Buffer<float>* table : {&cos_plain, &sin_plain, &cos_compressed, &sin_compressed}) table->Allocate(t * c.rope_dim / 2);
+  for (Buffer<float>* table : {&cos_plain, &sin_plain, &cos_compressed, &sin_compressed})
+    table->Allocate(t * c.rope_dim / 2);
 
   streams.Allocate(t * c.streams * c.hidden_size);
   mix.Allocate(t * c.mix_rows());

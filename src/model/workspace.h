@@ -1,6 +1,6 @@
-// workspace.h - all scratch memory of a forward step, allocated once. Letters are those of the reference README: T tokens, D width,
-// S streams, H heads, d head width, r rotary part, q query rank, G groups, R output rank, F expert width, k experts per
-// token, Hi indexer heads, di indexer width.
+// workspace.h - all scratch memory of a forward step, allocated once. Letters are those of the reference README: T
+// tokens, D width, S streams, H heads, d head width, r rotary part, q query rank, G groups, R output rank, F expert
+// width, k experts per token, Hi indexer heads, di indexer width.
 #ifndef FATHOM_MODEL_WORKSPACE_H_
 #define FATHOM_MODEL_WORKSPACE_H_
 
@@ -67,45 +67,47 @@ class Workspace {
   Buffer<float> y;        // [T, D] layer output
   QuantizedBuffer x_q;    // [T, D]
 
-  // ---- attention -----------------------------------------------------------------------------------------------------
-  Buffer<float> qr, qr_q;                         // [T, q]
-  Buffer<float> q;                                // [T, H*d]
-  Buffer<float> kv;                               // [T, d]
-  Buffer<uint8_t> kv_rows;                        // [T] stored rows
-  Buffer<float> comp_kv, comp_score;              // [T, c*d]
-  Buffer<float> index_kv, index_score_in;         // [T, c*di]
-  Buffer<float> index_q;                          // [T, Hi*di]
-  Buffer<uint8_t> index_q_rows;                   // [T, Hi] stored rows
-  Buffer<float> index_w;                          // [T, Hi]
-  Buffer<float> index_scores;                     // a group of tokens x compressed rows
-  Buffer<int32_t> selected;                       // [T, topk] ascending
-  Buffer<int32_t> selected_count;                 // [T]
-  Buffer<float> o;                                // [T, H*d]
-  Buffer<float> grouped, grouped_q;               // [T, G*R]
+  // ---- attention
+  // -----------------------------------------------------------------------------------------------------
+  Buffer<float> qr, qr_q;                  // [T, q]
+  Buffer<float> q;                         // [T, H*d]
+  Buffer<float> kv;                        // [T, d]
+  Buffer<uint8_t> kv_rows;                 // [T] stored rows
+  Buffer<float> comp_kv, comp_score;       // [T, c*d]
+  Buffer<float> index_kv, index_score_in;  // [T, c*di]
+  Buffer<float> index_q;                   // [T, Hi*di]
+  Buffer<uint8_t> index_q_rows;            // [T, Hi] stored rows
+  Buffer<float> index_w;                   // [T, Hi]
+  Buffer<float> index_scores;              // a group of tokens x compressed rows
+  Buffer<int32_t> selected;                // [T, topk] ascending
+  Buffer<int32_t> selected_count;          // [T]
+  Buffer<float> o;                         // [T, H*d]
+  Buffer<float> grouped, grouped_q;        // [T, G*R]
 
   // ---- mixture of experts ---------------------------------------------------------------------------------------
-  Buffer<float> router;            // [T, E]
-  Buffer<int32_t> expert_ids;      // [T, k]
-  Buffer<float> expert_weights;    // [T, k]
-  Buffer<int32_t> expert_first;    // [E+1] first row of each expert among the T*k rows sorted by expert
-  Buffer<int32_t> expert_rows;     // [T*k] token of each row
-  Buffer<int32_t> expert_row_of;   // [T, k] row of each (token, slot)
-  Buffer<float> expert_row_weight; // [T*k]
-  Buffer<float> gate, up;          // [T*k + T, F]: routed rows, then the shared expert's
-  QuantizedBuffer h_q;             // [T*k + T, F]
-  Buffer<float> expert_out;        // [T*k + T, D]
+  Buffer<float> router;             // [T, E]
+  Buffer<int32_t> expert_ids;       // [T, k]
+  Buffer<float> expert_weights;     // [T, k]
+  Buffer<int32_t> expert_first;     // [E+1] first row of each expert among the T*k rows sorted by expert
+  Buffer<int32_t> expert_rows;      // [T*k] token of each row
+  Buffer<int32_t> expert_row_of;    // [T, k] row of each (token, slot)
+  Buffer<float> expert_row_weight;  // [T*k]
+  Buffer<float> gate, up;           // [T*k + T, F]: routed rows, then the shared expert's
+  QuantizedBuffer h_q;              // [T*k + T, F]
+  Buffer<float> expert_out;         // [T*k + T, D]
   std::vector<MatMulArgs> jobs;
 
-  // ---- MTP -----------------------------------------------------------------------------------------------------------
+  // ---- MTP
+  // -----------------------------------------------------------------------------------------------------------
   Buffer<float> mtp_h, mtp_out;  // [T*S, D]; empty without MTP blocks
 
   // ---- per thread -----------------------------------------------------------------------------------------------
   struct Worker {
-    Buffer<float> attend;                // AttendScratchFloats(H, d)
-    std::vector<const uint8_t*> rows;    // rows a token attends to
-    std::vector<const uint8_t*> keys;    // indexer rows of a range
-    std::vector<int32_t> order;          // candidates of a top-k
-    std::vector<float> row;              // a compressed row being made
+    Buffer<float> attend;              // AttendScratchFloats(H, d)
+    std::vector<const uint8_t*> rows;  // rows a token attends to
+    std::vector<const uint8_t*> keys;  // indexer rows of a range
+    std::vector<int32_t> order;        // candidates of a top-k
+    std::vector<float> row;            // a compressed row being made
   };
   std::vector<Worker> workers;
 

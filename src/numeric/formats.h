@@ -89,16 +89,15 @@ inline float E8m0ToFloat(uint8_t code) {
 }
 
 // Code of a power of two in [2^-127, 2^127].
-inline uint8_t PowerOfTwoToE8m0(float power) {
-  return static_cast<uint8_t>(std::bit_cast<uint32_t>(power) >> 23);
-}
+inline uint8_t PowerOfTwoToE8m0(float power) { return static_cast<uint8_t>(std::bit_cast<uint32_t>(power) >> 23); }
 
 // ---- Block scales -------------------------------------------------------------------------------------------------
 
 inline constexpr float kFp8AmaxFloor = 1e-4f;
 inline constexpr float kFp4AmaxFloor = 6.0f * 0x1p-126f;
 
-// 2^ceil(log2(amax * float32(1/max_code))), from the float32 bits of the product (section 6). `amax` is positive and finite.
+// 2^ceil(log2(amax * float32(1/max_code))), from the float32 bits of the product (section 6). `amax` is positive and
+// finite.
 inline float PowerOfTwoScale(float amax, float inverse_max_code) {
   const auto bits = std::bit_cast<uint32_t>(amax * inverse_max_code);
   const uint32_t exponent = (bits >> 23) + ((bits & 0x7FFFFFu) != 0 ? 1u : 0u);

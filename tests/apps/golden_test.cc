@@ -10,14 +10,16 @@
 namespace fathom {
 namespace {
 
-std::string GoldenPath(const std::string& preset) { return std::string(FATHOM_SHARED_DIR) + "/reference/golden/" + preset; }
+std::string GoldenPath(const std::string& preset) {
+  return std::string(FATHOM_SHARED_DIR) + "/reference/golden/" + preset;
+}
 
 void ExpectPassed(const Result<GoldenReport>& report) {
   ASSERT_TRUE(report.ok()) << report.status().message();
   EXPECT_TRUE(report->passed());
   for (const GoldenRow& row : report->rows) {
-    EXPECT_TRUE(row.passed) << report->mode << " " << row.array << ": max " << row.max << " median " << row.median << " agreement "
-                            << row.agreement << ", accepted " << row.limit;
+    EXPECT_TRUE(row.passed) << report->mode << " " << row.array << ": max " << row.max << " median " << row.median
+                            << " agreement " << row.agreement << ", accepted " << row.limit;
   }
 }
 

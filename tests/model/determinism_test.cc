@@ -1,4 +1,5 @@
-// The same bits whatever the threads, the chunks, the neighbours in the batch, the instruction set or the cache's history.
+// The same bits whatever the threads, the chunks, the neighbours in the batch, the instruction set or the cache's
+// history.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -35,7 +36,8 @@ class Determinism : public ::testing::TestWithParam<const char*> {
   std::vector<float> InChunks(TinyModel* tiny, int64_t chunk, SequenceCache* cache) const {
     std::vector<float> logits;
     while (cache->position() < kTokens) {
-      const std::vector<float> part = tiny->Append(Slice(cache->position(), std::min(kTokens, cache->position() + chunk)), cache);
+      const std::vector<float> part =
+          tiny->Append(Slice(cache->position(), std::min(kTokens, cache->position() + chunk)), cache);
       logits.insert(logits.end(), part.begin(), part.end());
     }
     return logits;
@@ -149,8 +151,8 @@ TEST_P(Determinism, ResetStartsAnew) {
   EXPECT_EQ(Hash(tiny.Append(tokens_, &cache)), Hash(whole_));
 }
 
-// The last tokens of a 1M context: indexer over 262,143 rows, ratio-128 over 8,191, rotation at a million. A truthful prefill
-// would take hours, so the rows are synthetic; the two ways through the last tokens must still agree.
+// The last tokens of a 1M context: indexer over 262,143 rows, ratio-128 over 8,191, rotation at a million. A truthful
+// prefill would take hours, so the rows are synthetic; the two ways through the last tokens must still agree.
 TEST_P(Determinism, EndOfAMillionTokenContext) {
   ModelConfig config = checkpoint_->config();
   config.max_context = 1 << 20;

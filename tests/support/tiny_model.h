@@ -18,7 +18,8 @@
 namespace fathom::testing {
 
 inline std::unique_ptr<Checkpoint> OpenGolden(const std::string& preset) {
-  Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(std::string(FATHOM_SHARED_DIR) + "/reference/golden/" + preset);
+  Result<std::unique_ptr<Checkpoint>> checkpoint =
+      Checkpoint::Open(std::string(FATHOM_SHARED_DIR) + "/reference/golden/" + preset);
   EXPECT_TRUE(checkpoint.ok()) << checkpoint.status().message();
   return checkpoint.ok() ? std::move(*checkpoint) : nullptr;
 }
@@ -37,7 +38,9 @@ inline std::vector<int32_t> RandomTokens(int64_t count, int64_t vocab, uint32_t 
 class TinyModel {
  public:
   TinyModel(const Checkpoint& checkpoint, int threads, ModelOptions options = {}, int64_t max_tokens = 512)
-      : pool_(threads), model_(checkpoint.config(), checkpoint.weights(), options, pool_), workspace_(model_, max_tokens) {}
+      : pool_(threads),
+        model_(checkpoint.config(), checkpoint.weights(), options, pool_),
+        workspace_(model_, max_tokens) {}
 
   const Model& model() const { return model_; }
   Workspace& workspace() { return workspace_; }
@@ -62,7 +65,9 @@ class TinyModel {
   Workspace workspace_;
 };
 
-inline uint64_t Hash(const std::vector<float>& values) { return XXH3_64bits(values.data(), values.size() * sizeof(float)); }
+inline uint64_t Hash(const std::vector<float>& values) {
+  return XXH3_64bits(values.data(), values.size() * sizeof(float));
+}
 
 }  // namespace fathom::testing
 

@@ -52,7 +52,8 @@ void IndexScores(const IndexScoreArgs& args) {
     if (args.layout.format == RowFormat::kF32) {
       Lanes sum;
       for (int64_t i = 0; i < (dim + 15) / 16 * 16; ++i) {
-        sum.Fma(i % 16, i < dim ? LoadUnaligned<float>(q + 4 * i) : 0.0f, i < dim ? LoadUnaligned<float>(key + 4 * i) : 0.0f);
+        sum.Fma(i % 16, i < dim ? LoadUnaligned<float>(q + 4 * i) : 0.0f,
+                i < dim ? LoadUnaligned<float>(key + 4 * i) : 0.0f);
       }
       return sum.Sum();
     }
