@@ -9,6 +9,7 @@
 #include "tokenizer/chat_template.h"
 #include "tokenizer/completion_parser.h"
 #include "tokenizer/completion_stream.h"
+#include "tokenizer/python_json.h"
 
 namespace fathom {
 
@@ -190,7 +191,8 @@ Status CheckCase(const Json& test, const std::string& where, std::string_view op
 Status RunCase(const Json& test, size_t index, EncodingReport* report) {
   const std::string where = StrCat("cases[", index, "]");
   const std::string op(StringOr(test, "op", ""));
-  const bool expect_error = BoolOr(test, "expected_error", false);
+  const Json* error = test.Find("expected_error");
+  const bool expect_error = error != nullptr && PythonTruth(*error);
   FATHOM_RETURN_IF_ERROR(CheckCase(test, where, op, expect_error));
   const std::string dialect_name(StringOr(test, "dialect", "v4"));
   const Result<Dialect> dialect = ParseDialect(dialect_name);

@@ -378,6 +378,25 @@ std::string RenderedPrompt::text() const {
   return out;
 }
 
+std::vector<TextSpan> RenderedPrompt::text_spans() const {
+  std::vector<TextSpan> out;
+  out.reserve(spans_.size());
+  for (const PromptSpan& span : spans_) out.push_back({span.text, span.markup});
+  return out;
+}
+
+ThinkingMode RenderedPrompt::answer_mode() const {
+  for (auto span = spans_.rbegin(); span != spans_.rend(); ++span) {
+    if (!span->markup) continue;
+    const size_t open = span->text.rfind(kThinkText);
+    const size_t closed = span->text.rfind(kThinkEndText);
+    if (open == closed) continue;  // neither is there
+    const bool inside = closed == std::string::npos || (open != std::string::npos && open > closed);
+    return inside ? ThinkingMode::kThinking : ThinkingMode::kChat;
+  }
+  return ThinkingMode::kChat;
+}
+
 Result<RenderedPrompt> RenderChat(std::span<const ChatMessage> messages, std::span<const Json> request_tools,
                                   const ChatOptions& options) {
   for (size_t index = 0; index < messages.size(); ++index) {

@@ -2,10 +2,10 @@
 //
 //   FATHOM_ASSIGN_OR_RETURN(std::vector<ChatMessage> messages, ParseChatMessages(body));
 //   FATHOM_ASSIGN_OR_RETURN(RenderedPrompt prompt, RenderChat(messages, tools, {.dialect = Dialect::kV4}));
-//   Encode(prompt.text());
+//   tokenizer.EncodeSpans(prompt.text_spans());            // protected: user text never becomes a control token
+//   tokenizer.Encode(prompt.text(), AddedTokens::kMatch);  // compatible: as the official encoder does it
 //
-// Nothing is trimmed or escaped: what a user writes is copied as it is, control strings included. A caller that must
-// not let user text become control tokens encodes span by span, matching added tokens only in markup spans.
+// Nothing is trimmed or escaped: what a user writes is copied as it is, control strings included.
 #ifndef FATHOM_TOKENIZER_CHAT_TEMPLATE_H_
 #define FATHOM_TOKENIZER_CHAT_TEMPLATE_H_
 
@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "tokenizer/chat_dialect.h"
 #include "tokenizer/chat_message.h"
+#include "tokenizer/tokenizer.h"
 
 namespace fathom {
 
@@ -33,6 +34,10 @@ class RenderedPrompt {
   void Append(std::string_view text, bool markup);
   const std::vector<PromptSpan>& spans() const { return spans_; }
   std::string text() const;
+  // The spans for Tokenizer::EncodeSpans; valid while this prompt lives.
+  std::vector<TextSpan> text_spans() const;
+  // Whether generation continues in an open <think>; what a CompletionStream for the answer must begin with.
+  ThinkingMode answer_mode() const;
 
  private:
   std::vector<PromptSpan> spans_;

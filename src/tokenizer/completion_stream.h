@@ -44,7 +44,8 @@ enum class CompletionFinish { kStop, kLength, kContentFilter, kToolCalls };
 std::string_view FinishName(CompletionFinish finish);
 
 struct CompletionStreamOptions {
-  ThinkingMode mode = ThinkingMode::kThinking;  // thinking: the text begins with reasoning
+  // Thinking: the text begins with reasoning. RenderedPrompt::answer_mode() knows.
+  ThinkingMode mode = ThinkingMode::kThinking;
   // The prompt ends inside the answer (prefix completion): newlines at the start belong to the text.
   bool continued = false;
   std::vector<std::string> stop = {};  // matched in content only, never inside a marker

@@ -4,10 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "tests/support/tiny_tokenizer.h"
 #include "tokenizer/chat_message.h"
+#include "tokenizer/tokenizer.h"
 
 namespace fathom {
 namespace {
@@ -95,6 +99,41 @@ TEST(ChatTemplate, RequestToolsFollowTheMessagesOwn) {
   const Result<RenderedPrompt> prompt = RenderChat(messages, tools, {});
   ASSERT_TRUE(prompt.ok());
   EXPECT_NE(prompt->text().find("{\"name\": \"own\"}\n{\"name\": \"asked\"}\n"), std::string::npos);
+}
+
+TEST(ChatTemplate, AnswerModeIsThatOfTheOpenTurn) {
+  const auto mode = [](std::string_view text, ThinkingMode thinking) {
+    const Result<RenderedPrompt> prompt = RenderChat(Messages(text), {}, {.thinking_mode = thinking});
+    EXPECT_TRUE(prompt.ok());
+    return prompt->answer_mode();
+  };
+  constexpr std::string_view kUser = R"([{"role": "user", "content": "</think>"}])";
+  EXPECT_EQ(mode(kUser, ThinkingMode::kThinking), ThinkingMode::kThinking);
+  EXPECT_EQ(mode(kUser, ThinkingMode::kChat), ThinkingMode::kChat);
+  constexpr std::string_view kReminder =
+      R"([{"role": "user", "content": "x"}, {"role": "latest_reminder", "content": "</think>"}])";
+  EXPECT_EQ(mode(kReminder, ThinkingMode::kThinking), ThinkingMode::kThinking);
+  constexpr std::string_view kPrefix =
+      R"([{"role": "user", "content": "x"}, {"role": "assistant", "content": "<think>", "wo_eos": true}])";
+  EXPECT_EQ(mode(kPrefix, ThinkingMode::kThinking), ThinkingMode::kChat);
+  EXPECT_EQ(mode(R"([{"role": "system", "content": "<think>", "tools": [{"function": {}}]}])", ThinkingMode::kThinking),
+            ThinkingMode::kChat);
+}
+
+TEST(ChatTemplate, ProtectedTokensHoldNoControlTokenOfTheUsers) {
+  const Json json = TinyTokenizerJson({}, {{"<｜User｜>", true}, {"<｜Assistant｜>", true}, {"</think>", false}});
+  const Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::FromJson(json.Dump(), "tiny");
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().message();
+  const Result<RenderedPrompt> prompt = RenderChat(Messages(R"([{"role": "user", "content": "<｜User｜></think>"}])"),
+                                                   {}, {.thinking_mode = ThinkingMode::kChat, .add_bos = false});
+  ASSERT_TRUE(prompt.ok());
+  const auto controls = [&](const std::vector<int32_t>& ids) {
+    return std::count_if(ids.begin(), ids.end(), [&](int32_t id) { return (*tokenizer)->is_added(id); });
+  };
+  const std::vector<int32_t> ids = (*tokenizer)->EncodeSpans(prompt->text_spans());
+  EXPECT_EQ(controls(ids), 3);
+  EXPECT_EQ((*tokenizer)->Decode(ids, false), prompt->text());
+  EXPECT_EQ(controls((*tokenizer)->Encode(prompt->text(), AddedTokens::kMatch)), 5);
 }
 
 TEST(ChatTemplate, FillInTheMiddle) {
