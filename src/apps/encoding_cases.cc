@@ -43,7 +43,8 @@ Outcome Compare(std::string_view field, std::string_view expected, std::string_v
 // A member that may be absent or null.
 std::string_view StringOr(const Json& object, std::string_view key, std::string_view fallback) {
   const Json* value = object.Find(key);
-  return value != nullptr && value->is_string() ? std::string_view(value->string()) : fallback;
+  if (value == nullptr || !value->is_string()) return fallback;
+  return value->string();
 }
 
 bool BoolOr(const Json& object, std::string_view key, bool fallback) {

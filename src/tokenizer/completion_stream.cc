@@ -168,8 +168,9 @@ void CompletionStream::Settle() {
   }
   // The first byte is text. The others are looked at again: a marker may begin among them.
   const std::string rest = std::exchange(held_, {});
-  Plain(std::string_view(rest).substr(0, 1));
-  for (const char byte : std::string_view(rest).substr(1)) Feed(byte);
+  const std::string_view bytes = rest;
+  Plain(bytes.substr(0, 1));
+  for (const char byte : bytes.substr(1)) Feed(byte);
 }
 
 // Whether the held bytes begin a marker; newlines before them only go with markers that swallow newlines.
@@ -245,7 +246,8 @@ void CompletionStream::Plain(std::string_view text) {
     case Stage::kString: {
       std::string quoted;
       AppendJsonString(text, &quoted);
-      Arguments(std::string_view(quoted).substr(1, quoted.size() - 2));
+      quoted.pop_back();
+      Arguments(quoted.substr(1));
       return;
     }
     case Stage::kRaw:
@@ -260,11 +262,10 @@ void CompletionStream::Plain(std::string_view text) {
 }
 
 void CompletionStream::PlainNewlines() {
-  static const std::string* const kNewlines = new std::string(kNewlinePiece, '\n');
   while (newlines_ > 0 && stage_ != Stage::kEnd) {
-    const size_t piece = std::min(newlines_, kNewlinePiece);
-    newlines_ -= piece;
-    Plain(std::string_view(*kNewlines).substr(0, piece));
+    const std::string piece(std::min(newlines_, kNewlinePiece), '\n');
+    newlines_ -= piece.size();
+    Plain(piece);
   }
   newlines_ = 0;
 }
