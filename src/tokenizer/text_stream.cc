@@ -13,10 +13,10 @@ std::string TextStream::Push(int32_t id) {
     const size_t at = held_.size() - back;
     const bool continuation = (static_cast<uint8_t>(held_[at]) & 0xC0) == 0x80;
     if (continuation) continue;
-    if (ReadUtf8(std::string_view(held_).substr(at)).kind == Utf8Char::Kind::kIncomplete) certain = at;
+    if (ReadUtf8(std::string_view{held_}.substr(at)).kind == Utf8Char::Kind::kIncomplete) certain = at;
     break;
   }
-  const std::string_view text = std::string_view(held_).substr(0, certain);
+  const std::string_view text = std::string_view{held_}.substr(0, certain);
   std::string out = IsValidUtf8(text) ? std::string(text) : RepairUtf8(text);
   held_.erase(0, certain);
   return out;

@@ -46,14 +46,11 @@ std::vector<int32_t> Tokenizer::EncodeSpans(std::span<const TextSpan> spans) con
     // Neighbours of the same kind are one text: characters and control tokens may lie across their border.
     const bool markup = spans[at].markup;
     const size_t run_begin = joined.size();
+    const auto run = [&] { return std::string_view{joined}.substr(run_begin); };
     for (; at < spans.size() && spans[at].markup == markup; ++at) joined.append(spans[at].text);
-    if (const std::string_view run = std::string_view(joined).substr(run_begin); !IsValidUtf8(run)) {
-      const std::string repaired = RepairUtf8(run);
-      joined.replace(run_begin, std::string::npos, repaired);
-    }
+    if (!IsValidUtf8(run())) joined.replace(run_begin, std::string::npos, RepairUtf8(run()));
     if (!markup) continue;
-    const std::string_view run = std::string_view(joined).substr(run_begin);
-    for (auto match = matcher_.FindNext(run, 0); match; match = matcher_.FindNext(run, match->end)) {
+    for (auto match = matcher_.FindNext(run(), 0); match; match = matcher_.FindNext(run(), match->end)) {
       matches.push_back({run_begin + match->begin, run_begin + match->end, match->id});
     }
   }

@@ -33,11 +33,11 @@ extern const uint8_t kBlocks[];
 
 // Any value is accepted; those beyond U+10FFFF are kOther.
 inline CharClass ClassOf(char32_t code_point) {
-  using namespace unicode_tables;
-  if (code_point >= kEnd) return CharClass::kOther;
-  const unsigned block = kBlockOf[code_point >> kBlockBits];
+  using unicode_tables::kBlockBits;
+  if (code_point >= unicode_tables::kEnd) return CharClass::kOther;
+  const unsigned block = unicode_tables::kBlockOf[code_point >> kBlockBits];
   const unsigned within = code_point & ((1u << kBlockBits) - 1);
-  const unsigned pair = kBlocks[block * kBlockBytes + (within >> 1)];
+  const unsigned pair = unicode_tables::kBlocks[block * unicode_tables::kBlockBytes + (within >> 1)];
   return static_cast<CharClass>((within & 1) != 0 ? pair >> 4 : pair & 15);
 }
 

@@ -25,7 +25,7 @@ TEST(Utf8, EveryTruncatedCharacterIsIncomplete) {
     std::string text;
     AppendUtf8(code_point, &text);
     for (size_t size = 1; size < text.size(); ++size) {
-      const Utf8Char read = ReadUtf8(std::string_view(text).substr(0, size));
+      const Utf8Char read = ReadUtf8(std::string_view{text}.substr(0, size));
       ASSERT_EQ(read.kind, Kind::kIncomplete) << static_cast<uint32_t>(code_point) << " cut at " << size;
       ASSERT_EQ(read.size, size);
     }

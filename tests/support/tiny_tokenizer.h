@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/strings.h"
 #include "base/utf8.h"
 #include "tokenizer/pretokenizer.h"
 
@@ -53,7 +54,7 @@ inline Json TinyTokenizerJson(const std::vector<std::pair<std::string, std::stri
   std::vector<Json> merge_list;
   for (const auto& [left, right] : merges) {
     add(left + right);
-    merge_list.push_back(Json::String(left + " " + right));
+    merge_list.push_back(Json::String(StrCat(left, " ", right)));
   }
   std::vector<Json> added_list;
   for (size_t at = 0; at < added.size(); ++at) {

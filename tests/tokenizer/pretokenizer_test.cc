@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/strings.h"
 #include "base/utf8.h"
 #include "tokenizer/unicode_classes.h"
 #ifdef FATHOM_HAVE_PCRE2
@@ -120,7 +121,7 @@ TEST(Pretokenizer, EveryCodePointBetweenOthersAgreesWithPcre2) {
     size_t end = 0;
     // PCRE2's Unicode version is older: what it has not assigned yet may have a class here.
     if (ClassOf(code_point) != CharClass::kOther && unassigned.Find(c, 0, &begin, &end)) continue;
-    const std::string text = "a" + c + "b" + c + c + " " + c + "!" + c + "\n" + c + "  " + c + "1" + c + "好" + c;
+    const std::string text = StrCat("a", c, "b", c, c, " ", c, "!", c, "\n", c, "  ", c, "1", c, "好", c);
     ASSERT_EQ(Split(text), oracle.Split(text)) << "U+" << std::hex << static_cast<uint32_t>(code_point);
   }
 }

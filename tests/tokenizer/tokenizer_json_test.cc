@@ -94,7 +94,7 @@ std::vector<Defect> Defects() {
   const auto first_added = [](Json& json) -> Json& { return Added(json, 0); };
   const auto second_added = [](Json& json) -> Json& { return Added(json, 1); };
   const auto step = [](size_t at) { return [at](Json& json) -> Json& { return Step(json, at); }; };
-  const auto merge = [](Json value) { return [=](Json& json) { Merges(json).items()[1] = value; }; };
+  const auto merge = [](const Json& value) { return [=](Json& json) { Merges(json).items()[1] = value; }; };
   return {
       {"Normalizer", set(root, "normalizer", Json::Object({{"type", Json::String("NFC")}})),
        "normalizer: only null or an empty Sequence is supported"},

@@ -77,8 +77,8 @@ class TokenizerVectors : public testing::Test {
     return false;
   }
 
-  static Tokenizer* tokenizer_;
-  static Json* vectors_;
+  static Tokenizer* tokenizer_;  // NOLINT(readability-identifier-naming)
+  static Json* vectors_;         // NOLINT(readability-identifier-naming)
 };
 
 Tokenizer* TokenizerVectors::tokenizer_ = nullptr;
