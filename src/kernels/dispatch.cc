@@ -19,6 +19,7 @@ std::vector<const KernelTable*> SupportedKernels() {
   const CpuFeatures& cpu = GetCpuFeatures();
 #if defined(__x86_64__)
   if (cpu.avx2 && cpu.fma && cpu.f16c && cpu.bmi2) {
+    tables.push_back(&avx2::kKernels);
     if (cpu.avx512) tables.push_back(&avx512::kKernels);
   }
 #elif defined(__aarch64__)

@@ -84,7 +84,8 @@ struct Fp4Format {
   FATHOM_INLINE void Decode(const Row& row, int64_t column, F32x16* out) {
     DecodeFp4ToFloat(row.nibbles + column / 2, out);
   }
-  FATHOM_INLINE void DecodeFirst(const Row&, int64_t, int64_t, F32x16*) {}  // cols % 32 == 0
+  // Not reached: cols % 32 == 0.
+  FATHOM_INLINE void DecodeFirst(const Row&, int64_t, int64_t, F32x16* out) { out[0] = out[1] = Zero(); }
   FATHOM_INLINE void Ahead(const Row& row, int64_t column, int rows) {
     PrefetchAhead(row.nibbles + column / 2, column / 2, row.cols / 2, rows);
   }

@@ -1,0 +1,320 @@
+// simd.h (avx2) - the primitives of avx512/simd.h, explained there, for AVX2 with FMA and F16C.
+#ifndef FATHOM_KERNELS_AVX2_SIMD_H_
+#define FATHOM_KERNELS_AVX2_SIMD_H_
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/kernels.h"
+
+#define FATHOM_ISA avx2
+#define FATHOM_INLINE static inline __attribute__((always_inline))
+
+namespace fathom::avx2 {
+
+// 2 x 2 running sums of 16 lanes are 8 of the 16 registers.
+inline constexpr int kTileRows = 2;
+inline constexpr int kTileTokens = 2;
+
+// Lanes 0..7 and 8..15.
+struct F32x16 {
+  __m256 a;
+  __m256 b;
+};
+struct I32x16 {
+  __m256i a;
+  __m256i b;
+};
+
+// All ones in the first n of 8 lanes; n may lie outside [0, 8].
+FATHOM_INLINE __m256i FirstLanes(int64_t n) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(n)), lane);
+}
+
+// ---- float32 ------------------------------------------------------------------------------------------------------
+
+FATHOM_INLINE F32x16 Zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+FATHOM_INLINE F32x16 Broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+FATHOM_INLINE F32x16 Load(const void* p) {
+  const auto* f = static_cast<const float*>(p);
+  return {_mm256_loadu_ps(f), _mm256_loadu_ps(f + 8)};
+}
+FATHOM_INLINE F32x16 LoadFirst(const void* p, int64_t n) {
+  const auto* f = static_cast<const float*>(p);
+  return {_mm256_maskload_ps(f, FirstLanes(n)), _mm256_maskload_ps(f + 8, FirstLanes(n - 8))};
+}
+FATHOM_INLINE void Store(float* p, F32x16 x) {
+  _mm256_storeu_ps(p, x.a);
+  _mm256_storeu_ps(p + 8, x.b);
+}
+FATHOM_INLINE void StoreFirst(float* p, int64_t n, F32x16 x) {
+  _mm256_maskstore_ps(p, FirstLanes(n), x.a);
+  _mm256_maskstore_ps(p + 8, FirstLanes(n - 8), x.b);
+}
+FATHOM_INLINE F32x16 KeepFirst(F32x16 x, int64_t n) {
+  return {_mm256_and_ps(x.a, _mm256_castsi256_ps(FirstLanes(n))),
+          _mm256_and_ps(x.b, _mm256_castsi256_ps(FirstLanes(n - 8)))};
+}
+
+FATHOM_INLINE F32x16 Add(F32x16 x, F32x16 y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
+FATHOM_INLINE F32x16 Sub(F32x16 x, F32x16 y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
+FATHOM_INLINE F32x16 Mul(F32x16 x, F32x16 y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
+FATHOM_INLINE F32x16 Div(F32x16 x, F32x16 y) { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
+FATHOM_INLINE F32x16 Fma(F32x16 x, F32x16 y, F32x16 z) {
+  return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+}
+FATHOM_INLINE F32x16 Greater(F32x16 x, F32x16 y) { return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)}; }
+FATHOM_INLINE F32x16 Abs(F32x16 x) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_andnot_ps(sign, x.a), _mm256_andnot_ps(sign, x.b)};
+}
+FATHOM_INLINE F32x16 IfLess(F32x16 x, F32x16 y, F32x16 yes, F32x16 no) {
+  return {_mm256_blendv_ps(no.a, yes.a, _mm256_cmp_ps(x.a, y.a, _CMP_LT_OQ)),
+          _mm256_blendv_ps(no.b, yes.b, _mm256_cmp_ps(x.b, y.b, _CMP_LT_OQ))};
+}
+FATHOM_INLINE F32x16 IfNan(F32x16 x, F32x16 yes, F32x16 no) {
+  return {_mm256_blendv_ps(no.a, yes.a, _mm256_cmp_ps(x.a, x.a, _CMP_UNORD_Q)),
+          _mm256_blendv_ps(no.b, yes.b, _mm256_cmp_ps(x.b, x.b, _CMP_UNORD_Q))};
+}
+
+FATHOM_INLINE float MaxLane(F32x16 x) {
+  const __m256 eight = _mm256_max_ps(x.a, x.b);
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+FATHOM_INLINE float FirstLane(F32x16 x) { return _mm256_cvtss_f32(x.a); }
+FATHOM_INLINE float SquareRoot(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
+
+FATHOM_INLINE float TreeSum(F32x16 x) {
+  const __m256 eight = _mm256_add_ps(x.a, x.b);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+// Lane i = the tree sum of eight[i]'s lanes.
+FATHOM_INLINE __m256 TreeSums8(const __m256* eight) {
+  // Each round folds two vectors into one; eight[i] and eight[i + 4] meet in the first, so that the halves come out in
+  // order.
+  __m256 four[4];
+  for (int i = 0; i < 4; ++i) {
+    four[i] = _mm256_add_ps(_mm256_permute2f128_ps(eight[i], eight[i + 4], 0x20),
+                            _mm256_permute2f128_ps(eight[i], eight[i + 4], 0x31));
+  }
+  __m256 two[2];
+  for (int i = 0; i < 2; ++i) {
+    const __m256d x = _mm256_castps_pd(four[i]);
+    const __m256d y = _mm256_castps_pd(four[i + 2]);
+    two[i] = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y)), _mm256_castpd_ps(_mm256_unpackhi_pd(x, y)));
+  }
+  // Quarters now hold sums of inputs 0, 2 (or 4, 6) and 1, 3 (or 5, 7).
+  const __m256 sums = _mm256_add_ps(_mm256_shuffle_ps(two[0], two[1], 0x88), _mm256_shuffle_ps(two[0], two[1], 0xDD));
+  return _mm256_permute_ps(sums, 0xD8);
+}
+FATHOM_INLINE F32x16 TreeSums(const F32x16* x) {
+  __m256 eight[16];
+  for (int i = 0; i < 16; ++i) eight[i] = _mm256_add_ps(x[i].a, x[i].b);
+  return {TreeSums8(eight), TreeSums8(eight + 8)};
+}
+
+// ---- int32 --------------------------------------------------------------------------------------------------------
+
+FATHOM_INLINE I32x16 BroadcastInt(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+FATHOM_INLINE void StoreInt(int32_t* p, I32x16 x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), x.b);
+}
+FATHOM_INLINE I32x16 AddInt(I32x16 x, I32x16 y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
+FATHOM_INLINE I32x16 SubInt(I32x16 x, I32x16 y) { return {_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)}; }
+FATHOM_INLINE I32x16 And(I32x16 x, I32x16 y) { return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)}; }
+FATHOM_INLINE I32x16 Or(I32x16 x, I32x16 y) { return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
+template <int kBits>
+FATHOM_INLINE I32x16 ShiftLeft(I32x16 x) {
+  return {_mm256_slli_epi32(x.a, kBits), _mm256_slli_epi32(x.b, kBits)};
+}
+template <int kBits>
+FATHOM_INLINE I32x16 ShiftRight(I32x16 x) {
+  return {_mm256_srai_epi32(x.a, kBits), _mm256_srai_epi32(x.b, kBits)};
+}
+template <int kBits>
+FATHOM_INLINE I32x16 ShiftRightUnsigned(I32x16 x) {
+  return {_mm256_srli_epi32(x.a, kBits), _mm256_srli_epi32(x.b, kBits)};
+}
+FATHOM_INLINE I32x16 Bits(F32x16 x) { return {_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)}; }
+FATHOM_INLINE F32x16 FromBits(I32x16 x) { return {_mm256_castsi256_ps(x.a), _mm256_castsi256_ps(x.b)}; }
+FATHOM_INLINE F32x16 ToFloat(I32x16 x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
+FATHOM_INLINE I32x16 ToInt(F32x16 x) { return {_mm256_cvttps_epi32(x.a), _mm256_cvttps_epi32(x.b)}; }
+FATHOM_INLINE bool AnyBit(I32x16 x) {
+  const __m256i any = _mm256_or_si256(x.a, x.b);
+  return _mm256_testz_si256(any, any) == 0;
+}
+FATHOM_INLINE void StoreLowBytes(void* p, I32x16 x) {
+  const __m256i low = _mm256_set1_epi32(255);
+  const __m256i words = _mm256_packus_epi32(_mm256_and_si256(x.a, low), _mm256_and_si256(x.b, low));
+  const __m256i bytes = _mm256_packus_epi16(words, words);  // 0-3 8-11 0-3 8-11 | 4-7 12-15 4-7 12-15
+  const __m256i ordered = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 0, 0, 0, 0));
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_castsi256_si128(ordered));
+}
+
+// ---- weights as floats ----------------------------------------------------------------------------------------------
+
+FATHOM_INLINE __m256 WidenBf16(__m128i codes) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(codes), 16));
+}
+FATHOM_INLINE F32x16 DecodeBf16(const uint8_t* p) {
+  return {WidenBf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+          WidenBf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16)))};
+}
+FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
+  uint8_t padded[32] = {};
+  std::memcpy(padded, p, static_cast<size_t>(2 * n));
+  return DecodeBf16(padded);
+}
+
+FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* codes) {
+  // The code's bits moved to FP16's places are the number / 256, subnormal codes included; the NaN code becomes 480.
+  const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+  const __m256i half = _mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16(static_cast<int16_t>(0xBF80)));
+  const __m256 scale = _mm256_set1_ps(256.0f);
+  return {_mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(half)), scale),
+          _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(half, 1)), scale)};
+}
+FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
+  for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v);
+}
+FATHOM_INLINE void DecodeFp8First(const uint8_t* codes, int64_t n, F32x16* out) {
+  uint8_t padded[64] = {};
+  std::memcpy(padded, codes, static_cast<size_t>(n));
+  DecodeFp8(padded, out);
+}
+
+FATHOM_INLINE __m256 HalfOf(__m128i doubled) {
+  return _mm256_mul_ps(_mm256_set1_ps(0.5f), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(doubled)));
+}
+FATHOM_INLINE void DecodeFp4ToFloat(const uint8_t* nibbles, F32x16* out) {
+  const __m128i table = _mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(nibbles));
+  const __m128i mask = _mm_set1_epi8(15);
+  const __m128i even = _mm_shuffle_epi8(table, _mm_and_si128(bytes, mask));
+  const __m128i odd = _mm_shuffle_epi8(table, _mm_and_si128(_mm_srli_epi16(bytes, 4), mask));
+  const __m128i first = _mm_unpacklo_epi8(even, odd);
+  const __m128i second = _mm_unpackhi_epi8(even, odd);
+  out[0] = {HalfOf(first), HalfOf(_mm_srli_si128(first, 8))};
+  out[1] = {HalfOf(second), HalfOf(_mm_srli_si128(second, 8))};
+}
+
+// ---- FP4 against quantised input ------------------------------------------------------------------------------------
+
+// 2w + 12 of 128 weights, in halves of 64 columns.
+struct Codes64 {
+  __m256i even[2];
+  __m256i odd[2];
+};
+
+FATHOM_INLINE Codes64 DecodeFp4(const uint8_t* nibbles) {
+  const __m256i table = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+  const __m256i mask = _mm256_set1_epi8(15);
+  Codes64 codes;
+  for (int h = 0; h < 2; ++h) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(nibbles + 32 * h));
+    codes.even[h] = _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, mask));
+    codes.odd[h] = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask));
+  }
+  return codes;
+}
+
+FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {
+  int32_t four;
+  std::memcpy(&four, codes, 4);
+  // Byte g to the top byte of the dwords of quarter g; one bit down is the exponent field.
+  const __m256i all = _mm256_set1_epi32(four);
+  const __m256i first = _mm256_setr_epi8(-1, -1, -1, 0, -1, -1, -1, 0, -1, -1, -1, 0, -1, -1, -1, 0,  //
+                                         -1, -1, -1, 1, -1, -1, -1, 1, -1, -1, -1, 1, -1, -1, -1, 1);
+  const __m256i second = _mm256_setr_epi8(-1, -1, -1, 2, -1, -1, -1, 2, -1, -1, -1, 2, -1, -1, -1, 2,  //
+                                          -1, -1, -1, 3, -1, -1, -1, 3, -1, -1, -1, 3, -1, -1, -1, 3);
+  return {_mm256_castsi256_ps(_mm256_srli_epi32(_mm256_shuffle_epi8(all, first), 1)),
+          _mm256_castsi256_ps(_mm256_srli_epi32(_mm256_shuffle_epi8(all, second), 1))};
+}
+
+// 32 even and 32 odd columns of a plane as sums of four products: at most 4 * 24 * 128 = 12288, within 16 bits.
+FATHOM_INLINE __m256i DotFour(__m256i even, __m256i odd, const int8_t* plane) {
+  const __m256i x_even = _mm256_load_si256(reinterpret_cast<const __m256i*>(plane));
+  const __m256i x_odd = _mm256_load_si256(reinterpret_cast<const __m256i*>(plane + 64));
+  return _mm256_add_epi16(_mm256_maddubs_epi16(even, x_even), _mm256_maddubs_epi16(odd, x_odd));
+}
+FATHOM_INLINE __m256i DotChunkHalf(const Codes64& w, const Fp8Chunk& x, int h) {
+  const __m256i high = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.high + 32 * h), _mm256_set1_epi16(256));
+  const __m256i low = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.low + 32 * h), _mm256_set1_epi16(1));
+  const __m256i offset = _mm256_load_si256(reinterpret_cast<const __m256i*>(x.offset + 8 * h));
+  return _mm256_add_epi32(_mm256_add_epi32(high, low), offset);
+}
+FATHOM_INLINE I32x16 DotChunk(const Codes64& w, const Fp8Chunk& x) {
+  return {DotChunkHalf(w, x, 0), DotChunkHalf(w, x, 1)};
+}
+FATHOM_INLINE __m256i DotResidualHalf(const Codes64& w, const Fp8Chunk& x, int h) {
+  const __m256i sum = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.residual + 32 * h), _mm256_set1_epi16(1));
+  return _mm256_add_epi32(sum, _mm256_load_si256(reinterpret_cast<const __m256i*>(x.residual_offset + 8 * h)));
+}
+FATHOM_INLINE I32x16 DotChunkResidual(const Codes64& w, const Fp8Chunk& x) {
+  return {DotResidualHalf(w, x, 0), DotResidualHalf(w, x, 1)};
+}
+FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {
+  const __m256i one = _mm256_set1_epi8(1);
+  const __m256i ones = _mm256_set1_epi16(1);
+  return {_mm256_madd_epi16(DotFour(one, one, plane), ones), _mm256_madd_epi16(DotFour(one, one, plane + 32), ones)};
+}
+
+FATHOM_INLINE void SplitEvenOdd(const uint8_t* in, int8_t* out) {
+  const __m256i low = _mm256_set1_epi16(255);
+  for (int half = 0; half < 2; ++half) {
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + 64 * half));
+    const __m256i y = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + 64 * half + 32));
+    const __m256i even = _mm256_packus_epi16(_mm256_and_si256(x, low), _mm256_and_si256(y, low));
+    const __m256i odd = _mm256_packus_epi16(_mm256_srli_epi16(x, 8), _mm256_srli_epi16(y, 8));
+    // Packing works in 128-bit halves: x0 y0 x1 y1.
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 32 * half), _mm256_permute4x64_epi64(even, 0xD8));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 64 + 32 * half), _mm256_permute4x64_epi64(odd, 0xD8));
+  }
+}
+
+// ---- indexer keys -----------------------------------------------------------------------------------------------------
+
+inline constexpr int32_t kKeyBias = 12;
+
+FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
+  const Codes64 codes = DecodeFp4(nibbles);
+  for (int h = 0; h < 2; ++h) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(low + 32 * h), codes.even[h]);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(high + 32 * h), codes.odd[h]);
+  }
+}
+
+// Sixteen registers do not hold the block: it is read again for every head.
+struct KeyBlock {
+  const uint8_t* values;
+};
+FATHOM_INLINE KeyBlock LoadKeyBlock(const uint8_t* values) { return {values}; }
+FATHOM_INLINE I32x16 DotKeys(const KeyBlock& keys, const int32_t* q, int32_t offset) {
+  // Pairs of products are at most 2 * 24 * 12 = 576: eight of them stay within 16 bits.
+  __m256i sum[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  for (int i = 0; i < 8; ++i) {
+    const __m256i four = _mm256_set1_epi32(q[i]);
+    for (int h = 0; h < 2; ++h) {
+      const __m256i key = _mm256_load_si256(reinterpret_cast<const __m256i*>(keys.values + 64 * i + 32 * h));
+      sum[h] = _mm256_add_epi16(sum[h], _mm256_maddubs_epi16(key, four));
+    }
+  }
+  const __m256i ones = _mm256_set1_epi16(1);
+  const __m256i start = _mm256_set1_epi32(offset);
+  return {_mm256_add_epi32(start, _mm256_madd_epi16(sum[0], ones)),
+          _mm256_add_epi32(start, _mm256_madd_epi16(sum[1], ones))};
+}
+
+}  // namespace fathom::avx2
+
+#endif  // FATHOM_KERNELS_AVX2_SIMD_H_
