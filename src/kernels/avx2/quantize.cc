@@ -1,3 +1,2 @@
 #include "kernels/avx2/simd.h"
-
 #include "kernels/simd/quantize.inl.h"  // after the primitives

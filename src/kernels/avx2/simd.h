@@ -216,8 +216,8 @@ struct Codes64 {
 };
 
 FATHOM_INLINE Codes64 DecodeFp4(const uint8_t* nibbles) {
-  const __m256i table = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+  const __m256i table =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
   const __m256i mask = _mm256_set1_epi8(15);
   Codes64 codes;
   for (int h = 0; h < 2; ++h) {
@@ -282,7 +282,8 @@ FATHOM_INLINE void SplitEvenOdd(const uint8_t* in, int8_t* out) {
   }
 }
 
-// ---- indexer keys -----------------------------------------------------------------------------------------------------
+// ---- indexer keys
+// -----------------------------------------------------------------------------------------------------
 
 inline constexpr int32_t kKeyBias = 12;
 

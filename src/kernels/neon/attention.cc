@@ -1,0 +1,2 @@
+#include "kernels/neon/simd.h"
+#include "kernels/simd/attention.inl.h"  // after the primitives

@@ -1,0 +1,2 @@
+#include "kernels/neon/simd.h"
+#include "kernels/simd/matmul_fp4.inl.h"  // after the primitives
