@@ -202,7 +202,7 @@ RunResult RunProgram(const std::vector<std::string>& arguments, const RunOptions
 RunResult RunFathom(const std::vector<std::string>& arguments, const RunOptions& options) {
   std::vector<std::string> full;
   std::istringstream emulator(FATHOM_EMULATOR);
-  for (std::string word; std::getline(emulator, word, ';');) full.push_back(word);
+  for (std::string word; std::getline(emulator, word, ' ');) full.push_back(word);
   full.push_back(FATHOM_BINARY);
   full.insert(full.end(), arguments.begin(), arguments.end());
   return RunProgram(full, options);

@@ -1,0 +1,97 @@
+// Elementary functions against libm in (long) double.
+#include "numeric/math.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace fathom {
+namespace {
+
+TEST(Exp, RelativeErrorOverItsRange) {
+  double worst = 0;
+  // Steps of 2^-13: 1.4 million arguments.
+  for (int i = -87 * 8192; i <= 88 * 8192; ++i) {
+    const auto x = static_cast<float>(i / 8192.0 + 1e-5);
+    const double exact = std::exp(double{x});
+    worst = std::max(worst, std::fabs(Exp(x) - exact) / exact);
+  }
+  EXPECT_LT(worst, 2e-7);
+}
+
+TEST(Exp, Ends) {
+  EXPECT_EQ(Exp(0.0f), 1.0f);
+  EXPECT_EQ(Exp(-0.0f), 1.0f);
+  EXPECT_EQ(Exp(-88.0f), 0.0f);
+  EXPECT_EQ(Exp(-INFINITY), 0.0f);
+  EXPECT_TRUE(std::isfinite(Exp(1000.0f)));
+  EXPECT_EQ(Exp(1000.0f), Exp(INFINITY));
+  EXPECT_GT(Exp(1000.0f), 3.3e38f);
+  EXPECT_TRUE(std::isnan(Exp(NAN)));
+}
+
+TEST(Sigmoid, AndSilu) {
+  for (int i = -3000; i <= 3000; ++i) {
+    const auto x = static_cast<float>(i / 100.0);
+    const double sigmoid = 1 / (1 + std::exp(-double{x}));
+    EXPECT_NEAR(Sigmoid(x), sigmoid, 4e-7 * sigmoid) << x;
+    EXPECT_NEAR(Silu(x), x * sigmoid, 4e-7 * std::fabs(x * sigmoid)) << x;
+  }
+  EXPECT_EQ(Sigmoid(-1000.0f), 1.0f / (1.0f + Exp(1000.0f)));
+  EXPECT_EQ(Silu(1000.0f), 1000.0f);
+  EXPECT_EQ(Silu(0.0f), 0.0f);
+}
+
+TEST(ExpDouble, RelativeErrorOverItsRange) {
+  double worst = 0;
+  for (int i = -690 * 512; i <= 690 * 512; ++i) {
+    const double x = i / 512.0 + 1e-7;
+    const double exact = std::exp(x);
+    worst = std::max(worst, std::fabs(ExpDouble(x) - exact) / exact);
+  }
+  EXPECT_LT(worst, 1e-15);
+  EXPECT_EQ(ExpDouble(0), 1);
+  EXPECT_EQ(ExpDouble(-1e9), 0);
+  EXPECT_TRUE(std::isfinite(ExpDouble(1e9)));
+}
+
+TEST(Log1pDouble, RelativeError) {
+  double worst = 0;
+  for (int i = -400; i <= 600; ++i) {
+    const double y = std::exp(i / 10.0) * 1.37;
+    const double exact = std::log1p(y);
+    worst = std::max(worst, std::fabs(Log1pDouble(y) - exact) / exact);
+  }
+  // Largest just above 1e-4, where Newton's method works on 1 + y: 1e-16 of 1 is 1e-12 of y.
+  EXPECT_LT(worst, 1e-12);
+  EXPECT_EQ(Log1pDouble(0), 0);
+}
+
+TEST(SinCosDouble, ErrorUpToTheLongestContext) {
+  double worst = 0;
+  for (int64_t i = 0; i < 200000; ++i) {
+    const double angle = static_cast<double>(i) * 20.97131;  // to 2^22
+    double sine = 0;
+    double cosine = 0;
+    SinCosDouble(angle, &sine, &cosine);
+    worst = std::max(worst, std::fabs(sine - std::sin(angle)));
+    worst = std::max(worst, std::fabs(cosine - std::cos(angle)));
+  }
+  EXPECT_LT(worst, 1e-15);
+  double sine = 1;
+  double cosine = 0;
+  SinCosDouble(0, &sine, &cosine);
+  EXPECT_EQ(sine, 0);
+  EXPECT_EQ(cosine, 1);
+}
+
+TEST(SqrtSoftplus, RelativeError) {
+  for (int i = -8000; i <= 3000; ++i) {
+    const auto z = static_cast<float>(i / 100.0);
+    const double softplus = z > 20 ? double{z} : std::log1p(std::exp(double{z}));
+    EXPECT_NEAR(SqrtSoftplus(z), std::sqrt(softplus), 1e-7 * std::sqrt(softplus)) << z;
+  }
+}
+
+}  // namespace
+}  // namespace fathom
