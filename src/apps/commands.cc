@@ -1,4 +1,5 @@
 #include "apps/apps.h"
+#include "apps/inspect.h"
 #include "apps/synth.h"
 #include "apps/tokenize.h"
 #include "apps/verify.h"
@@ -7,6 +8,7 @@ namespace fathom {
 
 std::span<const Command> Commands() {
   static constexpr Command kCommands[] = {
+      {"inspect", "say what a checkpoint is, costs and needs; check its data", InspectMain},
       {"synth", "write a made-up checkpoint of true shapes with random weights", SynthMain},
       {"tokenize", "show how text becomes tokens, or turn token ids into text", TokenizeMain},
       {"verify", "compare this program with published reference data", VerifyMain},

@@ -2,6 +2,8 @@
 #include <string_view>
 
 #include "apps/apps.h"
+#include "base/file.h"
+#include "base/signals.h"
 
 namespace {
 
@@ -24,6 +26,7 @@ int main(int argc, char** argv) {
     std::printf("fathom 0.1.0\n");
     return 0;
   }
+  fathom::InstallMappingFaultHandler(fathom::MappedFileNameAt);
   for (const fathom::Command& command : fathom::Commands()) {
     if (name == command.name) return command.main(argc - 1, argv + 1);
   }

@@ -20,6 +20,7 @@ constexpr char kFooter[] = R"(Examples:
   fathom synth /tmp/tiny --shape tiny                       a few MB, every feature of V4
   fathom synth /tmp/flash4 --shape v4-flash --layers 4      true widths, 256 experts, about 17 GB
   fathom synth /tmp/pro --shape v4-pro --sparse             all of V4-Pro; its experts are holes of zeros
+  fathom synth /tmp/flash --shape v4-flash --empty          nothing but V4-Flash's shapes
 
 The weights are random: such a model has the speed and memory of a real one and talks nonsense.)";
 
@@ -30,6 +31,7 @@ struct Flags {
   std::string expert_dtype = "fp4";
   uint64_t seed = 1;
   bool sparse = false;
+  bool empty = false;
 };
 
 int Run(const Flags& flags) {
@@ -41,7 +43,7 @@ int Run(const Flags& flags) {
   // As V4-Flash-Base: FP8 experts, F32 scales, and the config does not say so.
   options.config.expert_dtype = base ? "fp8" : "fp4";
   options.f32_scales = base;
-  options.sparse_experts = flags.sparse;
+  options.holes = flags.empty ? SynthHoles::kAll : flags.sparse ? SynthHoles::kExperts : SynthHoles::kNone;
   options.seed = flags.seed;
   options.threads = GetCpuFeatures().cores;
   auto files = SyntheticTokenizerFiles(options.config.model.vocab_size);
@@ -79,6 +81,7 @@ int SynthMain(int argc, char** argv) {
       ->check(CLI::IsMember({"fp4", "fp8"}));
   app.add_option("--seed", flags.seed, "other numbers, same shapes (default 1)");
   app.add_flag("--sparse", flags.sparse, "leave the routed experts as holes: zeros that take no disk");
+  app.add_flag("--empty", flags.empty, "leave everything as holes: shapes without numbers, for `fathom inspect`");
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;
   if (flags.changes.layers && !flags.changes.mtp_layers && flags.shape != "tiny") flags.changes.mtp_layers = 0;
   return Run(flags);

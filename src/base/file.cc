@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -57,7 +58,55 @@ Status WriteAll(int fd, std::string_view content, const std::string& path) {
   return {};
 }
 
+// Mappings by address, for MappedFileNameAt(). Entries are never freed, only reused: a signal handler may be reading
+// them. An entry is written before its size, which is what makes it count; a torn read in the handler costs at most the
+// name.
+struct MappingName {
+  std::atomic<const uint8_t*> data{nullptr};
+  std::atomic<size_t> size{0};
+  std::atomic<bool> used{false};
+  char path[4096] = {};
+  MappingName* next = nullptr;
+};
+std::atomic<MappingName*> mapping_names{nullptr};
+
+void RememberMapping(const uint8_t* data, size_t size, const std::string& path) {
+  MappingName* entry = mapping_names.load();
+  while (entry != nullptr && entry->used.exchange(true)) entry = entry->next;
+  const bool is_new = entry == nullptr;
+  if (is_new) {
+    entry = new MappingName();
+    entry->used = true;
+  }
+  std::strncpy(entry->path, path.c_str(), sizeof entry->path - 1);
+  entry->data = data;
+  entry->size = size;
+  if (!is_new) return;
+  entry->next = mapping_names.load();
+  while (!mapping_names.compare_exchange_weak(entry->next, entry)) {
+  }
+}
+
+void ForgetMapping(const uint8_t* data) {
+  for (MappingName* entry = mapping_names.load(); entry != nullptr; entry = entry->next) {
+    if (!entry->used || entry->data != data) continue;
+    entry->size = 0;
+    entry->data = nullptr;
+    entry->used = false;
+    return;
+  }
+}
+
 }  // namespace
+
+const char* MappedFileNameAt(const void* address) {
+  const auto* byte = static_cast<const uint8_t*>(address);
+  for (const MappingName* entry = mapping_names.load(); entry != nullptr; entry = entry->next) {
+    const uint8_t* data = entry->data;
+    if (data != nullptr && byte >= data && byte < data + entry->size) return entry->path;
+  }
+  return nullptr;
+}
 
 Result<MappedFile> MappedFile::Open(const std::string& path) {
   const Descriptor file(::open(path.c_str(), kReadFlags));
@@ -70,12 +119,15 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
     if (data == MAP_FAILED) return SystemError(path, "map");
     mapped.data_ = static_cast<const uint8_t*>(data);
     mapped.size_ = size;
+    RememberMapping(mapped.data_, mapped.size_, path);
   }
   return mapped;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<uint8_t*>(data_), size_);
+  if (data_ == nullptr) return;
+  ForgetMapping(data_);
+  ::munmap(const_cast<uint8_t*>(data_), size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

@@ -32,8 +32,9 @@ constexpr uint64_t kChunkBytes = 4u << 20;
 // Left free on the file system beside what is written.
 constexpr uint64_t kSpareBytes = 64u << 20;
 
-bool IsRouted(const ExpectedTensor& tensor) {
-  return tensor.role == TensorRole::kRouted || tensor.role == TensorRole::kRoutedScale;
+bool IsHole(const ExpectedTensor& tensor, SynthHoles holes) {
+  const bool routed = tensor.role == TensorRole::kRouted || tensor.role == TensorRole::kRoutedScale;
+  return holes == SynthHoles::kAll || (holes == SynthHoles::kExperts && routed);
 }
 
 // How the tensor is stored.
@@ -155,7 +156,7 @@ class Synthesizer {
     const ModelConfig& config = options_.config.model;
     std::vector<Chunk> chunks;
     for (size_t i = 0; i < list.size(); ++i) {
-      if (options_.sparse_experts && IsRouted(list[i])) continue;
+      if (IsHole(list[i], options_.holes)) continue;
       const ValueSource source =
           tables_.SourceOf(list[i], config, options_.config.expert_dtype == "fp8", options_.f32_scales);
       const uint64_t row = static_cast<uint64_t>(config.experts_per_token) * sizeof(int64_t);
@@ -259,7 +260,7 @@ uint64_t SyntheticBytes(const SynthOptions& options) {
   uint64_t bytes = 0;
   ForEachShard(options.config.model, [&](const TensorList& list) {
     for (const ExpectedTensor& tensor : list) {
-      if (!(options.sparse_experts && IsRouted(tensor))) bytes += SpecOf(tensor, options).bytes();
+      if (!IsHole(tensor, options.holes)) bytes += SpecOf(tensor, options).bytes();
     }
   });
   return bytes;

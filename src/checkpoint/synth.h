@@ -23,11 +23,18 @@
 
 namespace fathom {
 
+// What is left as holes, which read as zeros and take no disk.
+enum class SynthHoles : uint8_t {
+  kNone,
+  kExperts,  // routed experts: everything else has numbers
+  kAll,      // all tensors: for what looks at shapes only
+};
+
 struct SynthOptions {
   // config.model must be valid. expert_dtype "fp8" stores routed experts in FP8, anything else in FP4.
   CheckpointConfig config = {};
-  bool f32_scales = false;      // FP8 scales in F32, as in V4-Flash-Base, instead of E8M0
-  bool sparse_experts = false;  // routed experts stay holes: they read as zeros and take no disk
+  bool f32_scales = false;  // FP8 scales in F32, as in V4-Flash-Base, instead of E8M0
+  SynthHoles holes = SynthHoles::kNone;
   uint64_t seed = 1;
   int threads = 1;
   // Written beside the weights: plain file names and contents.

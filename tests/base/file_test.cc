@@ -44,6 +44,24 @@ TEST(File, MappingOutlivesTheName) {
   EXPECT_EQ(Text(*file), "kept");
 }
 
+TEST(File, MappingsAreNamedByAddressWhileTheyLive) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "a", "some bytes");
+  WriteTestFile(directory / "b", "others");
+  const uint8_t* inside = nullptr;
+  {
+    Result<MappedFile> a = MappedFile::Open(directory / "a");
+    Result<MappedFile> b = MappedFile::Open(directory / "b");
+    ASSERT_TRUE(a.ok() && b.ok());
+    const MappedFile moved = std::move(*a);
+    inside = moved.bytes().data() + 9;
+    EXPECT_EQ(std::string(MappedFileNameAt(inside)), directory / "a");
+    EXPECT_EQ(std::string(MappedFileNameAt(b->bytes().data())), directory / "b");
+    EXPECT_EQ(MappedFileNameAt(&directory), nullptr);
+  }
+  EXPECT_EQ(MappedFileNameAt(inside), nullptr);
+}
+
 TEST(File, AbsentFileIsNotFoundAndNamed) {
   const Result<MappedFile> file = MappedFile::Open("/no/such/file");
   ASSERT_FALSE(file.ok());

@@ -154,7 +154,7 @@ TEST(Synth, SparseExpertsTakeNoDisk) {
   TemporaryDirectory directory;
   SynthOptions options = TinyOptions();
   options.config.model.experts = 256;
-  options.sparse_experts = true;
+  options.holes = SynthHoles::kExperts;
   const auto checkpoint = WriteAndOpen(directory / "x", options);
   ASSERT_NE(checkpoint, nullptr);
   EXPECT_GT(checkpoint->tensor_bytes(), 60'000'000u);
@@ -168,6 +168,16 @@ TEST(Synth, SparseExpertsTakeNoDisk) {
   EXPECT_LT(blocks * 512, 16'000'000u);
   const Matrix& expert = checkpoint->weights().layers[1].experts[7].w1;
   EXPECT_EQ(std::string(expert.data, expert.data + 64), std::string(64, '\0'));
+}
+
+TEST(Synth, AllHolesHaveShapesOnly) {
+  TemporaryDirectory directory;
+  SynthOptions options = TinyOptions();
+  options.holes = SynthHoles::kAll;
+  EXPECT_EQ(SyntheticBytes(options), 0u);
+  const auto checkpoint = WriteAndOpen(directory / "x", options);
+  ASSERT_NE(checkpoint, nullptr);
+  EXPECT_GT(checkpoint->tensor_bytes(), 5'000'000u);
 }
 
 TEST(Synth, DoesNotTouchADirectoryWithFiles) {
