@@ -1,5 +1,7 @@
 #include "apps/apps.h"
+#include "apps/chat.h"
 #include "apps/inspect.h"
+#include "apps/run.h"
 #include "apps/synth.h"
 #include "apps/tokenize.h"
 #include "apps/verify.h"
@@ -8,6 +10,8 @@ namespace fathom {
 
 std::span<const Command> Commands() {
   static constexpr Command kCommands[] = {
+      {"run", "answer one prompt", RunMain},
+      {"chat", "talk with a model in the terminal", ChatMain},
       {"inspect", "say what a checkpoint is, costs and needs; check its data", InspectMain},
       {"synth", "write a made-up checkpoint of true shapes with random weights", SynthMain},
       {"tokenize", "show how text becomes tokens, or turn token ids into text", TokenizeMain},

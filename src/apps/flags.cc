@@ -14,7 +14,8 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    const std::string help = app.help();
+    std::string help = app.help();
+    if (!help.ends_with('\n')) help += '\n';
     std::fwrite(help.data(), 1, help.size(), stdout);
     return 0;
   } catch (const CLI::ParseError& error) {

@@ -7,46 +7,29 @@
 #define FATHOM_ENGINE_EVENT_QUEUE_H_
 
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <utility>
 
+#include "base/blocking_queue.h"
 #include "engine/request.h"
 
 namespace fathom {
 
-// Unbounded: for readers that keep up, such as a terminal.
 class EventQueue {
  public:
   // Hands every event over and always goes on. May be called after the queue is gone.
   EventHandler handler() const {
-    return [state = state_](const Event& event) {
-      const std::lock_guard lock(state->mutex);
-      state->events.push_back(event);
-      state->arrived.notify_one();
+    return [events = events_](const Event& event) {
+      events->Push(event);
       return true;
     };
   }
 
   // The next event; nothing if none arrives in time.
-  std::optional<Event> Pop(std::chrono::milliseconds timeout) {
-    std::unique_lock lock(state_->mutex);
-    if (!state_->arrived.wait_for(lock, timeout, [&] { return !state_->events.empty(); })) return std::nullopt;
-    std::optional<Event> event = std::move(state_->events.front());
-    state_->events.pop_front();
-    return event;
-  }
+  std::optional<Event> Pop(std::chrono::milliseconds timeout) { return events_->Pop(timeout); }
 
  private:
-  struct State {
-    std::mutex mutex;
-    std::condition_variable arrived;
-    std::deque<Event> events;
-  };
-  std::shared_ptr<State> state_ = std::make_shared<State>();
+  std::shared_ptr<BlockingQueue<Event>> events_ = std::make_shared<BlockingQueue<Event>>();
 };
 
 }  // namespace fathom

@@ -1,0 +1,140 @@
+#include "apps/model_options.h"
+
+#include <CLI/CLI.hpp>
+#include <limits>
+#include <utility>
+
+#include "base/cpu_features.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/strings.h"
+#include "base/term.h"
+#include "kernels/kernels.h"
+
+namespace fathom {
+namespace {
+
+constexpr uint64_t kMaxConfigBytes = 16 << 20;
+constexpr int kMaxThreads = 1024;
+
+std::string KernelNames() {
+  std::string names = "auto";
+  for (const KernelTable* table : SupportedKernels()) names += StrCat(", ", table->name);
+  return names;
+}
+
+// Reads an optional number of `json` into *value.
+Status ReadNumber(const Json& json, const char* key, const std::string& path, double* value) {
+  const Json* member = json.Find(key);
+  if (member == nullptr || member->is_null()) return {};
+  const std::optional<double> number = member->AsDouble();
+  if (!number) return DataLoss(StrCat(path, ": ", key, " is ", Printable(member->Dump(), 40), ", not a number"));
+  *value = *number;
+  return {};
+}
+
+Status ReadStopTokens(const Json& json, const std::string& path, int64_t vocab_size, std::vector<int32_t>* tokens) {
+  const Json* member = json.Find("eos_token_id");
+  if (member == nullptr || member->is_null()) return {};
+  tokens->clear();
+  const std::vector<Json> ids = member->is_array() ? member->items() : std::vector<Json>{*member};
+  for (const Json& id : ids) {
+    const std::optional<int64_t> number = id.AsInt();
+    if (!number || *number < 0 || *number >= vocab_size) {
+      return DataLoss(StrCat(path, ": eos_token_id is ", Printable(member->Dump(), 40),
+                             "; accepted are token ids 0 to ", vocab_size - 1, ", one or a list"));
+    }
+    tokens->push_back(static_cast<int32_t>(*number));
+  }
+  return {};
+}
+
+Result<Json> ReadJsonFile(const std::string& path) {
+  FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
+  Result<Json> json = ParseJson(text);
+  if (!json.ok()) return DataLoss(StrCat(path, ": ", json.status().message()));
+  return json;
+}
+
+}  // namespace
+
+void AddModelFlags(CLI::App& app, ModelFlags* flags) {
+  app.add_option("--model", flags->model, "Directory with config.json, tokenizer.json and safetensors shards")
+      ->type_name("DIR");
+  app.add_option("--threads", flags->threads, "Threads (default: every core this process may use)")->type_name("N");
+  app.add_option("--isa", flags->isa, "Kernels to use: " + KernelNames())->type_name("NAME");
+}
+
+void AddContextFlag(CLI::App& app, ModelFlags* flags) {
+  app.add_option("--ctx", flags->context, "Tokens of prompt and answer together (default: what model and memory allow)")
+      ->type_name("N");
+}
+
+Result<int> ApplyMachineFlags(const ModelFlags& flags) {
+  if (flags.threads < 0 || flags.threads > kMaxThreads) {
+    return InvalidArgument(StrCat("--threads is ", flags.threads, "; accepted is 1 to ", kMaxThreads,
+                                  ", or 0 for every core this process may use"));
+  }
+  if (!SelectKernels(flags.isa)) {
+    return InvalidArgument(
+        StrCat("--isa is '", Printable(flags.isa, 40), "'; this machine and build have ", KernelNames()));
+  }
+  return flags.threads == 0 ? GetCpuFeatures().cores : flags.threads;
+}
+
+Result<GenerationConfig> ReadGenerationConfig(const std::string& path, const ModelConfig& config) {
+  GenerationConfig generation;
+  generation.stop_tokens = {config.eos_token};
+  if (!FileExists(path)) return generation;
+  FATHOM_ASSIGN_OR_RETURN(const Json json, ReadJsonFile(path));
+  if (!json.is_object()) return DataLoss(StrCat(path, ": holds no JSON object"));
+  FATHOM_RETURN_IF_ERROR(ReadNumber(json, "temperature", path, &generation.sampling.temperature));
+  FATHOM_RETURN_IF_ERROR(ReadNumber(json, "top_p", path, &generation.sampling.top_p));
+  FATHOM_RETURN_IF_ERROR(ReadNumber(json, "repetition_penalty", path, &generation.sampling.repetition_penalty));
+  double top_k = 0;
+  FATHOM_RETURN_IF_ERROR(ReadNumber(json, "top_k", path, &top_k));
+  constexpr double kMaxTopK = 1e9;
+  generation.sampling.top_k = top_k >= 0 && top_k <= kMaxTopK ? static_cast<int64_t>(top_k) : -1;
+  FATHOM_RETURN_IF_ERROR(ReadStopTokens(json, path, config.vocab_size, &generation.stop_tokens));
+  // The same rules as for a request, in the file's name.
+  GenerateRequest request;
+  request.prompt = {0};
+  request.sampling = generation.sampling;
+  const Status status = ValidateRequest(request, {.vocab_size = config.vocab_size, .context = 2});
+  if (!status.ok()) return DataLoss(StrCat(path, ": ", status.message()));
+  return generation;
+}
+
+Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(const ModelFlags& flags) {
+  FATHOM_ASSIGN_OR_RETURN(const int threads, ApplyMachineFlags(flags));
+  std::unique_ptr<LoadedModel> loaded(new LoadedModel);
+  std::string directory = flags.model;
+  if (directory.empty()) {
+    FATHOM_ASSIGN_OR_RETURN(const DefaultModel found, FindDefaultModel());
+    directory = found.directory;
+    loaded->placeholder_ = found.placeholder;
+  }
+  loaded->context_ = flags.context;
+  FATHOM_ASSIGN_OR_RETURN(loaded->checkpoint_, Checkpoint::Open(directory));
+  const Checkpoint& checkpoint = *loaded->checkpoint_;
+  for (const std::string& note : checkpoint.notes()) WriteStderr(StrCat("fathom: ", note, "\n"));
+  FATHOM_ASSIGN_OR_RETURN(loaded->tokenizer_, Tokenizer::Load(directory + "/tokenizer.json"));
+  if (loaded->tokenizer_->vocab_size() > checkpoint.config().vocab_size) {
+    return DataLoss(StrCat(directory, "/tokenizer.json has token ids up to ", loaded->tokenizer_->vocab_size() - 1,
+                           ", but config.json's vocab_size is ", checkpoint.config().vocab_size));
+  }
+  FATHOM_ASSIGN_OR_RETURN(const Json config, ReadJsonFile(directory + "/config.json"));
+  loaded->dialect_ = DialectOf(config);
+  FATHOM_ASSIGN_OR_RETURN(loaded->generation_,
+                          ReadGenerationConfig(directory + "/generation_config.json", checkpoint.config()));
+  loaded->pool_ = std::make_unique<ThreadPool>(threads);
+  loaded->model_ = std::make_unique<Model>(checkpoint.config(), checkpoint.weights(), ModelOptions{}, *loaded->pool_);
+  return loaded;
+}
+
+Result<std::unique_ptr<Engine>> LoadedModel::StartEngine(EngineOptions options) const {
+  options.context = context_;
+  return Engine::Create(*model_, *tokenizer_, options);
+}
+
+}  // namespace fathom

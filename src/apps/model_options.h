@@ -1,0 +1,93 @@
+// model_options.h - the flags of commands that run a model, and the model they name, loaded.
+//
+//   CLI::App app(...);
+//   ModelFlags flags;
+//   AddModelFlags(app, &flags);
+//   ...
+//   Result<std::unique_ptr<LoadedModel>> model = LoadedModel::Load(flags);
+#ifndef FATHOM_APPS_MODEL_OPTIONS_H_
+#define FATHOM_APPS_MODEL_OPTIONS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "checkpoint/checkpoint.h"
+#include "engine/engine.h"
+#include "engine/request.h"
+#include "model/model.h"
+#include "tokenizer/chat_dialect.h"
+#include "tokenizer/tokenizer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace fathom {
+
+struct ModelFlags {
+  std::string model;  // empty: DefaultModelDirectory()
+  int threads = 0;    // 0: every core this process may use
+  std::string isa = "auto";
+  int64_t context = 0;  // 0: what model and memory allow
+};
+
+// --model, --threads, --isa.
+void AddModelFlags(CLI::App& app, ModelFlags* flags);
+// --ctx, for commands that generate.
+void AddContextFlag(CLI::App& app, ModelFlags* flags);
+
+// The model when none is named: $FATHOM_MODEL; else models/nano below $FATHOM_HOME, if it is there; else a tiny made-up
+// one, written to the user's cache directory when it is not there yet.
+struct DefaultModel {
+  std::string directory;
+  bool placeholder = false;  // the made-up one: its words mean nothing
+};
+Result<DefaultModel> FindDefaultModel();
+
+// What generation_config.json says; values it lacks, or all if there is no such file, are the engine's defaults.
+struct GenerationConfig {
+  SamplingParams sampling;           // temperature, top_p, top_k, repetition_penalty
+  std::vector<int32_t> stop_tokens;  // eos_token_id, one or several; otherwise config.json's
+};
+Result<GenerationConfig> ReadGenerationConfig(const std::string& path, const ModelConfig& config);
+
+// A model ready to run: kernels chosen, checkpoint mapped, tokenizer read.
+class LoadedModel {
+ public:
+  // Says on stderr what the user should know: that the model is a placeholder, the checkpoint's notes.
+  static Result<std::unique_ptr<LoadedModel>> Load(const ModelFlags& flags);
+
+  const std::string& directory() const { return checkpoint_->directory(); }
+  bool placeholder() const { return placeholder_; }
+  const Checkpoint& checkpoint() const { return *checkpoint_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const Model& model() const { return *model_; }
+  Dialect dialect() const { return dialect_; }
+  const GenerationConfig& generation() const { return generation_; }
+
+  // With --ctx in its options. The model's thread pool is the engine's as long as it lives.
+  Result<std::unique_ptr<Engine>> StartEngine(EngineOptions options = {}) const;
+
+ private:
+  LoadedModel() = default;
+
+  int64_t context_ = 0;
+  bool placeholder_ = false;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<Checkpoint> checkpoint_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<Model> model_;
+  Dialect dialect_ = Dialect::kV4;
+  GenerationConfig generation_;
+};
+
+// Chooses threads and kernels as the flags say, for commands that do without LoadedModel. The number of threads.
+Result<int> ApplyMachineFlags(const ModelFlags& flags);
+
+}  // namespace fathom
+
+#endif  // FATHOM_APPS_MODEL_OPTIONS_H_

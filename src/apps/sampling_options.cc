@@ -1,0 +1,96 @@
+#include "apps/sampling_options.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+#include <string_view>
+
+#include "base/strings.h"
+
+namespace fathom {
+namespace {
+
+constexpr int64_t kPlaceholderMaxTokens = 128;
+
+// "ID=BIAS"; BIAS may be -inf.
+Result<std::pair<int32_t, float>> ParseBias(const std::string& text) {
+  const size_t equals = text.find('=');
+  int32_t id = 0;
+  const char* id_end = text.data() + (equals == std::string::npos ? 0 : equals);
+  const auto parsed = std::from_chars(text.data(), id_end, id);
+  char* bias_end = nullptr;
+  const float bias = equals == std::string::npos ? 0 : std::strtof(text.c_str() + equals + 1, &bias_end);
+  const bool good = parsed.ec == std::errc() && parsed.ptr == id_end && bias_end != nullptr &&
+                    bias_end != text.c_str() + equals + 1 && *bias_end == '\0';
+  if (!good) {
+    return InvalidArgument(
+        StrCat("--logit-bias is '", Printable(text, 40), "'; accepted is ID=BIAS, such as 1234=-5 or 1234=-inf"));
+  }
+  return std::pair(id, bias);
+}
+
+}  // namespace
+
+void AddSamplingFlags(CLI::App& app, SamplingFlags* flags) {
+  app.add_option("--max-tokens", flags->max_tokens, "Tokens to generate at most (default: until the context is full)");
+  app.add_option("--temperature", flags->temperature,
+                 "0 to 100; 0 takes the most probable token (default: the model's)");
+  app.add_option("--top-p", flags->top_p, "Only the most probable tokens that together have this share");
+  app.add_option("--top-k", flags->top_k, "Only this many of the most probable tokens; 0: off");
+  app.add_option("--min-p", flags->min_p, "Only tokens with at least this share of the best one's probability");
+  app.add_option("--presence-penalty", flags->presence_penalty, "-2 to 2, for tokens already in the answer");
+  app.add_option("--frequency-penalty", flags->frequency_penalty, "-2 to 2, for every time they are");
+  app.add_option("--repetition-penalty", flags->repetition_penalty, "Above 1: for tokens in prompt or answer");
+  app.add_option("--logit-bias", flags->logit_bias, "ID=BIAS, added to that token's logit; may be repeated")
+      ->type_name("ID=BIAS")
+      ->allow_extra_args(false);
+  app.add_option("--seed", flags->seed, "Same seed, same answer (default: another one each time)");
+  app.add_option("--stop", flags->stop, "End the answer before this text; may be repeated")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
+}
+
+Result<SamplingParams> SamplingFrom(const SamplingFlags& flags, const LoadedModel& model) {
+  SamplingParams params = model.generation().sampling;
+  params.temperature = flags.temperature.value_or(params.temperature);
+  params.top_p = flags.top_p.value_or(params.top_p);
+  params.top_k = flags.top_k.value_or(params.top_k);
+  params.min_p = flags.min_p.value_or(params.min_p);
+  params.presence_penalty = flags.presence_penalty.value_or(params.presence_penalty);
+  params.frequency_penalty = flags.frequency_penalty.value_or(params.frequency_penalty);
+  params.repetition_penalty = flags.repetition_penalty.value_or(params.repetition_penalty);
+  params.seed = flags.seed;
+  for (const std::string& text : flags.logit_bias) {
+    FATHOM_ASSIGN_OR_RETURN(const auto bias, ParseBias(text));
+    params.logit_bias.push_back(bias);
+  }
+  for (int32_t id = 0; model.placeholder() && id < model.tokenizer().vocab_size(); ++id) {
+    if (model.tokenizer().is_added(id)) params.logit_bias.emplace_back(id, -std::numeric_limits<float>::infinity());
+  }
+  return params;
+}
+
+std::optional<int64_t> MaxTokensFrom(const SamplingFlags& flags, const LoadedModel& model) {
+  if (flags.max_tokens || !model.placeholder()) return flags.max_tokens;
+  return kPlaceholderMaxTokens;
+}
+
+void AddThinkingFlags(CLI::App& app, ThinkingFlags* flags) {
+  CLI::Option* think = app.add_flag("--think", flags->think, "Let the model think before it answers (default)");
+  CLI::Option* no_think = app.add_flag("--no-think", flags->no_think, "Answer at once");
+  CLI::Option* effort = app.add_option("--effort", flags->effort, "How much to think: low, high or max");
+  effort->type_name("LEVEL");
+  no_think->excludes(think);
+  no_think->excludes(effort);
+}
+
+EffortRequest EffortFrom(const ThinkingFlags& flags, const LoadedModel& model) {
+  EffortRequest request;
+  if (!flags.effort.empty()) request.effort = flags.effort;
+  if (flags.think || request.effort) request.thinking = true;
+  if (flags.no_think || (!request.thinking && model.placeholder())) request.thinking = false;
+  return request;
+}
+
+}  // namespace fathom

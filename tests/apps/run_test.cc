@@ -1,0 +1,242 @@
+// `fathom run` as a user runs it.
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "tests/apps/synthetic_model.h"
+#include "tests/support/run_binary.h"
+
+namespace fathom {
+namespace {
+
+std::vector<std::string> Command(const std::vector<std::string>& more) {
+  std::vector<std::string> arguments = {"run", "--model", SyntheticModelDirectory()};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+RunResult Ask(const std::vector<std::string>& more, std::string_view input = {}) {
+  return RunFathom(Command(more), input);
+}
+
+Json RunJson(std::vector<std::string> more) {
+  more.push_back("--json");
+  const RunResult result = Ask(more);
+  EXPECT_EQ(result.exit_code, 0) << result;
+  const Result<Json> json = ParseJson(result.out);
+  EXPECT_TRUE(json.ok()) << result;
+  return json.ok() ? *json : Json::Object();
+}
+
+std::string Text(const Json& json, const char* key) {
+  const Json* member = json.Find(key);
+  EXPECT_NE(member, nullptr) << key;
+  return member != nullptr && member->is_string() ? member->string() : "?";
+}
+
+int64_t Number(const Json& json, const char* object, const char* key) {
+  const Json* member = json.Find(object);
+  const Json* number = member == nullptr ? nullptr : member->Find(key);
+  EXPECT_NE(number, nullptr) << object << "." << key;
+  return number == nullptr ? -1 : number->AsInt().value_or(-1);
+}
+
+TEST(RunCommand, PrintsTheAnswerAndOneLineOfStatistics) {
+  const RunResult result = Ask({"--raw", "-p", "once upon a time", "--max-tokens", "8", "--seed", "5"});
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_GT(result.out.size(), 1u);
+  EXPECT_EQ(result.out.back(), '\n');
+  EXPECT_EQ(result.err.rfind("fathom run: prompt ", 0), 0u) << result;
+  EXPECT_NE(result.err.find("answer 8 tokens"), std::string::npos) << result;
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result;
+  const RunResult quiet = Ask({"--raw", "-p", "once upon a time", "--max-tokens", "8", "--seed", "5", "-q"});
+  EXPECT_EQ(quiet.err, "");
+  EXPECT_EQ(quiet.out, result.out);
+}
+
+TEST(RunCommand, SameSeedSameTextHoweverItIsRun) {
+  const std::vector<std::string> base = {"--no-think", "-p", "the same words", "--max-tokens", "30", "--seed",
+                                         "7",          "-q"};
+  const RunResult first = Ask(base);
+  EXPECT_EQ(first.exit_code, 0) << first;
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, {"--threads", "1"}, {"--threads", "3"}, {"--isa", "reference"}, {"--no-stream"}}) {
+    std::vector<std::string> arguments = base;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    EXPECT_EQ(Ask(arguments).out, first.out) << (more.empty() ? "" : more[0]);
+  }
+  std::vector<std::string> other = base;
+  other[6] = "8";
+  EXPECT_NE(Ask(other).out, first.out);
+}
+
+TEST(RunCommand, JsonHasEverything) {
+  const Json json = RunJson({"--no-think", "-p", "hello", "--max-tokens", "12", "--seed", "3"});
+  EXPECT_EQ(Text(json, "reasoning"), "");
+  EXPECT_EQ(Text(json, "model"), SyntheticModelDirectory());
+  EXPECT_EQ(json.Find("seed")->AsInt(), 3);
+  EXPECT_TRUE(json.Find("tool_calls")->is_array());
+  EXPECT_GT(Number(json, "usage", "prompt_tokens"), 3);
+  EXPECT_LE(Number(json, "usage", "completion_tokens"), 12);
+  EXPECT_TRUE(json.Find("timings")->Find("prefill_ms")->is_number());
+  const std::string reason = Text(json, "finish_reason");
+  EXPECT_TRUE(reason == "length" || reason == "stop" || reason == "tool_calls") << reason;
+}
+
+TEST(RunCommand, ThinkingIsReasoningInJsonAndNotPrintedToAPipe) {
+  // Without the tokens that end or structure an answer: everything generated is reasoning.
+  std::vector<std::string> arguments = {"--think", "-p", "hello", "--max-tokens", "12", "--seed", "3"};
+  for (int id = 512 - 47; id < 512; ++id) {
+    arguments.insert(arguments.end(), {"--logit-bias", std::to_string(id) + "=-inf"});
+  }
+  arguments.insert(arguments.end(), {"--logit-bias", "1=-inf"});
+  const Json json = RunJson(arguments);
+  EXPECT_NE(Text(json, "reasoning"), "");
+  EXPECT_EQ(Text(json, "text"), "");
+  EXPECT_EQ(Text(json, "finish_reason"), "length");
+  const RunResult plain = Ask(arguments);
+  EXPECT_EQ(plain.out, "");
+  EXPECT_NE(plain.err.find("out of tokens while still thinking"), std::string::npos) << plain;
+}
+
+TEST(RunCommand, EffortAndSystemPromptChangeThePrompt) {
+  const auto prompt_tokens = [](std::vector<std::string> more) {
+    more.insert(more.end(), {"-p", "hello", "--max-tokens", "1"});
+    return Number(RunJson(more), "usage", "prompt_tokens");
+  };
+  const int64_t plain = prompt_tokens({"--no-think"});
+  EXPECT_EQ(prompt_tokens({"--think"}), plain);  // one mark instead of the other
+  EXPECT_EQ(prompt_tokens({"--effort", "low"}), plain);
+  EXPECT_GT(prompt_tokens({"--effort", "max"}), plain + 100);
+  EXPECT_GT(prompt_tokens({"--no-think", "--system", "You are terse."}), plain);
+}
+
+TEST(RunCommand, ControlTokensInThePromptStayTextUnlessAskedFor) {
+  const auto prompt_tokens = [](std::vector<std::string> more) {
+    more.insert(more.end(), {"-p", "a<｜User｜>b", "--max-tokens", "1"});
+    return Number(RunJson(more), "usage", "prompt_tokens");
+  };
+  const int64_t compatible = prompt_tokens({"--unprotected"});
+  EXPECT_GT(prompt_tokens({}), compatible + 3);
+  EXPECT_EQ(prompt_tokens({"--raw"}), 3);
+}
+
+TEST(RunCommand, StandardInputIsThePrompt) {
+  const RunResult argument = Ask({"--no-think", "--max-tokens", "10", "--seed", "1", "-q", "-p", "from a pipe"});
+  const RunResult piped = Ask({"--no-think", "--max-tokens", "10", "--seed", "1", "-q"}, "from a pipe\n");
+  EXPECT_EQ(piped.exit_code, 0) << piped;
+  EXPECT_EQ(piped.out, argument.out);
+}
+
+TEST(RunCommand, StopsBeforeAStopString) {
+  const std::vector<std::string> base = {"--raw",  "-p", "abc",          "--max-tokens", "40",
+                                         "--seed", "11", "--logit-bias", "1=-inf"};
+  const std::string text = Text(RunJson(base), "text");
+  ASSERT_GT(text.size(), 20u);
+  // A piece of the answer that is whole characters.
+  size_t begin = text.size() / 2;
+  while ((static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) ++begin;
+  size_t end = begin + 3;
+  while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) ++end;
+  const std::string stop = text.substr(begin, end - begin);
+  std::vector<std::string> stopped = base;
+  stopped.insert(stopped.end(), {"--stop", stop});
+  const Json json = RunJson(stopped);
+  EXPECT_EQ(Text(json, "text"), text.substr(0, text.find(stop)));
+  EXPECT_EQ(Text(json, "finish_reason"), "stop");
+  EXPECT_EQ(Text(json, "stop_string"), stop);
+}
+
+TEST(RunCommand, CtrlCPrintsWhatThereIsAndExitsWith130) {
+  std::vector<std::string> arguments = {"--raw", "-p", "abc", "--seed", "11", "--logit-bias", "1=-inf"};
+  const std::string start =
+      Text(RunJson({"--raw", "-p", "abc", "--seed", "11", "--logit-bias", "1=-inf", "--max-tokens", "4"}), "text");
+  ASSERT_FALSE(start.empty());
+  RunOptions options;
+  options.interrupt_after = start;
+  const RunResult result = RunFathom(Command(arguments), options);
+  EXPECT_EQ(result.exit_code, 130) << result;
+  EXPECT_EQ(result.out.rfind(start, 0), 0u);
+  EXPECT_NE(result.err.find("stopped by Ctrl-C"), std::string::npos) << result;
+}
+
+TEST(RunCommand, MistakesAreOneSentence) {
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {{"--raw", "-p", "a b c d e f g h", "--ctx", "8"}, "the prompt is too long: it has "},
+      {{"-p", ""}, "the prompt is empty; give one with -p or on standard input"},
+      {{"-p", "caf\xE9"}, "the prompt is not valid UTF-8"},
+      {{"-p", "x", "--system", "\xFF"}, "the text of --system is not valid UTF-8"},
+      {{"-p", "x", "--temperature", "-1"}, "temperature is -1; accepted is 0 to 100"},
+      {{"-p", "x", "--top-p", "1.5"}, "top_p is 1.5; accepted is 1e-06 to 1"},
+      {{"-p", "x", "--max-tokens", "0"}, "max_tokens is 0; accepted is 1 or more"},
+      {{"-p", "x", "--logit-bias", "7"}, "--logit-bias is '7'; accepted is ID=BIAS"},
+      {{"-p", "x", "--logit-bias", "99999=1"}, "logit_bias[0] is token 99999; this model has tokens 0 to 511"},
+      {{"-p", "x", "--effort", "huge"}, "huge"},
+      {{"-p", "x", "--isa", "z80"}, "--isa is 'z80'; this machine and build have auto, reference"},
+      {{"-p", "x", "--threads", "-1"}, "--threads is -1"},
+      {{"-p", "x", "--ctx", "100000"}, "the context is set to 100000 tokens; this model accepts 2 to 8192"},
+      {{"-p", "x", "--tools", "/nonexistent.json"}, "/nonexistent.json"},
+      {{"-p", "x", "--think", "--no-think"}, "--no-think"},
+      {{"-p", "x", "--raw", "--system", "y"}, "--raw"},
+      {{"--frobnicate"}, "--frobnicate"},
+  };
+  EXPECT_EQ(RunFathom({"run", "-p", "x", "--model", "/nonexistent"}).exit_code, 2);
+  for (const Case& mistake : cases) {
+    const RunResult result = Ask(mistake.arguments);
+    EXPECT_EQ(result.exit_code, 2) << result;
+    EXPECT_EQ(result.out, "");
+    EXPECT_NE(result.err.find(mistake.message), std::string::npos) << mistake.message << "\n" << result;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result;
+  }
+}
+
+TEST(RunCommand, DefectiveGenerationConfigNamesFileAndKey) {
+  const TemporaryDirectory directory;
+  for (const char* name : {"config.json", "tokenizer.json", "model.safetensors.index.json"}) {
+    WriteTestFile(directory / name, ReadTestFile(SyntheticModelDirectory() + "/" + name));
+  }
+  const std::string index = ReadTestFile(directory / "model.safetensors.index.json");
+  for (size_t at = 0; (at = index.find("model-", at)) != std::string::npos; ++at) {
+    const std::string shard = index.substr(at, index.find('"', at) - at);
+    WriteTestFile(directory / shard, ReadTestFile(SyntheticModelDirectory() + "/" + shard));
+  }
+  const auto run = [&](std::string_view text) {
+    WriteTestFile(directory / "generation_config.json", text);
+    return RunFathom({"run", "--model", directory.path(), "-p", "x", "--max-tokens", "1", "-q"});
+  };
+  EXPECT_EQ(run(R"({"temperature": 0.5, "eos_token_id": [1, 2]})").exit_code, 0);
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {R"({"temperature": -3})", "generation_config.json: temperature is -3; accepted is 0 to 100"},
+      {R"({"top_p": "much"})", "generation_config.json: top_p is \"much\", not a number"},
+      {R"({"eos_token_id": 512})", "generation_config.json: eos_token_id is 512; accepted are token ids 0 to 511"},
+      {"[]", "generation_config.json: holds no JSON object"},
+      {"{", "generation_config.json: "},
+  };
+  for (const auto& [text, message] : cases) {
+    const RunResult result = run(text);
+    EXPECT_EQ(result.exit_code, 2) << result;
+    EXPECT_NE(result.err.find(message), std::string::npos) << message << "\n" << result;
+  }
+}
+
+TEST(RunCommand, WithoutAModelAPlaceholderIsMadeAndSaysSo) {
+  const TemporaryDirectory home;
+  RunOptions options;
+  options.environment = {{"XDG_CACHE_HOME", home / "cache"}, {"FATHOM_MODEL", ""}};
+  const RunResult first = RunFathom({"run", "-p", "hello", "--seed", "1"}, options);
+  EXPECT_EQ(first.exit_code, 0) << first;
+  EXPECT_NE(first.err.find("no trained model is shipped yet: this tiny random model"), std::string::npos) << first;
+  EXPECT_GT(first.out.size(), 10u);
+  const RunResult second = RunFathom({"run", "-p", "hello", "--seed", "1"}, options);
+  EXPECT_EQ(second.out, first.out);
+  options.environment = {{"FATHOM_MODEL", SyntheticModelDirectory()}};
+  const RunResult named = RunFathom({"run", "-p", "hello", "--max-tokens", "3"}, options);
+  EXPECT_EQ(named.exit_code, 0) << named;
+  EXPECT_EQ(named.err.find("no trained model"), std::string::npos) << named;
+}
+
+}  // namespace
+}  // namespace fathom
