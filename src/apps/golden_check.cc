@@ -47,7 +47,7 @@ Limits LimitsOf(GoldenMode mode, double reference_agreement, const GoldenRow& of
   if (mode == GoldenMode::kF32) {
     // A maximum far above the median is one FP8 rounding or choice that fell the other way; the median must be float
     // noise.
-    return {{kAny, kAny, agreement}, {5e-2, 3e-7, 1}, {5e-2, 2e-7, 1}, {5e-3, 5e-7, 1}, {kAny, 1e-2, 1}, 0.95};
+    return {{kAny, 5e-2, agreement}, {5e-2, 3e-7, 1}, {5e-2, 2e-7, 1}, {5e-3, 5e-7, 1}, {kAny, kAny, 1}, 0.85};
   }
   // The BF16 rotary part is off by up to 2^-9 of a value: the official storage format, not the reference's float32. One
   // layer alone shows just that; end to end, tiny random models amplify it, and the yardstick is how far the official
