@@ -34,6 +34,26 @@ struct Options {
 // With one thread the time it had a core, so that neighbours do not count.
 bool measure_cpu_time = false;
 
+// Floats as the engine keeps them: at the start of a cache line.
+class Floats {
+ public:
+  explicit Floats(int64_t count)
+      : data_(static_cast<float*>(std::aligned_alloc(64, (count + 15) / 16 * 64))), size_(count) {
+    std::memset(data_, 0, (count + 15) / 16 * 64);
+  }
+  ~Floats() { std::free(data_); }
+  Floats(const Floats&) = delete;
+  Floats& operator=(const Floats&) = delete;
+  float* data() { return data_; }
+  float* begin() { return data_; }
+  float* end() { return data_ + size_; }
+  int64_t size() const { return size_; }
+
+ private:
+  float* data_;
+  int64_t size_;
+};
+
 double Now() {
   timespec t;
   clock_gettime(measure_cpu_time ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
@@ -139,7 +159,7 @@ void BenchMatMul(const Options& options, const KernelTable& table, const Op& op,
                  ThreadPool& threads) {
   std::mt19937 random(2);
   std::normal_distribution<float> normal;
-  std::vector<float> x(static_cast<size_t>(tokens * op.cols));
+  Floats x(tokens * op.cols);
   for (float& value : x) value = normal(random);
   std::vector<Fp8Chunk> chunks(static_cast<size_t>(tokens * op.cols / 128));
   for (int64_t t = 0; t < tokens; ++t) {
@@ -190,7 +210,7 @@ void BenchAttend(const Options& options, const KernelTable& table, RowFormat for
   constexpr int64_t kTokens = 8;
   std::mt19937 random(3);
   std::normal_distribution<float> normal;
-  std::vector<float> q(kTokens * kHeads * 512);
+  Floats q(kTokens * kHeads * 512);
   for (float& value : q) value = normal(random);
   std::vector<float> sink(kHeads, 0.5f);
   std::vector<float> values(512);
@@ -201,12 +221,11 @@ void BenchAttend(const Options& options, const KernelTable& table, RowFormat for
   }
   std::vector<const uint8_t*> rows(kTokens * kRows);
   for (const uint8_t*& row : rows) row = cache.data() + static_cast<int64_t>(random() % 4096) * layout.bytes();
-  std::vector<float> out(q.size());
+  Floats out(q.size());
   // Heads of a token are split in two, as the engine does with as many threads.
   constexpr int64_t kPart = kHeads / 2;
   const int64_t scratch_floats = (AttendScratchFloats(kPart, 512) + 15) / 16 * 16;
-  std::vector<float> scratch(static_cast<size_t>(scratch_floats * threads.threads() + 16));
-  auto* aligned = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64);
+  Floats scratch(scratch_floats * threads.threads());
   std::vector<double> rates;
   std::vector<double> roofs;
   int64_t roof_at = 0;
@@ -224,7 +243,7 @@ void BenchAttend(const Options& options, const KernelTable& table, RowFormat for
                       .count = kRows,
                       .layout = layout,
                       .out = out.data() + at,
-                      .scratch = aligned + worker * scratch_floats});
+                      .scratch = scratch.data() + worker * scratch_floats});
       }
     });
     rates.push_back(1 / (Now() - start));
@@ -283,10 +302,10 @@ void BenchIndex(const Options& options, const KernelTable& table, Pool& pool, Th
 void BenchQuantize(const Options& options, const KernelTable& table, Pool& pool, ThreadPool& threads) {
   std::mt19937 random(5);
   std::normal_distribution<float> normal;
-  std::vector<float> x(64 * 4096);
+  Floats x(64 * 4096);
   for (float& value : x) value = normal(random);
-  std::vector<float> values(x.size());
-  std::vector<Fp8Chunk> chunks(x.size() / 128);
+  Floats values(x.size());
+  std::vector<Fp8Chunk> chunks(static_cast<size_t>(x.size() / 128));
   std::vector<double> rates;
   std::vector<double> roofs;
   int64_t roof_at = 0;

@@ -9,23 +9,25 @@ namespace fathom {
 namespace {
 
 // Rows of one task: enough bytes to stream (prefetchers need some KB to start), few enough that a layer's smallest
-// matrix still feeds every thread. A multiple of 4 for the kernels' row tiles.
+// matrix still feeds every thread. A multiple of 4 for the kernels' row tiles; with more tokens than stream through
+// registers at least two panels of 8 rows, which share the walk over the inputs.
 constexpr int64_t kTaskBytes = 32 * 1024;
 
-int64_t TaskRows(const Matrix& w) {
-  const int64_t rows = kTaskBytes / std::max<int64_t>(1, w.row_bytes());
-  return std::clamp<int64_t>(rows / 4 * 4, 4, 256);
+int64_t TaskRows(const MatMulArgs& job) {
+  const int64_t rows = kTaskBytes / std::max<int64_t>(1, job.w->row_bytes());
+  const int64_t least = job.tokens > 2 ? 16 : 4;
+  return std::clamp<int64_t>(rows / least * least, least, 256);
 }
 
 int64_t Tasks(const MatMulArgs& job) {
-  const int64_t rows = TaskRows(*job.w);
+  const int64_t rows = TaskRows(job);
   return (job.row_end - job.row_begin + rows - 1) / rows;
 }
 
 void RunTask(const MatMulArgs& job, int64_t task) {
   const KernelTable& kernels = Kernels();
   MatMulArgs part = job;
-  const int64_t rows = TaskRows(*job.w);
+  const int64_t rows = TaskRows(job);
   part.row_begin = job.row_begin + task * rows;
   part.row_end = std::min(job.row_end, part.row_begin + rows);
   switch (job.w->type) {

@@ -9,8 +9,10 @@ template <int R, int T>
 static void Fp4Tile(const MatMulArgs& args, int64_t first_row, int64_t first_token) {
   const Matrix& w = *args.w;
   const int64_t chunks = w.cols / 128;
-  const uint8_t* nibbles = w.data + first_row * (w.cols / 2);
-  const uint8_t* scales = w.scale + first_row * (w.cols / 32);
+  WeightRow row[R];
+  for (int r = 0; r < R; ++r) {
+    row[r] = {w.data + (first_row + r) * 64 * chunks, w.scale + (first_row + r) * 4 * chunks, 64 * chunks};
+  }
   const Fp8Chunk* x[T];
   for (int t = 0; t < T; ++t) {
     const int64_t token = first_token + t;
@@ -24,11 +26,9 @@ static void Fp4Tile(const MatMulArgs& args, int64_t first_row, int64_t first_tok
     F32x16 x_scale[T];
     for (int t = 0; t < T; ++t) x_scale[t] = Mul(Broadcast(x[t][c].scale), Broadcast(0x1p-7f));
     for (int r = 0; r < R; ++r) {
-      const uint8_t* at = nibbles + 64 * (r * chunks + c);
-      const uint8_t* scale_at = scales + 4 * (r * chunks + c);
-      PrefetchAhead(at, 64 * c, 64 * chunks, R);
-      const Codes64 codes = DecodeFp4(at);
-      const F32x16 w_scale = DecodeFp4Scales(scale_at);
+      PrefetchAhead(row[r], 64 * c, R, r, 64);
+      const Codes64 codes = DecodeFp4(row[r].codes + 64 * c);
+      const F32x16 w_scale = DecodeFp4Scales(row[r].scale + 4 * c);
       for (int t = 0; t < T; ++t) {
         const Fp8Chunk& chunk = x[t][c];
         lanes[r][t] = Fma(ToFloat(DotChunk(codes, chunk)), Mul(w_scale, x_scale[t]), lanes[r][t]);
@@ -40,7 +40,7 @@ static void Fp4Tile(const MatMulArgs& args, int64_t first_row, int64_t first_tok
     }
     // A line of scales serves 16 chunks of a row.
     if (c % 16 == 0) {
-      for (int r = 0; r < R; ++r) __builtin_prefetch(scales + 4 * ((R + r) * chunks + c));
+      for (int r = 0; r < R; ++r) __builtin_prefetch(row[r].scale + 4 * (R * chunks + c));
     }
   }
   for (int t = 0; t < T; ++t) {
@@ -60,10 +60,9 @@ static void Fp4Rows(const MatMulArgs& args, int64_t row, int64_t token, int64_t 
 }
 
 void MatMulFp4(const MatMulArgs& args) {
-  // 64 inputs of 4096 columns are 1.2 MB: they stay in the second-level cache while the weights go by.
-  constexpr int64_t kTokens = 64;
-  for (int64_t token = 0; token < args.tokens; token += kTokens) {
-    const int64_t end = token + kTokens < args.tokens ? token + kTokens : args.tokens;
+  const int64_t block = TokenBlock(args.w->cols / 128 * static_cast<int64_t>(sizeof(Fp8Chunk)));
+  for (int64_t token = 0; token < args.tokens; token += block) {
+    const int64_t end = token + block < args.tokens ? token + block : args.tokens;
     int64_t row = args.row_begin;
     for (; row + kTileRows <= args.row_end; row += kTileRows) Fp4Rows<kTileRows>(args, row, token, end);
     for (; row < args.row_end; ++row) Fp4Rows<1>(args, row, token, end);
@@ -72,24 +71,15 @@ void MatMulFp4(const MatMulArgs& args) {
 
 struct Fp4Format {
   static constexpr int kStep = 32;
+  static constexpr int kStepBytes = 16;
   static constexpr int kBlock = 32;
-  struct Row {
-    const uint8_t* nibbles;
-    const uint8_t* scale;
-    int64_t cols;
-  };
-  static Row At(const Matrix& w, int64_t row) {
-    return {w.data + row * (w.cols / 2), w.scale + row * (w.cols / 32), w.cols};
-  }
-  FATHOM_INLINE void Decode(const Row& row, int64_t column, F32x16* out) {
-    DecodeFp4ToFloat(row.nibbles + column / 2, out);
+  FATHOM_INLINE const uint8_t* ScaleRow(const Matrix& w, int64_t row) { return w.scale + row * (w.cols / 32); }
+  FATHOM_INLINE void Decode(const WeightRow& row, int64_t column, F32x16* out) {
+    DecodeFp4ToFloat(row.codes + column / 2, out);
   }
   // Not reached: cols % 32 == 0.
-  FATHOM_INLINE void DecodeFirst(const Row&, int64_t, int64_t, F32x16* out) { out[0] = out[1] = Zero(); }
-  FATHOM_INLINE void Ahead(const Row& row, int64_t column, int rows) {
-    PrefetchAhead(row.nibbles + column / 2, column / 2, row.cols / 2, rows);
-  }
-  FATHOM_INLINE float Scale(const Row& row, int64_t column) {
+  FATHOM_INLINE void DecodeFirst(const WeightRow&, int64_t, int64_t, F32x16* out) { out[0] = out[1] = Zero(); }
+  FATHOM_INLINE float Scale(const WeightRow& row, int64_t column) {
     const uint32_t bits = static_cast<uint32_t>(row.scale[column / 32]) << 23;
     float power;
     std::memcpy(&power, &bits, 4);

@@ -14,24 +14,16 @@ FATHOM_INLINE float PowerScale(uint8_t code) {
 template <ScaleType kScale>
 struct Fp8Format {
   static constexpr int kStep = 64;
+  static constexpr int kStepBytes = 64;
   static constexpr int kBlock = 128;
-  struct Row {
-    const uint8_t* codes;
-    const uint8_t* scale;
-    int64_t cols;
-  };
-  static Row At(const Matrix& w, int64_t row) {
-    const int64_t blocks = (w.cols + 127) / 128;
-    return {w.data + row * w.cols, w.scale + row / 128 * blocks * (kScale == ScaleType::kF32 ? 4 : 1), w.cols};
+  FATHOM_INLINE const uint8_t* ScaleRow(const Matrix& w, int64_t row) {
+    return w.scale + row / 128 * ((w.cols + 127) / 128) * (kScale == ScaleType::kF32 ? 4 : 1);
   }
-  FATHOM_INLINE void Decode(const Row& row, int64_t column, F32x16* out) { DecodeFp8(row.codes + column, out); }
-  FATHOM_INLINE void DecodeFirst(const Row& row, int64_t column, int64_t n, F32x16* out) {
+  FATHOM_INLINE void Decode(const WeightRow& row, int64_t column, F32x16* out) { DecodeFp8(row.codes + column, out); }
+  FATHOM_INLINE void DecodeFirst(const WeightRow& row, int64_t column, int64_t n, F32x16* out) {
     DecodeFp8First(row.codes + column, n, out);
   }
-  FATHOM_INLINE void Ahead(const Row& row, int64_t column, int rows) {
-    PrefetchAhead(row.codes + column, column, row.cols, rows);
-  }
-  FATHOM_INLINE float Scale(const Row& row, int64_t column) {
+  FATHOM_INLINE float Scale(const WeightRow& row, int64_t column) {
     if constexpr (kScale == ScaleType::kF32) {
       float scale;
       std::memcpy(&scale, row.scale + column / 128 * 4, 4);
@@ -54,15 +46,15 @@ FATHOM_INLINE F32x16 RoundToBf16(F32x16 a) {
 // Weights rounded to BF16 after scaling (wo_a): nothing is left to scale, but the blocks are still summed apart.
 struct Fp8RoundedFormat : Fp8Format<ScaleType::kF32> {
   using Base = Fp8Format<ScaleType::kF32>;
-  FATHOM_INLINE void ScaleAndRound(const Row& row, int64_t column, F32x16* out) {
+  FATHOM_INLINE void ScaleAndRound(const WeightRow& row, int64_t column, F32x16* out) {
     const F32x16 scale = Broadcast(Base::Scale(row, column));
     for (int v = 0; v < 4; ++v) out[v] = RoundToBf16(Mul(out[v], scale));
   }
-  FATHOM_INLINE void Decode(const Row& row, int64_t column, F32x16* out) {
+  FATHOM_INLINE void Decode(const WeightRow& row, int64_t column, F32x16* out) {
     Base::Decode(row, column, out);
     ScaleAndRound(row, column, out);
   }
-  FATHOM_INLINE void DecodeFirst(const Row& row, int64_t column, int64_t n, F32x16* out) {
+  FATHOM_INLINE void DecodeFirst(const WeightRow& row, int64_t column, int64_t n, F32x16* out) {
     Base::DecodeFirst(row, column, n, out);
     ScaleAndRound(row, column, out);
     // Zeros must stay zeros whatever the scale is.
@@ -71,7 +63,7 @@ struct Fp8RoundedFormat : Fp8Format<ScaleType::kF32> {
       out[v] = KeepFirst(out[v], left < 0 ? 0 : left < 16 ? left : 16);
     }
   }
-  FATHOM_INLINE float Scale(const Row&, int64_t) { return 1.0f; }
+  FATHOM_INLINE float Scale(const WeightRow&, int64_t) { return 1.0f; }
 };
 
 void MatMulFp8(const MatMulArgs& args) {
