@@ -1,4 +1,5 @@
 #include "apps/apps.h"
+#include "apps/bench.h"
 #include "apps/chat.h"
 #include "apps/inspect.h"
 #include "apps/run.h"
@@ -12,6 +13,7 @@ std::span<const Command> Commands() {
   static constexpr Command kCommands[] = {
       {"run", "answer one prompt", RunMain},
       {"chat", "talk with a model in the terminal", ChatMain},
+      {"bench", "measure the speed of a model on this machine", BenchMain},
       {"inspect", "say what a checkpoint is, costs and needs; check its data", InspectMain},
       {"synth", "write a made-up checkpoint of true shapes with random weights", SynthMain},
       {"tokenize", "show how text becomes tokens, or turn token ids into text", TokenizeMain},

@@ -1,0 +1,152 @@
+#include "apps/bench.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/bench_cost.h"
+#include "apps/bench_report.h"
+#include "apps/bench_run.h"
+#include "apps/flags.h"
+#include "apps/model_options.h"
+#include "base/bandwidth.h"
+#include "base/cpu_features.h"
+#include "base/file.h"
+#include "base/progress.h"
+#include "base/signals.h"
+#include "base/strings.h"
+#include "kernels/kernels.h"
+#include "model/model.h"
+
+namespace fathom {
+namespace {
+
+// Long enough for the best of several passes.
+constexpr double kBandwidthSeconds = 1.0;
+constexpr double kPeakSeconds = 0.5;
+
+constexpr char kFooter[] =
+    R"(For every prompt length and batch size: that many prompts of random tokens are read together (prefill) and then continued
+token by token (decode, a step is one token of each). A first pass warms up and counts which experts are used; then the
+clock runs. Speeds are medians with the extremes; decode speed is of all sequences together. Weight bytes count every
+matrix once per step, and of the routed experts those that some token of the step chose. FLOP/s are products with
+weights only, two operations each. Shares compare with memory reads and register-only loops measured in the same run; in the
+compute share an FP4 weight counts as two byte products, which is what it takes.
+
+--json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa},
+roof {read_bytes_per_s, f32_flop_per_s, int8_op_per_s}, runs [{prompt, batch, generate, repeat, step_tokens,
+prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max}; tokens, weight_bytes,
+flop (of a repetition, or of an average decode step); weight_bytes_per_s, flop_per_s, bandwidth_share, compute_share;
+extrapolated: null, or for a model with fewer layers than the release {model, from_layers, to_layers, tokens_per_s}}}]}.
+
+Examples:
+  fathom bench --model DIR --prompt 128,512 --batch 1,8 --generate 32
+  fathom synth /tmp/flash4 --shape v4-flash --layers 4 && fathom bench --model /tmp/flash4)";
+
+struct Flags {
+  ModelFlags model;
+  std::vector<int64_t> prompts = {512};
+  std::vector<int64_t> batches = {1};
+  int64_t generate = 32;
+  int64_t repeat = 3;
+  int64_t step_tokens = 512;
+  uint64_t seed = 1;
+  std::string json;
+};
+
+void Print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+// Each combination, checked against the model and this machine's memory before anything runs.
+Result<std::vector<BenchSettings>> PlanRuns(const Flags& flags, const Model& model) {
+  std::vector<BenchSettings> plan;
+  const uint64_t ram = GetCpuFeatures().ram_bytes;
+  const CacheLayout& layout = model.cache_layout();
+  for (const int64_t prompt : flags.prompts) {
+    for (const int64_t batch : flags.batches) {
+      const int64_t length = prompt + flags.generate;
+      if (length > model.config().max_context) {
+        return InvalidArgument(StrCat("--prompt ", prompt, " with --generate ", flags.generate, " needs ", length,
+                                      " tokens of context; this model has ", model.config().max_context));
+      }
+      const auto caches =
+          static_cast<uint64_t>(batch * (layout.state_bytes() + layout.BlocksFor(length) * layout.block_bytes()));
+      if (ram != 0 && caches > ram / 2) {
+        return ResourceExhausted(StrCat("--batch ", batch, " with ", length, " tokens each needs ", HumanBytes(caches),
+                                        " of caches, more than half of this machine's memory"));
+      }
+      plan.push_back({prompt, batch, flags.generate, flags.repeat, std::max(flags.step_tokens, batch), flags.seed});
+    }
+  }
+  return plan;
+}
+
+Status RunAll(const Flags& flags) {
+  FATHOM_ASSIGN_OR_RETURN(const int threads, ApplyMachineFlags(flags.model));
+  std::string directory = flags.model.model;
+  if (directory.empty()) {
+    FATHOM_ASSIGN_OR_RETURN(const DefaultModel found, FindDefaultModel());
+    directory = found.directory;
+  }
+  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(directory));
+  ThreadPool pool(threads);
+  const Model model(checkpoint->config(), checkpoint->weights(), {}, pool);
+  FATHOM_ASSIGN_OR_RETURN(const std::vector<BenchSettings> plan, PlanRuns(flags, model));
+
+  BenchContext context = {checkpoint->model_name(), directory, GetCpuFeatures().model_name, Kernels().name, threads,
+                          checkpoint->config(),     {}};
+  context.roof.read_bytes_per_second = MeasureReadBandwidth(threads, kBandwidthSeconds);
+  context.roof.peak = MeasurePeak(pool, kPeakSeconds);
+  Print(BenchHeading(context) + BenchTableHead());
+
+  const CostModel costs(checkpoint->config(), checkpoint->weights());
+  std::vector<BenchResult> results;
+  for (const BenchSettings& settings : plan) {
+    Progress progress(StrCat("prompt ", settings.prompt, ", batch ", settings.batch),
+                      static_cast<uint64_t>(BenchTokens(settings)), Progress::Unit::kTokens);
+    FATHOM_ASSIGN_OR_RETURN(BenchResult result, RunBench(model, costs, settings, [&](int64_t tokens) {
+                              progress.Add(static_cast<uint64_t>(tokens));
+                            }));
+    results.push_back(std::move(result));
+    Print(BenchLines(context, results.back()));
+  }
+  if (flags.json.empty()) return {};
+  return WriteFileAtomically(flags.json, BenchJson(context, results).DumpPretty() + "\n");
+}
+
+}  // namespace
+
+int BenchMain(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("Measures how fast a model reads prompts and generates on this machine.", "fathom bench");
+  app.footer(kFooter);
+  AddModelFlags(app, &flags.model);
+  const auto positive = CLI::Range(int64_t{1}, int64_t{1} << 24);
+  app.add_option("--prompt", flags.prompts, "Prompt lengths in tokens, separated by commas (default 512)")
+      ->delimiter(',')
+      ->check(positive)
+      ->type_name("N[,N..]");
+  app.add_option("--batch", flags.batches, "Numbers of sequences at once (default 1)")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{1}, int64_t{4096}))
+      ->type_name("B[,B..]");
+  app.add_option("--generate", flags.generate, "Tokens to generate per sequence (default 32); 0: only read")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
+  app.add_option("--repeat", flags.repeat, "Measured passes (default 3)")->check(CLI::Range(int64_t{1}, int64_t{1000}));
+  app.add_option("--step-tokens", flags.step_tokens, "Prompt tokens read in one step (default 512, as the engine)")
+      ->check(CLI::Range(int64_t{1}, int64_t{65536}));
+  app.add_option("--seed", flags.seed, "Of the random tokens (default 1)");
+  app.add_option("--json", flags.json, "Also write the results to this file")->type_name("FILE");
+  if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;
+  InstallInterruptHandler();
+  const Status status = RunAll(flags);
+  return status.ok() ? 0 : Fail(status);
+}
+
+}  // namespace fathom

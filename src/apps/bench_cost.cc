@@ -1,0 +1,76 @@
+#include "apps/bench_cost.h"
+
+#include <algorithm>
+
+namespace fathom {
+
+StepCost& StepCost::operator+=(const StepCost& other) {
+  tokens += other.tokens;
+  weight_bytes += other.weight_bytes;
+  flops += other.flops;
+  f32_ops += other.f32_ops;
+  int8_ops += other.int8_ops;
+  return *this;
+}
+
+void CostModel::Add(const Matrix& matrix, Cost* cost) {
+  if (matrix.empty()) return;
+  cost->bytes += static_cast<double>(matrix.bytes());
+  const double weights = static_cast<double>(matrix.rows) * static_cast<double>(matrix.cols);
+  (matrix.type == WeightType::kFp4 ? cost->fp4_weights : cost->other_weights) += weights;
+}
+
+void CostModel::AddExpert(const ExpertWeights& expert, Cost* cost) {
+  for (const Matrix* matrix : {&expert.w1, &expert.w2, &expert.w3}) Add(*matrix, cost);
+}
+
+CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights) {
+  for (const LayerWeights& layer : weights.layers) {
+    for (const Matrix* matrix :
+         {&layer.attn_mix.fn, &layer.wq_a, &layer.wq_b, &layer.wkv, &layer.wo_a, &layer.wo_b, &layer.compressor.wkv,
+          &layer.compressor.wgate, &layer.indexer.wq_b, &layer.indexer.weights_proj, &layer.indexer.compressor.wkv,
+          &layer.indexer.compressor.wgate, &layer.ffn_mix.fn, &layer.gate}) {
+      Add(*matrix, &dense_);
+    }
+    AddExpert(layer.shared, &dense_);
+  }
+  Add(weights.head_mix.fn, &head_);
+  Add(weights.head, &head_);
+  if (!weights.layers.empty()) AddExpert(weights.layers.front().experts.front(), &expert_);
+  chosen_experts_ = static_cast<double>(config.layers * config.experts_per_token);
+}
+
+StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_experts) const {
+  StepCost cost;
+  cost.tokens = tokens;
+  cost.weight_bytes = dense_.bytes + static_cast<double>(distinct_experts) * expert_.bytes;
+  if (logit_rows > 0) cost.weight_bytes += head_.bytes;
+  const auto rows = static_cast<double>(tokens);
+  const auto head_rows = static_cast<double>(logit_rows);
+  const double fp4 =
+      rows * (dense_.fp4_weights + chosen_experts_ * expert_.fp4_weights) + head_rows * head_.fp4_weights;
+  const double other =
+      rows * (dense_.other_weights + chosen_experts_ * expert_.other_weights) + head_rows * head_.other_weights;
+  cost.flops = 2 * (fp4 + other);
+  cost.f32_ops = 2 * other;
+  cost.int8_ops = 2 * 2 * fp4;
+  return cost;
+}
+
+ExpertCounter::ExpertCounter(const ModelConfig& config)
+    : experts_(config.experts), used_(static_cast<size_t>(config.layers * config.experts), false) {}
+
+void ExpertCounter::Reset() { std::fill(used_.begin(), used_.end(), false); }
+
+int64_t ExpertCounter::distinct() const { return std::count(used_.begin(), used_.end(), true); }
+
+void ExpertCounter::Tap(int64_t /*layer*/, std::string_view /*name*/, MatView<const float> /*values*/) {}
+
+void ExpertCounter::TapIds(int64_t layer, std::string_view name, MatView<const int32_t> ids) {
+  if (name != "expert_ids") return;
+  for (int64_t token = 0; token < ids.rows; ++token) {
+    for (const int32_t expert : ids.row_span(token)) used_[static_cast<size_t>(layer * experts_ + expert)] = true;
+  }
+}
+
+}  // namespace fathom

@@ -1,0 +1,71 @@
+// bench_cost.h - what a step has to read and multiply: the denominators of a bench.
+//
+// Counted are the products with weight matrices, which are nearly all of the work at the contexts a bench uses.
+// Attention, the indexer and everything elementwise are not.
+#ifndef FATHOM_APPS_BENCH_COST_H_
+#define FATHOM_APPS_BENCH_COST_H_
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "model/config.h"
+#include "model/model.h"
+#include "model/weights.h"
+
+namespace fathom {
+
+struct StepCost {
+  int64_t tokens = 0;
+  double weight_bytes = 0;  // of each matrix once per step, routed experts only if some token of the step chose them
+  double flops = 0;         // two per weight and token
+  // The same work as the machine does it: float32 multiply-adds, and byte products (an FP4 weight takes two, because an
+  // activation is two bytes). Two operations each.
+  double f32_ops = 0;
+  double int8_ops = 0;
+
+  StepCost& operator+=(const StepCost& other);
+};
+
+class CostModel {
+ public:
+  CostModel(const ModelConfig& config, const ModelWeights& weights);
+
+  // Of a step that reads `tokens`, computes `logit_rows` rows of logits and uses `distinct_experts` different
+  // (layer, expert) pairs.
+  StepCost Step(int64_t tokens, int64_t logit_rows, int64_t distinct_experts) const;
+
+ private:
+  // Of all layers together; of the head; of one routed expert (they are alike).
+  struct Cost {
+    double bytes = 0;
+    double fp4_weights = 0;
+    double other_weights = 0;
+  };
+  static void Add(const Matrix& matrix, Cost* cost);
+  static void AddExpert(const ExpertWeights& expert, Cost* cost);
+
+  Cost dense_;
+  Cost head_;
+  Cost expert_;
+  double chosen_experts_ = 0;  // per token, all layers
+};
+
+// Counts the different experts that the tokens of a step choose.
+class ExpertCounter : public TapSink {
+ public:
+  explicit ExpertCounter(const ModelConfig& config);
+  void Reset();
+  int64_t distinct() const;
+
+  void Tap(int64_t layer, std::string_view name, MatView<const float> values) override;
+  void TapIds(int64_t layer, std::string_view name, MatView<const int32_t> ids) override;
+
+ private:
+  int64_t experts_;
+  std::vector<bool> used_;  // [layers, experts]
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_APPS_BENCH_COST_H_

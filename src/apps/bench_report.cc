@@ -1,0 +1,158 @@
+#include "apps/bench_report.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "base/strings.h"
+#include "checkpoint/synth_shapes.h"
+
+namespace fathom {
+namespace {
+
+constexpr double kGiga = 1e9;
+
+// The numbers that decide how long a layer takes.
+auto LayerShape(const ModelConfig& c) {
+  return std::tuple(c.vocab_size, c.hidden_size, c.heads, c.head_dim, c.rope_dim, c.q_rank, c.o_groups, c.o_rank,
+                    c.window, c.expert_dim, c.experts, c.experts_per_token, c.index_heads, c.index_dim, c.index_topk,
+                    c.streams);
+}
+
+std::string Line(const BenchResult& result, const char* name, const PhaseResult& phase, const Roof& roof) {
+  const PhaseRates rates = RatesOf(phase, roof);
+  return StrFormat("%7lld %6lld  %-8s %9.4g  (%.4g .. %.4g)%*s %9.2f %7.1f %% %10.1f %7.1f %%\n",
+                   static_cast<long long>(result.settings.prompt), static_cast<long long>(result.settings.batch), name,
+                   rates.tokens_per_second.median, rates.tokens_per_second.min, rates.tokens_per_second.max, 1, "",
+                   rates.bytes_per_second / kGiga, 100 * rates.bandwidth_share, rates.flops_per_second / kGiga,
+                   100 * rates.compute_share);
+}
+
+Json SpreadJson(const Spread& spread) {
+  return Json::Object(
+      {{"min", Json::Double(spread.min)}, {"median", Json::Double(spread.median)}, {"max", Json::Double(spread.max)}});
+}
+
+Json PhaseJson(const BenchContext& context, const PhaseResult& phase) {
+  if (phase.seconds.empty()) return {};
+  const PhaseRates rates = RatesOf(phase, context.roof);
+  const FullModel full = FullModelOf(context.config);
+  Json extrapolated;
+  if (!full.name.empty()) {
+    extrapolated =
+        Json::Object({{"model", Json::String(full.name)},
+                      {"from_layers", Json::Int(context.config.layers)},
+                      {"to_layers", Json::Int(full.layers)},
+                      {"tokens_per_s", Json::Double(ExtrapolatedRate(phase, context.config.layers, full.layers))}});
+  }
+  return Json::Object({{"tokens_per_s", SpreadJson(rates.tokens_per_second)},
+                       {"seconds", SpreadJson(SpreadOf(phase.seconds))},
+                       {"head_seconds", SpreadJson(SpreadOf(phase.head_seconds))},
+                       {"tokens", Json::Int(phase.cost.tokens)},
+                       {"weight_bytes", Json::Double(phase.cost.weight_bytes)},
+                       {"flop", Json::Double(phase.cost.flops)},
+                       {"weight_bytes_per_s", Json::Double(rates.bytes_per_second)},
+                       {"flop_per_s", Json::Double(rates.flops_per_second)},
+                       {"bandwidth_share", Json::Double(rates.bandwidth_share)},
+                       {"compute_share", Json::Double(rates.compute_share)},
+                       {"extrapolated", std::move(extrapolated)}});
+}
+
+}  // namespace
+
+Spread SpreadOf(std::vector<double> values) {
+  FATHOM_CHECK(!values.empty());
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  return {values.front(), median, values.back()};
+}
+
+PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof) {
+  const Spread seconds = SpreadOf(phase.seconds);
+  const auto tokens = static_cast<double>(phase.cost.tokens);
+  PhaseRates rates;
+  rates.tokens_per_second = {tokens / seconds.max, tokens / seconds.median, tokens / seconds.min};
+  rates.bytes_per_second = phase.cost.weight_bytes / seconds.median;
+  rates.flops_per_second = phase.cost.flops / seconds.median;
+  rates.bandwidth_share = rates.bytes_per_second / roof.read_bytes_per_second;
+  rates.compute_share =
+      (phase.cost.f32_ops / roof.peak.f32_flops + phase.cost.int8_ops / roof.peak.int8_ops) / seconds.median;
+  return rates;
+}
+
+FullModel FullModelOf(const ModelConfig& config) {
+  for (const auto& [shape, name] : {std::pair("v4-flash", "V4-Flash"), std::pair("v4-pro", "V4-Pro")}) {
+    const Result<CheckpointConfig> release = SyntheticShape(shape);
+    if (!release.ok() || LayerShape(release->model) != LayerShape(config)) continue;
+    if (release->model.layers > config.layers) return {name, release->model.layers};
+  }
+  return {};
+}
+
+double ExtrapolatedRate(const PhaseResult& phase, int64_t layers, int64_t full_layers) {
+  const double head = SpreadOf(phase.head_seconds).median;
+  const double rest = SpreadOf(phase.seconds).median - head;
+  const double scale = static_cast<double>(full_layers) / static_cast<double>(layers);
+  return static_cast<double>(phase.cost.tokens) / (head + rest * scale);
+}
+
+std::string BenchHeading(const BenchContext& context) {
+  const ModelConfig& config = context.config;
+  return StrCat(context.model, "  (", context.directory, ")\n  ", config.layers, " layers, ", config.experts,
+                " experts of which ", config.experts_per_token, " + 1 per token\n", context.cpu, ", ", context.threads,
+                " threads, ", context.isa, " kernels\n",
+                StrFormat("  roof, measured now: reads %.1f GB/s; %.1f GFLOP/s float32; %.1f Gop/s int8\n\n",
+                          context.roof.read_bytes_per_second / kGiga, context.roof.peak.f32_flops / kGiga,
+                          context.roof.peak.int8_ops / kGiga));
+}
+
+std::string BenchTableHead() {
+  return " prompt  batch  phase     tokens/s  (min .. max)   weights GB/s    of roof   GFLOP/s   of roof\n";
+}
+
+std::string BenchLines(const BenchContext& context, const BenchResult& result) {
+  const FullModel full = FullModelOf(context.config);
+  std::string text;
+  std::string estimates;
+  for (const auto& [name, phase] : {std::pair("prefill", &result.prefill), std::pair("decode", &result.decode)}) {
+    if (phase->seconds.empty()) continue;
+    text += Line(result, name, *phase, context.roof);
+    if (full.name.empty()) continue;
+    estimates +=
+        StrFormat("                %s extrapolated from %lld to the %lld layers of %s: %.3g tokens/s (not measured)\n",
+                  name, static_cast<long long>(context.config.layers), static_cast<long long>(full.layers),
+                  full.name.c_str(), ExtrapolatedRate(*phase, context.config.layers, full.layers));
+  }
+  return text + estimates;
+}
+
+Json BenchJson(const BenchContext& context, const std::vector<BenchResult>& results) {
+  std::vector<Json> runs;
+  for (const BenchResult& result : results) {
+    const BenchSettings& settings = result.settings;
+    runs.push_back(Json::Object({{"prompt", Json::Int(settings.prompt)},
+                                 {"batch", Json::Int(settings.batch)},
+                                 {"generate", Json::Int(settings.generate)},
+                                 {"repeat", Json::Int(settings.repeat)},
+                                 {"step_tokens", Json::Int(settings.step_tokens)},
+                                 {"prefill", PhaseJson(context, result.prefill)},
+                                 {"decode", PhaseJson(context, result.decode)}}));
+  }
+  const Roof& roof = context.roof;
+  return Json::Object({{"format", Json::String("fathom-bench-1")},
+                       {"model", Json::Object({{"name", Json::String(context.model)},
+                                               {"directory", Json::String(context.directory)},
+                                               {"layers", Json::Int(context.config.layers)},
+                                               {"experts", Json::Int(context.config.experts)}})},
+                       {"machine", Json::Object({{"cpu", Json::String(context.cpu)},
+                                                 {"threads", Json::Int(context.threads)},
+                                                 {"isa", Json::String(context.isa)}})},
+                       {"roof", Json::Object({{"read_bytes_per_s", Json::Double(roof.read_bytes_per_second)},
+                                              {"f32_flop_per_s", Json::Double(roof.peak.f32_flops)},
+                                              {"int8_op_per_s", Json::Double(roof.peak.int8_ops)}})},
+                       {"runs", Json::Array(std::move(runs))}});
+}
+
+}  // namespace fathom

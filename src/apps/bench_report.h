@@ -1,0 +1,72 @@
+// bench_report.h - bench results in words and as JSON.
+#ifndef FATHOM_APPS_BENCH_REPORT_H_
+#define FATHOM_APPS_BENCH_REPORT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/bench_run.h"
+#include "base/json.h"
+#include "kernels/peak.h"
+#include "model/config.h"
+
+namespace fathom {
+
+// What the machine can do at best, measured in the same run.
+struct Roof {
+  double read_bytes_per_second = 0;
+  PeakRates peak;
+};
+
+struct BenchContext {
+  std::string model;  // name and directory
+  std::string directory;
+  std::string cpu;
+  std::string isa;  // kernel table
+  int threads = 1;
+  ModelConfig config;
+  Roof roof;
+};
+
+struct Spread {
+  double min = 0;
+  double median = 0;
+  double max = 0;
+};
+// Of a non-empty list; the median of an even number of values is the mean of the middle two.
+Spread SpreadOf(std::vector<double> values);
+
+// One phase in rates. Shares are of the roof, by the median time: what a machine that does nothing else than read the
+// weights at full speed, or multiply at full speed, would need of it.
+struct PhaseRates {
+  Spread tokens_per_second;
+  double bytes_per_second = 0;
+  double flops_per_second = 0;
+  double bandwidth_share = 0;
+  double compute_share = 0;
+};
+PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof);
+
+// A release that differs from `config` only by having more layers. Empty name if there is none.
+struct FullModel {
+  std::string name;
+  int64_t layers = 0;
+};
+FullModel FullModelOf(const ModelConfig& config);
+
+// Median tokens per second if the layers took as long each as these did and the head as long as it did.
+double ExtrapolatedRate(const PhaseResult& phase, int64_t layers, int64_t full_layers);
+
+// The lines before the table, and the table.
+std::string BenchHeading(const BenchContext& context);
+std::string BenchTableHead();
+std::string BenchLines(const BenchContext& context, const BenchResult& result);
+
+// See `fathom bench --help`.
+Json BenchJson(const BenchContext& context, const std::vector<BenchResult>& results);
+
+}  // namespace fathom
+
+#endif  // FATHOM_APPS_BENCH_REPORT_H_

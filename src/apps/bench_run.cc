@@ -1,0 +1,145 @@
+#include "apps/bench_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "base/signals.h"
+#include "cache/sequence_cache.h"
+#include "model/workspace.h"
+
+namespace fathom {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+class Bench {
+ public:
+  Bench(const Model& model, const CostModel& costs, const BenchSettings& settings,
+        const std::function<void(int64_t)>& progress)
+      : model_(model),
+        costs_(costs),
+        settings_(settings),
+        progress_(progress),
+        workspace_(model, std::max(settings.step_tokens, settings.batch), settings.prompt + settings.generate),
+        experts_(model.config()),
+        rows_(static_cast<size_t>(settings.batch * model.config().streams * model.config().hidden_size)),
+        logits_(static_cast<size_t>(settings.batch * model.config().vocab_size)) {
+    std::mt19937_64 random(settings.seed);
+    std::uniform_int_distribution<int32_t> token(0, static_cast<int32_t>(model.config().vocab_size - 1));
+    tokens_.resize(static_cast<size_t>(settings.batch));
+    for (std::vector<int32_t>& sequence : tokens_) {
+      sequence.resize(static_cast<size_t>(settings.prompt + settings.generate));
+      for (int32_t& id : sequence) id = token(random);
+    }
+  }
+
+  // `measured`: null to warm up and count costs into `counted`.
+  Status Pass(BenchResult* measured, BenchResult* counted) {
+    std::vector<SequenceCache> caches;
+    for (int64_t n = 0; n < settings_.batch; ++n) caches.emplace_back(model_.cache_layout());
+    counting_ = counted != nullptr;
+    StepTimes prompt;
+    for (int64_t position = 0; position < settings_.prompt;) {
+      const int64_t most = std::max(int64_t{1}, settings_.step_tokens / settings_.batch);
+      const int64_t chunk = std::min(most, settings_.prompt - position);
+      position += chunk;
+      FATHOM_RETURN_IF_ERROR(Step(&caches, chunk, position == settings_.prompt, &prompt));
+    }
+    if (counted != nullptr) counted->prefill.cost = prompt.cost;
+    if (measured != nullptr) Record(prompt, &measured->prefill);
+
+    StepCost all_steps;
+    for (int64_t n = 0; n < settings_.generate; ++n) {
+      StepTimes step;
+      FATHOM_RETURN_IF_ERROR(Step(&caches, 1, true, &step));
+      all_steps += step.cost;
+      if (measured != nullptr) Record(step, &measured->decode);
+    }
+    if (counted != nullptr && settings_.generate > 0) counted->decode.cost = Average(all_steps, settings_.generate);
+    return {};
+  }
+
+ private:
+  struct StepTimes {
+    double seconds = 0;
+    double head_seconds = 0;
+    StepCost cost;
+  };
+
+  static void Record(const StepTimes& times, PhaseResult* phase) {
+    phase->seconds.push_back(times.seconds);
+    phase->head_seconds.push_back(times.head_seconds);
+  }
+
+  static StepCost Average(const StepCost& sum, int64_t count) {
+    const auto n = static_cast<double>(count);
+    return {sum.tokens / count, sum.weight_bytes / n, sum.flops / n, sum.f32_ops / n, sum.int8_ops / n};
+  }
+
+  // The next `chunk` tokens of every sequence.
+  Status Step(std::vector<SequenceCache>* caches, int64_t chunk, bool with_logits, StepTimes* times) {
+    if (InterruptRequested()) return Cancelled("stopped by Ctrl-C");
+    step_tokens_.clear();
+    segments_.clear();
+    for (size_t n = 0; n < caches->size(); ++n) {
+      const auto begin = tokens_[n].begin() + static_cast<ptrdiff_t>((*caches)[n].position());
+      step_tokens_.insert(step_tokens_.end(), begin, begin + static_cast<ptrdiff_t>(chunk));
+      segments_.push_back({&(*caches)[n], chunk});
+    }
+    experts_.Reset();
+    const Clock::time_point start = Clock::now();
+    const MatView<const float> streams =
+        model_.Forward({step_tokens_, segments_}, workspace_, counting_ ? &experts_ : nullptr);
+    const Clock::time_point before_head = Clock::now();
+    if (with_logits) Logits(streams, chunk);
+    times->head_seconds += with_logits ? SecondsSince(before_head) : 0;
+    times->seconds += SecondsSince(start);
+    const auto count = static_cast<int64_t>(step_tokens_.size());
+    if (counting_) times->cost += costs_.Step(count, with_logits ? settings_.batch : 0, experts_.distinct());
+    progress_(count);
+    return {};
+  }
+
+  // Of the last token of every sequence.
+  void Logits(MatView<const float> streams, int64_t chunk) {
+    for (int64_t n = 0; n < settings_.batch; ++n) {
+      std::copy_n(streams.row(n * chunk + chunk - 1), streams.cols, rows_.data() + n * streams.cols);
+    }
+    model_.Logits(MatView<const float>(rows_.data(), settings_.batch, streams.cols), workspace_,
+                  MatView<float>(logits_.data(), settings_.batch, model_.config().vocab_size));
+  }
+
+  const Model& model_;
+  const CostModel& costs_;
+  const BenchSettings settings_;
+  const std::function<void(int64_t)>& progress_;
+  Workspace workspace_;
+  ExpertCounter experts_;
+  bool counting_ = false;
+  std::vector<std::vector<int32_t>> tokens_;
+  std::vector<int32_t> step_tokens_;
+  std::vector<Segment> segments_;
+  std::vector<float> rows_;
+  std::vector<float> logits_;
+};
+
+}  // namespace
+
+int64_t BenchTokens(const BenchSettings& settings) {
+  return (settings.repeat + 1) * settings.batch * (settings.prompt + settings.generate);
+}
+
+Result<BenchResult> RunBench(const Model& model, const CostModel& costs, const BenchSettings& settings,
+                             const std::function<void(int64_t)>& progress) {
+  BenchResult result;
+  result.settings = settings;
+  Bench bench(model, costs, settings, progress);
+  FATHOM_RETURN_IF_ERROR(bench.Pass(nullptr, &result));
+  for (int64_t n = 0; n < settings.repeat; ++n) FATHOM_RETURN_IF_ERROR(bench.Pass(&result, nullptr));
+  return result;
+}
+
+}  // namespace fathom

@@ -1,0 +1,49 @@
+// bench_run.h - one measurement of a bench: so many prompts of a length, read and continued together.
+#ifndef FATHOM_APPS_BENCH_RUN_H_
+#define FATHOM_APPS_BENCH_RUN_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "apps/bench_cost.h"
+#include "base/result.h"
+#include "model/model.h"
+#include "model/weights.h"
+
+namespace fathom {
+
+struct BenchSettings {
+  int64_t prompt = 0;    // tokens of each sequence
+  int64_t batch = 0;     // sequences
+  int64_t generate = 0;  // steps after the prompt; 0: only the prompt is measured
+  int64_t repeat = 0;
+  int64_t step_tokens = 0;  // read in one step of the prompt, all sequences together; >= batch
+  uint64_t seed = 0;        // of the random tokens
+};
+
+// Prefill: the whole prompt, the last token's logits included. Decode: one step, its logits included.
+struct PhaseResult {
+  StepCost cost;                     // of a repetition's whole prefill; of an average decode step
+  std::vector<double> seconds;       // of each repetition's prefill; of each step
+  std::vector<double> head_seconds;  // the part of it that is computing logits
+};
+
+struct BenchResult {
+  BenchSettings settings;
+  PhaseResult prefill;
+  PhaseResult decode;
+};
+
+// Reads the prompts and continues them, once to warm up and to count the experts used, then `repeat` times with the
+// clock running; random tokens, the same each time. `progress` is told how many tokens are done. kCancelled after
+// Ctrl-C.
+Result<BenchResult> RunBench(const Model& model, const CostModel& costs, const BenchSettings& settings,
+                             const std::function<void(int64_t)>& progress);
+
+// Tokens that RunBench() will process: the end of its progress.
+int64_t BenchTokens(const BenchSettings& settings);
+
+}  // namespace fathom
+
+#endif  // FATHOM_APPS_BENCH_RUN_H_

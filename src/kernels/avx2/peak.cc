@@ -1,0 +1,46 @@
+#include <immintrin.h>
+
+#include "kernels/simd/peak_loops.h"
+
+namespace fathom {
+namespace {
+
+volatile float float_sink;
+volatile int int_sink;
+
+int64_t FmaF32(int64_t rounds) {
+  __m256 sums[kPeakChains] = {};
+  const __m256 a = _mm256_set1_ps(0.999f + float_sink);
+  const __m256 b = _mm256_set1_ps(0.001f);
+  for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {
+#pragma GCC unroll 12
+    for (__m256& sum : sums) sum = _mm256_fmadd_ps(sum, a, b);
+  }
+  for (const __m256& sum : sums) float_sink = _mm256_cvtss_f32(sum) * 0;
+  return rounds * kPeakSteps * kPeakChains * 8 * 2;
+}
+
+// Without VNNI: products of bytes added in pairs to 16 bits, those in pairs to 32, and those to the sum.
+int64_t DotInt8(int64_t rounds) {
+  __m256i sums[kPeakChains] = {};
+  __m256i a = _mm256_set1_epi8(static_cast<char>(3 + int_sink));
+  const __m256i b = _mm256_set1_epi8(2);
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {
+#pragma GCC unroll 12
+    for (__m256i& sum : sums) {
+      const __m256i pairs = _mm256_maddubs_epi16(_mm256_xor_si256(a, sum), b);  // depends on the sum: not hoisted
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+    }
+  }
+  for (const __m256i& sum : sums) int_sink = _mm256_extract_epi32(sum, 0);
+  return rounds * kPeakSteps * kPeakChains * 32 * 2;
+}
+
+}  // namespace
+
+namespace avx2 {
+const PeakLoops kPeakLoops = {FmaF32, DotInt8};
+}
+
+}  // namespace fathom

@@ -1,0 +1,86 @@
+#include "kernels/peak.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <string_view>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "kernels/simd/peak_loops.h"
+
+namespace fathom {
+namespace {
+
+volatile float float_sink;
+volatile int int_sink;
+
+// What the compiler makes of plain loops for the baseline: separate products and sums.
+constexpr int kPlainLanes = 16;
+
+int64_t PlainF32(int64_t rounds) {
+  float sums[kPlainLanes] = {};
+  const float a = 0.999f + float_sink;
+  for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {
+    for (float& sum : sums) sum = sum * a + 0.001f;
+  }
+  for (const float sum : sums) float_sink = sum * 0;
+  return rounds * kPeakSteps * kPlainLanes * 2;
+}
+
+int64_t PlainInt8(int64_t rounds) {
+  const auto a = static_cast<uint32_t>(3 + int_sink);
+  uint32_t sums[kPlainLanes];
+  std::fill(std::begin(sums), std::end(sums), a);
+  for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {
+    for (uint32_t& sum : sums) sum += (sum & 0xFF) * a;
+  }
+  for (const uint32_t sum : sums) int_sink = static_cast<int>(sum);
+  return rounds * kPeakSteps * kPlainLanes * 2;
+}
+
+constexpr PeakLoops kPlainLoops = {PlainF32, PlainInt8};
+
+const PeakLoops& LoopsInUse() {
+  const std::string_view name = Kernels().name;
+#if defined(__x86_64__)
+  if (name == "avx512") return avx512::kPeakLoops;
+  if (name == "avx2") return avx2::kPeakLoops;
+#elif defined(__aarch64__)
+  if (name == "neon") return neon::kPeakLoops;
+#endif
+  static_cast<void>(name);
+  return kPlainLoops;
+}
+
+double BestRate(int64_t (*loop)(int64_t), ThreadPool& pool, double seconds) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int64_t kRounds = 20000;  // a few milliseconds
+  const Clock::time_point end =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  std::vector<int64_t> operations(static_cast<size_t>(pool.threads()));
+  double best = 0;
+  do {
+    const Clock::time_point start = Clock::now();
+    pool.ParallelFor(pool.threads(), 1, [&](int64_t begin, int64_t finish, int /*worker*/) {
+      for (int64_t at = begin; at < finish; ++at) operations[static_cast<size_t>(at)] = loop(kRounds);
+    });
+    const std::chrono::duration<double> elapsed = Clock::now() - start;
+    double total = 0;
+    for (const int64_t count : operations) total += static_cast<double>(count);
+    best = std::max(best, total / elapsed.count());
+  } while (Clock::now() < end);
+  return best;
+}
+
+}  // namespace
+
+PeakRates MeasurePeak(ThreadPool& pool, double seconds) {
+  const PeakLoops& loops = LoopsInUse();
+  PeakRates rates;
+  rates.f32_flops = BestRate(loops.fma_f32, pool, seconds / 2);
+  rates.int8_ops = BestRate(loops.dot_int8, pool, seconds / 2);
+  return rates;
+}
+
+}  // namespace fathom

@@ -1,0 +1,28 @@
+// peak.h - how fast this machine can multiply and add at best: the compute roof that a bench compares with.
+#ifndef FATHOM_KERNELS_PEAK_H_
+#define FATHOM_KERNELS_PEAK_H_
+
+#include <cstdint>
+
+#include "base/thread_pool.h"
+
+namespace fathom {
+
+// Loops over registers only, of one instruction set. Each does `rounds` rounds and returns how many operations that was
+// (a multiplication and an addition are two).
+struct PeakLoops {
+  int64_t (*fma_f32)(int64_t rounds);   // float32 multiply-adds
+  int64_t (*dot_int8)(int64_t rounds);  // products of bytes, added as int32
+};
+
+struct PeakRates {
+  double f32_flops = 0;  // operations per second of all threads together
+  double int8_ops = 0;
+};
+
+// With the instruction set of Kernels() (kernels.h), for about `seconds`; the best round counts.
+PeakRates MeasurePeak(ThreadPool& pool, double seconds);
+
+}  // namespace fathom
+
+#endif  // FATHOM_KERNELS_PEAK_H_

@@ -1,0 +1,27 @@
+// peak_loops.h - the loops of peak.h, one pair per instruction set.
+#ifndef FATHOM_KERNELS_SIMD_PEAK_LOOPS_H_
+#define FATHOM_KERNELS_SIMD_PEAK_LOOPS_H_
+
+#include "kernels/peak.h"
+
+namespace fathom {
+
+namespace avx2 {
+extern const PeakLoops kPeakLoops;
+}
+namespace avx512 {
+extern const PeakLoops kPeakLoops;
+}
+namespace neon {
+extern const PeakLoops kPeakLoops;
+}
+
+// Independent chains, so that latency does not show: at least latency x ports of all three (4 x 2, 5 x 2, 4 x 4), and
+// few enough for 16 registers with the two operands.
+inline constexpr int kPeakChains = 12;
+// Multiply-adds per chain in a round.
+inline constexpr int kPeakSteps = 64;
+
+}  // namespace fathom
+
+#endif  // FATHOM_KERNELS_SIMD_PEAK_LOOPS_H_

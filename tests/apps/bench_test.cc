@@ -1,0 +1,167 @@
+// `fathom bench`: the numbers it divides by, and the command.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "apps/bench_cost.h"
+#include "apps/bench_report.h"
+#include "base/json.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/synth_shapes.h"
+#include "tests/apps/synthetic_model.h"
+#include "tests/support/run_binary.h"
+
+namespace fathom {
+namespace {
+
+TEST(BenchReport, SpreadOfOddAndEvenCounts) {
+  const Spread odd = SpreadOf({3, 1, 2});
+  EXPECT_EQ(odd.min, 1);
+  EXPECT_EQ(odd.median, 2);
+  EXPECT_EQ(odd.max, 3);
+  EXPECT_EQ(SpreadOf({4, 1, 2, 3}).median, 2.5);
+}
+
+TEST(BenchReport, RatesAndSharesFollowFromCostAndTime) {
+  PhaseResult phase;
+  phase.cost = {.tokens = 10, .weight_bytes = 100, .flops = 60, .f32_ops = 20, .int8_ops = 80};
+  phase.seconds = {2, 4, 5};
+  const PhaseRates rates = RatesOf(phase, {.read_bytes_per_second = 50, .peak = {.f32_flops = 10, .int8_ops = 40}});
+  EXPECT_DOUBLE_EQ(rates.tokens_per_second.min, 2);
+  EXPECT_DOUBLE_EQ(rates.tokens_per_second.median, 2.5);
+  EXPECT_DOUBLE_EQ(rates.tokens_per_second.max, 5);
+  EXPECT_DOUBLE_EQ(rates.bytes_per_second, 25);
+  EXPECT_DOUBLE_EQ(rates.bandwidth_share, 0.5);
+  EXPECT_DOUBLE_EQ(rates.flops_per_second, 15);
+  EXPECT_DOUBLE_EQ(rates.compute_share, 1);  // (2 s + 2 s) of 4 s
+}
+
+TEST(BenchReport, OnlyACutReleaseIsExtrapolated) {
+  const auto full = [](const char* shape, const ShapeChanges& changes) {
+    const Result<CheckpointConfig> config = SyntheticShape(shape, changes);
+    EXPECT_TRUE(config.ok());
+    const FullModel found = FullModelOf(config->model);
+    return found.name + " " + std::to_string(found.layers);
+  };
+  EXPECT_EQ(full("v4-flash", {.layers = 4}), "V4-Flash 43");
+  EXPECT_EQ(full("v4-pro", {.layers = 2}), "V4-Pro 61");
+  EXPECT_EQ(full("v4-flash", {}), " 0");
+  EXPECT_EQ(full("v4-flash", {.layers = 4, .experts = 64}), " 0");
+  EXPECT_EQ(full("tiny", {}), " 0");
+}
+
+TEST(BenchReport, ExtrapolationScalesTheLayersAndNotTheHead) {
+  PhaseResult phase;
+  phase.cost.tokens = 8;
+  phase.seconds = {3};
+  phase.head_seconds = {1};
+  EXPECT_DOUBLE_EQ(ExtrapolatedRate(phase, 4, 40), 8.0 / (1 + 2 * 10));
+}
+
+TEST(CostModel, CountsEachMatrixOnceAndEachTokensProducts) {
+  const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  const ModelConfig& c = (*checkpoint)->config();
+  const ModelWeights& weights = (*checkpoint)->weights();
+  const CostModel costs(c, weights);
+  const ExpertWeights& expert = weights.layers[0].experts[0];
+  ASSERT_EQ(expert.w1.type, WeightType::kFp4);
+  const double expert_bytes = static_cast<double>(expert.w1.bytes() + expert.w2.bytes() + expert.w3.bytes());
+  const double expert_weights = 3.0 * static_cast<double>(c.expert_dim * c.hidden_size);
+  const double head_weights = static_cast<double>(c.vocab_size * c.hidden_size);
+
+  const StepCost none = costs.Step(1, 0, 0);
+  const StepCost two_experts = costs.Step(1, 0, 2);
+  EXPECT_DOUBLE_EQ(two_experts.weight_bytes - none.weight_bytes, 2 * expert_bytes);
+  EXPECT_DOUBLE_EQ(two_experts.flops, none.flops);  // what a token multiplies does not depend on its neighbours
+  EXPECT_DOUBLE_EQ(none.int8_ops, 4 * static_cast<double>(c.layers * c.experts_per_token) * expert_weights);
+  EXPECT_DOUBLE_EQ(none.flops, none.f32_ops + none.int8_ops / 2);
+
+  const StepCost with_head = costs.Step(1, 1, 0);
+  EXPECT_GE(with_head.weight_bytes - none.weight_bytes, 2 * head_weights);
+  EXPECT_GE(with_head.flops - none.flops, 2 * head_weights);
+  const StepCost many = costs.Step(7, 0, 2);
+  EXPECT_DOUBLE_EQ(many.weight_bytes, two_experts.weight_bytes);
+  EXPECT_DOUBLE_EQ(many.flops, 7 * two_experts.flops);
+}
+
+TEST(ExpertCounter, CountsPairsOfLayerAndExpertOnce) {
+  ModelConfig config;
+  config.layers = 2;
+  config.experts = 4;
+  ExpertCounter counter(config);
+  const int32_t ids[] = {0, 3, 3, 1};
+  counter.TapIds(0, "expert_ids", {ids, 2, 2});
+  EXPECT_EQ(counter.distinct(), 3);
+  counter.TapIds(1, "expert_ids", {ids, 1, 2});
+  EXPECT_EQ(counter.distinct(), 5);
+  counter.TapIds(1, "selected", {ids, 2, 2});
+  EXPECT_EQ(counter.distinct(), 5);
+  counter.Reset();
+  EXPECT_EQ(counter.distinct(), 0);
+}
+
+TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
+  const TemporaryDirectory directory;
+  const RunResult result = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "8,20", "--batch",
+                                      "1,3", "--generate", "2", "--repeat", "2", "--json", directory / "b.json"});
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_NE(result.out.find("roof, measured now: reads "), std::string::npos) << result;
+  size_t phases = 0;
+  for (size_t at = 0; (at = result.out.find(" prefill ", at)) != std::string::npos; ++at) ++phases;
+  EXPECT_EQ(phases, 4u) << result;
+
+  const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
+  ASSERT_TRUE(json.ok());
+  EXPECT_EQ(json->Find("format")->string(), "fathom-bench-1");
+  EXPECT_EQ(json->Find("model")->Find("layers")->AsInt(), 4);
+  const std::vector<Json>& runs = json->Find("runs")->items();
+  ASSERT_EQ(runs.size(), 4u);
+  EXPECT_EQ(runs[1].Find("prompt")->AsInt(), 8);
+  EXPECT_EQ(runs[1].Find("batch")->AsInt(), 3);
+  EXPECT_EQ(runs[1].Find("prefill")->Find("tokens")->AsInt(), 24);
+  EXPECT_EQ(runs[1].Find("decode")->Find("tokens")->AsInt(), 3);
+  for (const Json& run : runs) {
+    for (const char* phase : {"prefill", "decode"}) {
+      const Json& rates = *run.Find(phase);
+      EXPECT_GT(rates.Find("tokens_per_s")->Find("median")->AsDouble(), 0);
+      EXPECT_GT(rates.Find("weight_bytes")->AsDouble(), 0);
+      EXPECT_TRUE(rates.Find("extrapolated")->is_null());
+    }
+  }
+}
+
+TEST(BenchCommand, NothingToGenerateMeasuresThePromptOnly) {
+  const TemporaryDirectory directory;
+  const RunResult result = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "8", "--generate", "0",
+                                      "--repeat", "1", "--json", directory / "b.json"});
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_EQ(result.out.find(" decode "), std::string::npos) << result;
+  const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
+  ASSERT_TRUE(json.ok());
+  EXPECT_TRUE(json->Find("runs")->items()[0].Find("decode")->is_null());
+}
+
+TEST(BenchCommand, MistakesAreOneSentence) {
+  const auto run = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"bench", "--model", SyntheticModelDirectory()});
+    return RunFathom(more);
+  };
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--prompt", "9000"}, "--prompt 9000 with --generate 32 needs 9032 tokens of context; this model has 8192"},
+      {{"--prompt", "0"}, "--prompt"},
+      {{"--batch", "many"}, "--batch"},
+      {{"--isa", "z80"}, "--isa is 'z80'"},
+  };
+  for (const auto& [arguments, message] : cases) {
+    const RunResult result = run(arguments);
+    EXPECT_EQ(result.exit_code, 2) << result;
+    EXPECT_NE(result.err.find(message), std::string::npos) << message << "\n" << result;
+    EXPECT_EQ(result.out, "");
+  }
+  EXPECT_EQ(RunFathom({"bench", "--model", "/nonexistent"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace fathom
