@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -19,7 +18,8 @@ volatile int int_sink;
 constexpr int kPlainLanes = 16;
 
 int64_t PlainF32(int64_t rounds) {
-  float sums[kPlainLanes] = {};
+  float sums[kPlainLanes];
+  for (int lane = 0; lane < kPlainLanes; ++lane) sums[lane] = static_cast<float>(lane);
   const float a = 0.999f + float_sink;
   for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {
     for (float& sum : sums) sum = sum * a + 0.001f;
@@ -31,7 +31,7 @@ int64_t PlainF32(int64_t rounds) {
 int64_t PlainInt8(int64_t rounds) {
   const auto a = static_cast<uint32_t>(3 + int_sink);
   uint32_t sums[kPlainLanes];
-  std::fill(std::begin(sums), std::end(sums), a);
+  for (int lane = 0; lane < kPlainLanes; ++lane) sums[lane] = a + static_cast<uint32_t>(lane);
   for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {
     for (uint32_t& sum : sums) sum += (sum & 0xFF) * a;
   }

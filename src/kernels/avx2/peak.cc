@@ -9,7 +9,10 @@ volatile float float_sink;
 volatile int int_sink;
 
 int64_t FmaF32(int64_t rounds) {
-  __m256 sums[kPeakChains] = {};
+  __m256 sums[kPeakChains];
+  // Different starts: the compiler would fold equal chains into one.
+  for (int chain = 0; chain < kPeakChains; ++chain)
+    sums[chain] = _mm256_set1_ps(static_cast<float>(chain) + float_sink);
   const __m256 a = _mm256_set1_ps(0.999f + float_sink);
   const __m256 b = _mm256_set1_ps(0.001f);
   for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {
@@ -22,7 +25,8 @@ int64_t FmaF32(int64_t rounds) {
 
 // Without VNNI: products of bytes added in pairs to 16 bits, those in pairs to 32, and those to the sum.
 int64_t DotInt8(int64_t rounds) {
-  __m256i sums[kPeakChains] = {};
+  __m256i sums[kPeakChains];
+  for (int chain = 0; chain < kPeakChains; ++chain) sums[chain] = _mm256_set1_epi32(chain + int_sink);
   __m256i a = _mm256_set1_epi8(static_cast<char>(3 + int_sink));
   const __m256i b = _mm256_set1_epi8(2);
   const __m256i ones = _mm256_set1_epi16(1);

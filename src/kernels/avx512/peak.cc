@@ -9,7 +9,10 @@ volatile float float_sink;
 volatile int int_sink;
 
 int64_t FmaF32(int64_t rounds) {
-  __m512 sums[kPeakChains] = {};
+  __m512 sums[kPeakChains];
+  // Different starts: the compiler would fold equal chains into one.
+  for (int chain = 0; chain < kPeakChains; ++chain)
+    sums[chain] = _mm512_set1_ps(static_cast<float>(chain) + float_sink);
   const __m512 a = _mm512_set1_ps(0.999f + float_sink);
   const __m512 b = _mm512_set1_ps(0.001f);
   for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {
@@ -21,7 +24,8 @@ int64_t FmaF32(int64_t rounds) {
 }
 
 int64_t DotInt8(int64_t rounds) {
-  __m512i sums[kPeakChains] = {};
+  __m512i sums[kPeakChains];
+  for (int chain = 0; chain < kPeakChains; ++chain) sums[chain] = _mm512_set1_epi32(chain + int_sink);
   const __m512i a = _mm512_set1_epi8(static_cast<char>(3 + int_sink));
   const __m512i b = _mm512_set1_epi8(2);
   for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {

@@ -9,7 +9,9 @@ volatile float float_sink;
 volatile int int_sink;
 
 int64_t FmaF32(int64_t rounds) {
-  float32x4_t sums[kPeakChains] = {};
+  float32x4_t sums[kPeakChains];
+  // Different starts: the compiler would fold equal chains into one.
+  for (int chain = 0; chain < kPeakChains; ++chain) sums[chain] = vdupq_n_f32(static_cast<float>(chain) + float_sink);
   const float32x4_t a = vdupq_n_f32(0.999f + float_sink);
   const float32x4_t b = vdupq_n_f32(0.001f);
   for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {
@@ -21,7 +23,8 @@ int64_t FmaF32(int64_t rounds) {
 }
 
 int64_t DotInt8(int64_t rounds) {
-  int32x4_t sums[kPeakChains] = {};
+  int32x4_t sums[kPeakChains];
+  for (int chain = 0; chain < kPeakChains; ++chain) sums[chain] = vdupq_n_s32(chain + int_sink);
   const int8x16_t a = vdupq_n_s8(static_cast<int8_t>(3 + int_sink));
   const int8x16_t b = vdupq_n_s8(2);
   for (int64_t round = 0; round < rounds * kPeakSteps; ++round) {
