@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "base/term.h"
 #include "kernels/kernels.h"
+#include "model/moe.h"
 
 namespace fathom {
 namespace {
@@ -117,6 +118,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(const ModelFlags& flags) 
   loaded->context_ = flags.context;
   FATHOM_ASSIGN_OR_RETURN(loaded->checkpoint_, Checkpoint::Open(directory));
   const Checkpoint& checkpoint = *loaded->checkpoint_;
+  const Status tables = CheckHashTables(checkpoint.config(), checkpoint.weights());
+  if (!tables.ok()) return DataLoss(StrCat(directory, ": ", tables.message()));
   for (const std::string& note : checkpoint.notes()) WriteStderr(StrCat("fathom: ", note, "\n"));
   FATHOM_ASSIGN_OR_RETURN(loaded->tokenizer_, Tokenizer::Load(directory + "/tokenizer.json"));
   if (loaded->tokenizer_->vocab_size() > checkpoint.config().vocab_size) {
