@@ -35,7 +35,7 @@ void CompareRow(const std::vector<float>& x) {
 TEST(QuantizeFp8, RandomRows) {
   for (const Inputs inputs : {Inputs::kUsual, Inputs::kSpread, Inputs::kZero, Inputs::kSpecial}) {
     for (uint32_t seed = 0; seed < 40; ++seed) {
-      CompareRow(test::RandomFloats(128 * (1 + seed % 5), inputs, seed));
+      CompareRow(test::RandomFloats(int64_t{128} * (1 + seed % 5), inputs, seed));
       if (HasFailure()) return;
     }
   }

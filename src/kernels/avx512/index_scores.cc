@@ -1,2 +1,4 @@
 #include "kernels/avx512/simd.h"
-#include "kernels/simd/index_scores.inl.h"  // after the primitives
+
+// Written over the primitives of the file above.
+#include "kernels/simd/index_scores.inc"

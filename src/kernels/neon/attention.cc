@@ -1,2 +1,4 @@
 #include "kernels/neon/simd.h"
-#include "kernels/simd/attention.inl.h"  // after the primitives
+
+// Written over the primitives of the file above.
+#include "kernels/simd/attention.inc"
