@@ -15,7 +15,7 @@ fail() {
 # --- the live line -------------------------------------------------------------------------------------------------
 
 [[ -t 2 && ${TERM-dumb} != dumb ]] && on_terminal=1 || on_terminal=0
-plain_period_s=10  # off a terminal, progress is a line this often
+plain_period_s=20  # off a terminal, progress is a line this often
 
 clear_live() { ((on_terminal)) && printf '\r\033[K' >&2 || true; }
 
