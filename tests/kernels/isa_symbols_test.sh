@@ -1,18 +1,16 @@
-#!/ bin / sh
-#Object files of one instruction set must not define shared inline functions : the linker keeps one copy for the whole
-#program, and it could be the one that only this processor runs.Weak symbols are allowed in the set's own namespace.
-#isa_symbols_test.sh NM OBJECT...
+#!/bin/sh
+# Object files of one instruction set must not define shared inline functions: the linker keeps one copy for the whole
+# program, and it could be the one that only this processor runs. Weak symbols are allowed in the set's own namespace.
+#   isa_symbols_test.sh NM OBJECT...
 nm=$1
 shift
 checked=0
 leaks=0
-for object;
-do
-case $object in* / avx2       /*) isa=avx2 ;;
-                               */
-                       avx512 /*) isa=avx512 ;;
-                               */
-                           neon/*) isa=neon ;;
+for object; do
+  case $object in
+    */avx2/*) isa=avx2 ;;
+    */avx512/*) isa=avx512 ;;
+    */neon/*) isa=neon ;;
     *) continue ;;
   esac
   checked=$((checked + 1))
