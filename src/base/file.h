@@ -30,8 +30,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// The path of the mapped file that contains `address`, or nullptr; for InstallMappingFaultHandler(), so it neither allocates
-// nor locks.
+// The path of the mapped file that contains `address`, or nullptr; for InstallMappingFaultHandler(), so it neither
+// allocates nor locks.
 const char* MappedFileNameAt(const void* address);
 
 // The whole file as text; an error if it is larger than `max_bytes`, absent or no regular file.
