@@ -99,25 +99,31 @@ std::vector<int32_t> EncodePrompt(const Tokenizer& tokenizer, const RenderedProm
 Result<Answer> Generate(Engine& engine, GenerateRequest request, const AnswerFormat& format,
                         const AnswerPrinter& printer) {
   if (format.raw) request.stop = format.stop;
+  // A step may take longer than a user's patience: the line appears after two seconds even if nothing was read yet.
+  std::optional<Progress> reading;
+  reading.emplace("reading the prompt", request.prompt.size(), Progress::Unit::kTokens);
+  int64_t read_tokens = 0;
   const auto items = std::make_shared<ItemQueue>();
   const auto parser = std::make_shared<Parser>(format, items);
   FATHOM_ASSIGN_OR_RETURN(const RequestHandle handle, engine.Submit(std::move(request), [parser](const Event& event) {
     return parser->Handle(event);
   }));
   Answer answer;
-  std::optional<Progress> reading;
   while (true) {
     std::optional<Item> item = items->Pop(kPollInterval);
     if (InterruptRequested()) handle.Cancel();
-    if (!item) continue;
-    if (const auto* progress = std::get_if<PrefillProgress>(&*item)) {
-      if (!reading) {
-        reading.emplace("reading the prompt", static_cast<uint64_t>(progress->total), Progress::Unit::kTokens);
+    if (item) {
+      if (const auto* progress = std::get_if<PrefillProgress>(&*item)) {
+        read_tokens = progress->done;
+      } else {
+        reading.reset();
       }
-      reading->Update(static_cast<uint64_t>(progress->done));
+    }
+    if (reading) {
+      reading->Update(static_cast<uint64_t>(read_tokens));
       continue;
     }
-    reading.reset();
+    if (!item) continue;
     if (const auto* event = std::get_if<CompletionEvent>(&*item)) {
       Append(*event, &answer);
       printer(*event);

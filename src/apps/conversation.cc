@@ -14,7 +14,8 @@ constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
 
 std::string_view RoleOf(const Json& message) {
   const Json* role = message.Find("role");
-  return role != nullptr && role->is_string() ? std::string_view(role->string()) : std::string_view();
+  if (role == nullptr || !role->is_string()) return {};
+  return role->string();
 }
 
 Json Message(std::string role, std::string text) {

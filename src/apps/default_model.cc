@@ -29,7 +29,7 @@ Status WritePlaceholder(const std::string& directory) {
   FATHOM_ASSIGN_OR_RETURN(options.extra_files, SyntheticTokenizerFiles(options.config.model.vocab_size));
   options.threads = GetCpuFeatures().cores;
   Progress progress("writing a tiny random model", SyntheticBytes(options), Progress::Unit::kBytes);
-  const Status status = WriteSyntheticCheckpoint(directory, options, &progress);
+  Status status = WriteSyntheticCheckpoint(directory, options, &progress);
   // Another process may have written the same in the meantime.
   if (!status.ok() && FileExists(directory + "/config.json")) return {};
   return status;

@@ -22,7 +22,7 @@
 #include "tokenizer/chat_dialect.h"
 #include "tokenizer/tokenizer.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): theirs
 class App;
 }
 

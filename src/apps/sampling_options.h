@@ -11,7 +11,7 @@
 #include "engine/request.h"
 #include "tokenizer/chat_dialect.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): theirs
 class App;
 }
 

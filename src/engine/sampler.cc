@@ -1,6 +1,7 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -61,6 +62,35 @@ struct MoreProbable {
   }
 };
 
+// Weights are in [0, 1]; those in [2^-n, 2^(1-n)) have octave n.
+constexpr int kOctaves = 127;
+int OctaveOf(float weight) {
+  return std::min(127 - static_cast<int>(std::bit_cast<uint32_t>(weight) >> 23), kOctaves - 1);
+}
+
+// Step 6. `ids` are ascending on entry and most probable first on return. Only the octaves that can be needed are
+// sorted: the vocabulary is large and what remains of it seldom more than a few hundred tokens.
+void KeepTopP(std::span<const float> x, std::span<const float> weights, double top_p, std::vector<int32_t>* ids) {
+  double octave_mass[kOctaves] = {};
+  for (const int32_t id : *ids) {
+    const float weight = weights[static_cast<size_t>(id)];
+    octave_mass[OctaveOf(weight)] += double{weight};
+  }
+  double total = 0;
+  for (const double mass : octave_mass) total += mass;
+  // A little more than asked for, because the sum below adds in another order.
+  constexpr double kSlack = 1e-9;
+  int last = 0;
+  for (double mass = octave_mass[0]; last < kOctaves - 1 && mass < total * (top_p + kSlack);)
+    mass += octave_mass[++last];
+  std::erase_if(*ids, [&](int32_t id) { return OctaveOf(weights[static_cast<size_t>(id)]) > last; });
+  std::sort(ids->begin(), ids->end(), MoreProbable{x});
+  double mass = 0;
+  size_t keep = 0;
+  while (keep < ids->size() && mass < top_p * total) mass += double{weights[static_cast<size_t>((*ids)[keep++])]};
+  ids->resize(keep);
+}
+
 }  // namespace
 
 double UniformDraw(uint64_t seed, uint64_t index) {
@@ -97,30 +127,15 @@ void Sampler::ApplyPenalties(std::span<float> x) const {
   for (const auto& [id, bias] : params_.logit_bias) x[static_cast<size_t>(id)] += bias;
 }
 
-// Steps 5 to 7: `ids`, all candidates on entry, in any order on return.
+// Steps 5 to 7: `ids`, all candidates in ascending order on entry, in any order on return.
 void Sampler::Truncate(std::span<const float> x, std::span<const float> weights, std::vector<int32_t>* ids) const {
-  const MoreProbable more_probable{x};
   const auto top_k = static_cast<size_t>(params_.top_k);
   if (top_k > 0 && top_k < ids->size()) {
-    std::nth_element(ids->begin(), ids->begin() + static_cast<ptrdiff_t>(top_k) - 1, ids->end(), more_probable);
+    std::nth_element(ids->begin(), ids->begin() + static_cast<ptrdiff_t>(top_k) - 1, ids->end(), MoreProbable{x});
     ids->resize(top_k);
+    std::sort(ids->begin(), ids->end());
   }
-  if (params_.top_p < 1) {
-    std::sort(ids->begin(), ids->end());  // a sum in a defined order
-    double total = 0;
-    for (const int32_t id : *ids) total += double{weights[static_cast<size_t>(id)]};
-    // A heap gives the largest one after the other; seldom is more than a fraction of the vocabulary wanted.
-    const auto less_probable = [&](int32_t a, int32_t b) { return more_probable(b, a); };
-    std::make_heap(ids->begin(), ids->end(), less_probable);
-    auto heap_end = ids->end();
-    double mass = 0;
-    while (heap_end != ids->begin() && mass < params_.top_p * total) {
-      mass += double{weights[static_cast<size_t>(ids->front())]};
-      std::pop_heap(ids->begin(), heap_end, less_probable);
-      --heap_end;
-    }
-    ids->erase(ids->begin(), heap_end);
-  }
+  if (params_.top_p < 1) KeepTopP(x, weights, params_.top_p, ids);
   if (params_.min_p > 0) {
     const auto least = static_cast<float>(params_.min_p);
     std::erase_if(*ids, [&](int32_t id) { return weights[static_cast<size_t>(id)] < least; });

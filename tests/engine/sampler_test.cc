@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace fathom {
 namespace {
@@ -123,6 +125,36 @@ TEST(Sampler, TopPKeepsTheSmallestSetThatReachesIt) {
   counts = Histogram(params, logits, 4000);
   EXPECT_EQ(counts[0], 0);
   EXPECT_GT(counts[3], 0);
+}
+
+TEST(Sampler, TopPAgreesWithSortingEverything) {
+  for (uint64_t round = 0; round < 40; ++round) {
+    std::vector<float> logits;
+    for (uint64_t id = 0; id < 300; ++id) {
+      // Coarse steps make ties, and a wide range weights of many magnitudes, zero included.
+      logits.push_back(std::floor(static_cast<float>(UniformDraw(round, id)) * 40) * static_cast<float>(round) / 8);
+    }
+    SamplingParams params;
+    params.top_p = 0.02 + 0.97 * UniformDraw(1000, round);
+    std::vector<size_t> order(logits.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return logits[a] > logits[b]; });
+    double total = 0;
+    for (const float x : logits) total += std::exp(double{x} - double{logits[order[0]]});
+    std::vector<bool> kept(logits.size(), false);
+    double mass = 0;
+    for (size_t rank = 0; mass < params.top_p * total; ++rank) {
+      kept[order[rank]] = true;
+      mass += std::exp(double{logits[order[rank]]} - double{logits[order[0]]});
+    }
+    const std::vector<int> counts = Histogram(params, logits, 3000);
+    for (size_t id = 0; id < logits.size(); ++id) {
+      EXPECT_TRUE(kept[id] || counts[id] == 0) << round << " " << id;
+    }
+    const size_t last = order[static_cast<size_t>(std::count(kept.begin(), kept.end(), true)) - 1];
+    const double expected = 3000 * std::exp(double{logits[last]} - double{logits[order[0]]}) / mass;
+    EXPECT_TRUE(counts[last] > 0 || expected < 12) << round;  // it would be missed less than once in 10^5 times
+  }
 }
 
 TEST(Sampler, TopPCountsWhatTopKLeft) {
