@@ -73,7 +73,7 @@ std::string AcceptedText(const std::vector<Form>& forms) {
 }
 
 std::string_view FoundTypeName(const TensorInfo& info) {
-  return info.type == TensorType::kUnknown ? std::string_view(info.type_name) : TensorTypeName(info.type);
+  return info.type == TensorType::kUnknown ? std::string_view{info.type_name} : TensorTypeName(info.type);
 }
 
 void Point(const ExpectedTensor& expected, const Form& form, const uint8_t* data) {

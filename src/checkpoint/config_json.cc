@@ -14,23 +14,20 @@ constexpr uint64_t kMaxConfigBytes = 16u << 20;  // a release's is 2 kB
 // Layers and draft blocks together; ModelConfig::Validate accepts far less.
 constexpr size_t kMaxRatios = 4096;
 
-// What a JSON value is, for messages: `"4096" (a string)`.
+// What a JSON value is, for messages: `the string "4096"`, `[32,32]`, `an array of 4000`.
 std::string Found(const Json& value) {
+  constexpr size_t kMaxShown = 40;
   switch (value.type()) {
-    case Json::Type::kNull:
-      return "null";
-    case Json::Type::kBool:
-      return value.boolean() ? "true" : "false";
-    case Json::Type::kNumber:
-      return Printable(value.number_text(), 40);
     case Json::Type::kString:
-      return StrCat("the string \"", Printable(value.string(), 40), "\"");
-    case Json::Type::kArray:
-      return StrCat("an array of ", value.items().size());
+      return StrCat("the string \"", Printable(value.string(), kMaxShown), "\"");
     case Json::Type::kObject:
       return "an object";
+    case Json::Type::kArray:
+      if (value.items().size() > kMaxShown) return StrCat("an array of ", value.items().size());
+      return Printable(value.Dump(), kMaxShown);
+    default:
+      return Printable(value.Dump(), kMaxShown);
   }
-  return "";
 }
 
 // Reads keys of one object; the first error sticks and later reads do nothing, so that the mapping below stays a list.
@@ -158,7 +155,7 @@ void ReadRatios(Reader& read, std::vector<int64_t>* ratios) {
 void ReadScoring(Reader& read, ScoringFunction* out) {
   const Json* value = read.Present("scoring_func");
   if (value == nullptr) return;
-  const std::string_view name = value->is_string() ? std::string_view(value->string()) : "";
+  const std::string_view name = value->is_string() ? std::string_view{value->string()} : "";
   if (name == "sqrtsoftplus") {
     *out = ScoringFunction::kSqrtSoftplus;
   } else if (name == "sigmoid") {
@@ -208,8 +205,7 @@ void CheckQuantization(Reader& read) {
   if (const Json* block = quantization.Present("weight_block_size"); block != nullptr) {
     const bool good = block->is_array() && block->items().size() == 2 && block->items()[0].AsInt() == 128 &&
                       block->items()[1].AsInt() == 128;
-    if (!good)
-      quantization.Fail("weight_block_size", block->is_array() ? Json::String(block->Dump()) : *block, "[128, 128]");
+    if (!good) quantization.Fail("weight_block_size", *block, "[128, 128]");
   }
   read.Set(quantization.status());
 }

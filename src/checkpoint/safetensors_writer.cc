@@ -44,6 +44,7 @@ std::string HeaderText(const std::vector<TensorSpec>& tensors,
   };
   if (!metadata.empty()) {
     std::vector<Json::Member> members;
+    members.reserve(metadata.size());
     for (const auto& [name, value] : metadata) members.emplace_back(name, Json::String(value));
     key("__metadata__");
     text += Json::Object(std::move(members)).Dump();

@@ -95,9 +95,9 @@ void ListAttention(const ModelConfig& config, Lister& list, LayerWeights* w) {
 }
 
 void ListMoe(const ModelConfig& config, bool hash, Lister& list, LayerWeights* w) {
-  const int64_t D = config.hidden_size;
-  const int64_t F = config.expert_dim;
-  list.Bf16("ffn.gate.weight", TensorClass::kRouters, config.experts, D, &w->gate);
+  const int64_t width = config.hidden_size;
+  const int64_t inner = config.expert_dim;
+  list.Bf16("ffn.gate.weight", TensorClass::kRouters, config.experts, width, &w->gate);
   if (hash) {
     list.Table("ffn.gate.tid2eid", TensorClass::kRouters, config.vocab_size, config.experts_per_token, &w->tid2eid);
   } else {
@@ -107,13 +107,13 @@ void ListMoe(const ModelConfig& config, bool hash, Lister& list, LayerWeights* w
   for (int64_t expert = 0; expert < config.experts; ++expert) {
     ExpertWeights& e = w->experts[static_cast<size_t>(expert)];
     const std::string name = StrCat("ffn.experts.", expert);
-    list.Routed(name + ".w1", F, D, &e.w1);
-    list.Routed(name + ".w2", D, F, &e.w2);
-    list.Routed(name + ".w3", F, D, &e.w3);
+    list.Routed(name + ".w1", inner, width, &e.w1);
+    list.Routed(name + ".w2", width, inner, &e.w2);
+    list.Routed(name + ".w3", inner, width, &e.w3);
   }
-  list.Fp8("ffn.shared_experts.w1", TensorClass::kSharedExperts, F, D, &w->shared.w1);
-  list.Fp8("ffn.shared_experts.w2", TensorClass::kSharedExperts, D, F, &w->shared.w2);
-  list.Fp8("ffn.shared_experts.w3", TensorClass::kSharedExperts, F, D, &w->shared.w3);
+  list.Fp8("ffn.shared_experts.w1", TensorClass::kSharedExperts, inner, width, &w->shared.w1);
+  list.Fp8("ffn.shared_experts.w2", TensorClass::kSharedExperts, width, inner, &w->shared.w2);
+  list.Fp8("ffn.shared_experts.w3", TensorClass::kSharedExperts, inner, width, &w->shared.w3);
 }
 
 void ListBlock(const ModelConfig& config, int64_t ratio, bool hash, Lister& list, LayerWeights* w) {
@@ -210,13 +210,13 @@ void ListMtpTensors(const ModelConfig& config, int64_t block, MtpWeights* weight
   FATHOM_CHECK(block >= 0 && block < config.mtp_layers);
   out->clear();
   Lister list(StrCat("mtp.", block, "."), out);
-  const int64_t D = config.hidden_size;
+  const int64_t width = config.hidden_size;
   ListBlock(config, config.ratio(config.layers + block), /*hash=*/false, list, &weights->layer);
-  list.Fp8("e_proj", TensorClass::kMtp, D, D, &weights->e_proj);
-  list.Fp8("h_proj", TensorClass::kMtp, D, D, &weights->h_proj);
-  list.Bf16("enorm.weight", TensorClass::kMtp, D, &weights->enorm);
-  list.Bf16("hnorm.weight", TensorClass::kMtp, D, &weights->hnorm);
-  list.Bf16("norm.weight", TensorClass::kMtp, D, &weights->norm);
+  list.Fp8("e_proj", TensorClass::kMtp, width, width, &weights->e_proj);
+  list.Fp8("h_proj", TensorClass::kMtp, width, width, &weights->h_proj);
+  list.Bf16("enorm.weight", TensorClass::kMtp, width, &weights->enorm);
+  list.Bf16("hnorm.weight", TensorClass::kMtp, width, &weights->hnorm);
+  list.Bf16("norm.weight", TensorClass::kMtp, width, &weights->norm);
   list.Mix("hc_head", config, config.streams, 1, &weights->head_mix);
   for (ExpectedTensor& tensor : *out) tensor.tensor_class = TensorClass::kMtp;
 }

@@ -53,6 +53,7 @@ std::vector<Control> PromptControls() {
 // V4's ids 128000 to 129279.
 std::vector<Control> AllControls() {
   std::vector<Control> out;
+  out.reserve(kV4Vocab - kV4FirstControl);
   for (int number = 0; number < 800; ++number) {
     out.push_back({Bars(StrCat("place\u2581holder\u2581no\u2581", number)), true});
   }
@@ -165,6 +166,7 @@ Result<std::string> SyntheticTokenizerJson(int64_t vocab_size) {
   int64_t id = 0;
   for (const Control& control : FirstControls()) added.push_back(AddedTokenJson(id++, control));
   std::vector<Json::Member> vocab;
+  vocab.reserve(static_cast<size_t>(vocab_size));
   for (int byte = 0; byte < 256; ++byte) vocab.emplace_back(AlphabetOf(byte), Json::Int(id++));
   std::vector<std::string> texts;
   std::vector<std::pair<std::string, std::string>> merges;
@@ -177,6 +179,7 @@ Result<std::string> SyntheticTokenizerJson(int64_t vocab_size) {
     added.push_back(AddedTokenJson(first_control + static_cast<int64_t>(at), controls[at]));
   }
   std::vector<Json> merge_list;
+  merge_list.reserve(merges.size());
   for (const auto& [left, right] : merges) merge_list.push_back(Json::String(StrCat(left, " ", right)));
 
   const Json model = Json::Object({{"type", Json::String("BPE")},

@@ -113,7 +113,7 @@ TEST(ConfigJson, AbsurdValuesNameKeyFoundAndAccepted) {
   const BadValue cases[] = {
       {"hidden_size", "\"256\"", "config key hidden_size is the string \"256\"; accepted is a whole number"},
       {"hidden_size", "256.5", "config key hidden_size is 256.5; accepted is a whole number"},
-      {"hidden_size", "[256]", "config key hidden_size is an array of 1; accepted is a whole number"},
+      {"hidden_size", "[256]", "config key hidden_size is [256]; accepted is a whole number"},
       {"hidden_size", "{}", "config key hidden_size is an object; accepted is a whole number"},
       {"hidden_size", "true", "config key hidden_size is true; accepted is a whole number"},
       {"hidden_size", "1e999", "config key hidden_size is 1e999; accepted is a whole number"},
@@ -165,7 +165,7 @@ TEST(ConfigJson, AbsurdValuesNameKeyFoundAndAccepted) {
       {"expert_dtype", "\"int4\"", "config key expert_dtype is the string \"int4\"; accepted is \"fp4\" or \"fp8\""},
       {"quantization_config", "7", "config key quantization_config is 7; accepted is an object"},
       {"quantization_config", "{\"weight_block_size\": [32, 32]}",
-       "config key quantization_config.weight_block_size is the string \"[32,32]\"; accepted is [128, 128]"},
+       "config key quantization_config.weight_block_size is [32,32]; accepted is [128, 128]"},
       {"quantization_config", "{\"quant_method\": \"awq\"}",
        "config key quantization_config.quant_method is the string \"awq\"; accepted is \"fp8\""},
       {"bos_token_id", "-1", "config key bos_token_id is -1; accepted is a token id"},
@@ -183,7 +183,7 @@ TEST(ConfigJson, AbsurdValuesNameKeyFoundAndAccepted) {
 
 TEST(ConfigJson, OtherDocuments) {
   const auto error = [](std::string_view text) { return ParseConfigJson(text, "c.json").status().message(); };
-  EXPECT_EQ(error("[]"), "c.json: is an array of 0; a JSON object is expected");
+  EXPECT_EQ(error("[]"), "c.json: is []; a JSON object is expected");
   EXPECT_EQ(error("{}"),
             "c.json: config keys architectures and model_type are missing; accepted is \"DeepseekV4ForCausalLM\"");
   EXPECT_TRUE(error("not json").starts_with("c.json: JSON is malformed at byte "));
