@@ -302,6 +302,39 @@ Json ShortFloat(float value) {
   return Json::Number(StrFormat("%.9g", static_cast<double>(value)));
 }
 
+const char* ScoringName(ScoringFunction scoring) {
+  switch (scoring) {
+    case ScoringFunction::kSqrtSoftplus:
+      return "sqrtsoftplus";
+    case ScoringFunction::kSigmoid:
+      return "sigmoid";
+    case ScoringFunction::kSoftmax:
+      break;
+  }
+  return "softmax";
+}
+
+Json QuantizationJson() {
+  Json out = Json::Object();
+  out.Set("activation_scheme", Json::String("dynamic"));
+  out.Set("fmt", Json::String("e4m3"));
+  out.Set("quant_method", Json::String("fp8"));
+  out.Set("scale_fmt", Json::String("ue8m0"));
+  out.Set("weight_block_size", Json::Array({Json::Int(128), Json::Int(128)}));
+  return out;
+}
+
+Json RopeScalingJson(const ModelConfig& m) {
+  if (m.yarn_original_context == 0) return {};
+  Json out = Json::Object();
+  out.Set("beta_fast", Number(m.yarn_beta_fast));
+  out.Set("beta_slow", Number(m.yarn_beta_slow));
+  out.Set("factor", Number(m.yarn_factor));
+  out.Set("original_max_position_embeddings", Json::Int(m.yarn_original_context));
+  out.Set("type", Json::String("yarn"));
+  return out;
+}
+
 }  // namespace
 
 Result<CheckpointConfig> ParseConfigJson(std::string_view text, std::string_view source) {
@@ -317,9 +350,6 @@ Result<CheckpointConfig> ReadConfigJson(const std::string& path) {
 
 Json ConfigToJson(const CheckpointConfig& config) {
   const ModelConfig& m = config.model;
-  const auto scoring = m.scoring == ScoringFunction::kSqrtSoftplus ? "sqrtsoftplus"
-                       : m.scoring == ScoringFunction::kSigmoid    ? "sigmoid"
-                                                                   : "softmax";
   Json out = Json::Object();
   out.Set("architectures", Json::Array({Json::String("DeepseekV4ForCausalLM")}));
   out.Set("attention_bias", Json::Bool(false));
@@ -353,27 +383,12 @@ Json ConfigToJson(const CheckpointConfig& config) {
   out.Set("o_lora_rank", Json::Int(m.o_rank));
   out.Set("q_lora_rank", Json::Int(m.q_rank));
   out.Set("qk_rope_head_dim", Json::Int(m.rope_dim));
-  Json quantization = Json::Object();
-  quantization.Set("activation_scheme", Json::String("dynamic"));
-  quantization.Set("fmt", Json::String("e4m3"));
-  quantization.Set("quant_method", Json::String("fp8"));
-  quantization.Set("scale_fmt", Json::String("ue8m0"));
-  quantization.Set("weight_block_size", Json::Array({Json::Int(128), Json::Int(128)}));
-  out.Set("quantization_config", std::move(quantization));
+  out.Set("quantization_config", QuantizationJson());
   out.Set("rms_norm_eps", ShortFloat(m.rms_eps));
-  Json scaling;
-  if (m.yarn_original_context > 0) {
-    scaling = Json::Object();
-    scaling.Set("beta_fast", Number(m.yarn_beta_fast));
-    scaling.Set("beta_slow", Number(m.yarn_beta_slow));
-    scaling.Set("factor", Number(m.yarn_factor));
-    scaling.Set("original_max_position_embeddings", Json::Int(m.yarn_original_context));
-    scaling.Set("type", Json::String("yarn"));
-  }
-  out.Set("rope_scaling", std::move(scaling));
+  out.Set("rope_scaling", RopeScalingJson(m));
   out.Set("rope_theta", Number(m.rope_theta));
   out.Set("routed_scaling_factor", ShortFloat(m.routed_scale));
-  out.Set("scoring_func", Json::String(scoring));
+  out.Set("scoring_func", Json::String(ScoringName(m.scoring)));
   out.Set("sliding_window", Json::Int(m.window));
   out.Set("swiglu_limit", ShortFloat(m.swiglu_limit));
   out.Set("tie_word_embeddings", Json::Bool(false));

@@ -109,6 +109,33 @@ Split SplitSpread(float target, float low) {
 constexpr float kFp8Sigma = 75;
 constexpr float kFp4Sigma = 1.5f;
 
+// Of tensors that are not quantised.
+ValueSource PlainSource(const ExpectedTensor& tensor) {
+  const std::string_view name = tensor.name;
+  ValueSource source;
+  if (tensor.role == TensorRole::kBf16) {
+    source.kind = ValueSource::Kind::kBf16;
+    if (tensor.cols == 0) {  // a norm
+      source.mean = 1;
+      source.spread = 0.2f;
+    } else {
+      source.spread = tensor.tensor_class == TensorClass::kEmbedding ? 1 : WeightSpread(tensor);
+    }
+    return source;
+  }
+  source.kind = ValueSource::Kind::kF32;
+  if (name.ends_with("_fn")) {
+    source.spread = WeightSpread(tensor);
+  } else if (name.ends_with("_scale")) {
+    source.uniform = true;
+    source.mean = 1;
+    source.spread = 0.2f;
+  } else {
+    source.spread = name.ends_with("attn_sink") ? 1.0f : name.ends_with("gate.bias") ? 0.3f : 0.7f;
+  }
+  return source;
+}
+
 }  // namespace
 
 uint64_t MixSeed(uint64_t a, uint64_t b) { return Random::Mix(Random::Mix(a + 0x9E3779B97F4A7C15u) ^ b); }
@@ -149,7 +176,6 @@ const ValueSource::ByteTable* ValueTables::ScaleCodes(int exponent) {
 ValueSource ValueTables::SourceOf(const ExpectedTensor& tensor, const ModelConfig& config, bool fp8_experts,
                                   bool f32_scales) {
   ValueSource source;
-  const std::string_view name = tensor.name;
   ExpectedTensor weight = tensor;  // the matrix that a scale belongs to
   if (tensor.is_scale()) {
     weight.name = tensor.name.substr(0, tensor.name.size() - std::string_view("scale").size()) + "weight";
@@ -182,26 +208,8 @@ ValueSource ValueTables::SourceOf(const ExpectedTensor& tensor, const ModelConfi
       source.per_token = config.experts_per_token;
       return source;
     case TensorRole::kBf16:
-      source.kind = ValueSource::Kind::kBf16;
-      if (tensor.cols == 0) {  // a norm
-        source.mean = 1;
-        source.spread = 0.2f;
-      } else {
-        source.spread = tensor.tensor_class == TensorClass::kEmbedding ? 1 : WeightSpread(tensor);
-      }
-      return source;
     case TensorRole::kF32:
-      source.kind = ValueSource::Kind::kF32;
-      if (name.ends_with("_fn")) {
-        source.spread = WeightSpread(tensor);
-      } else if (name.ends_with("_scale")) {
-        source.uniform = true;
-        source.mean = 1;
-        source.spread = 0.2f;
-      } else {
-        source.spread = name.ends_with("attn_sink") ? 1.0f : name.ends_with("gate.bias") ? 0.3f : 0.7f;
-      }
-      return source;
+      return PlainSource(tensor);
     case TensorRole::kUnused:
       break;
   }
