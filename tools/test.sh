@@ -156,7 +156,7 @@ fuzz_one() {
 
 stage_fuzz() {
   local programs program name pid result=0
-  tests=OFF step fuzz 'fuzz: building' build_variant fuzz all || return
+  tests=OFF step fuzz 'fuzz: building' build_variant fuzz fuzzers || return
   mapfile -t programs < <(cd "$root/fuzz" && ls -- *_fuzz.cc 2>/dev/null | sed 's/\.cc$//')
   local width start=$SECONDS index
   width=$(jobs)

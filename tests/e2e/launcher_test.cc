@@ -173,11 +173,13 @@ TEST_F(Launcher, InstallsMissingPackagesAsRoot) {
   FakeCommand("sudo", "[ \"$1\" = -v ] || exec \"$@\"");
   const RunResult result = Start({}, WithFakeCommands());
   EXPECT_EQ(result.exit_code, 42) << result;
-  EXPECT_NE(result.err.find("fathom: installing ninja-build rapidjson-dev libcli11-dev libedit-dev libxxhash-dev\n"),
+  EXPECT_NE(result.err.find(
+                "fathom: installing ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev libxxhash-dev\n"),
             std::string::npos)
       << result;
   EXPECT_EQ(ReadTestFile(directory_ / "apt-calls"),
-            "install -y --no-install-recommends ninja-build rapidjson-dev libcli11-dev libedit-dev libxxhash-dev\n");
+            "install -y --no-install-recommends ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev "
+            "libxxhash-dev\n");
 }
 
 TEST_F(Launcher, WithoutAdministratorRightsItSaysWhatToInstall) {
@@ -195,7 +197,7 @@ TEST_F(Launcher, WithoutAdministratorRightsItSaysWhatToInstall) {
   EXPECT_NE(result.err.find("sudo may ask for your password"), std::string::npos) << result;
   EXPECT_TRUE(
       result.err.ends_with("Run as root: apt-get install g++ cmake ninja-build rapidjson-dev libcli11-dev "
-                           "libedit-dev libxxhash-dev\n"))
+                           "libedit-dev libssl-dev libxxhash-dev\n"))
       << result;
   EXPECT_FALSE(fs::exists(directory_ / "apt-was-called"));
 }
