@@ -134,7 +134,7 @@ stage_release() {
 stage_asan() {
   step asan-ubsan 'asan: building' build_variant asan-ubsan all || return
   ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
-    run_ctest asan-ubsan
+    run_ctest asan-ubsan -E SameBitsOnEveryInstructionSet  # minutes for the plain loops; KernelTests cover each table
 }
 
 stage_tsan() {

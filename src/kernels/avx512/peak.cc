@@ -32,7 +32,7 @@ int64_t DotInt8(int64_t rounds) {
 #pragma GCC unroll 12
     for (__m512i& sum : sums) sum = _mm512_dpbusd_epi32(sum, a, b);
   }
-  for (const __m512i& sum : sums) int_sink = _mm512_reduce_add_epi32(sum);
+  for (const __m512i& sum : sums) int_sink = _mm_cvtsi128_si32(_mm512_castsi512_si128(sum));
   return rounds * kPeakSteps * kPeakChains * 64 * 2;
 }
 
