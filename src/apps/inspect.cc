@@ -9,6 +9,7 @@
 
 #include "apps/flags.h"
 #include "apps/inspect_report.h"
+#include "apps/model_options.h"
 #include "base/bandwidth.h"
 #include "base/cpu_features.h"
 #include "base/progress.h"
@@ -73,6 +74,11 @@ int Verify(const Checkpoint& checkpoint, const Flags& flags, Json* json) {
 }
 
 int Run(Flags flags) {
+  if (flags.directory.empty()) {
+    Result<DefaultModel> found = FindDefaultModel();
+    if (!found.ok()) return Fail(found.status());
+    flags.directory = found->directory;
+  }
   Result<std::unique_ptr<Checkpoint>> opened = Checkpoint::Open(flags.directory);
   if (!opened.ok()) return Fail(opened.status());
   const Checkpoint& checkpoint = **opened;
@@ -105,7 +111,8 @@ int InspectMain(int argc, char** argv) {
   CLI::App app("Says what a checkpoint is, what a token costs, and whether it fits this machine.", "fathom inspect");
   app.footer(kFooter);
   Flags flags;
-  app.add_option("DIR", flags.directory, "checkpoint directory: config.json and safetensors shards")->required();
+  app.add_option("DIR", flags.directory,
+                 "checkpoint directory: config.json and safetensors shards (default: the model that chat uses)");
   app.add_option("--context", flags.contexts, "also the cache of a context of this many tokens")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24));
   app.add_option("--threads", flags.threads, "threads that read (default: all cores)")->check(CLI::Range(1, 1024));
