@@ -88,7 +88,15 @@ class InspectCommand : public ::testing::Test {
 };
 TemporaryDirectory* InspectCommand::directory_ = nullptr;
 
-TEST_F(InspectCommand, SaysWhatTheIssueAsksFor) {
+TEST_F(InspectCommand, WithoutADirectoryItSpeaksOfTheModelOfChat) {
+  RunOptions options;
+  options.environment = {{"FATHOM_MODEL", Model()}};
+  const RunResult result = RunFathom({"inspect"}, options);
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_NE(result.out.find(Model()), std::string::npos) << result;
+}
+
+TEST_F(InspectCommand, SaysEverythingAboutAModel) {
   const RunResult result = RunFathom({"inspect", Model()});
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_EQ(result.err, "");
