@@ -1,0 +1,63 @@
+// train_config.h - everything that decides a training run, in one JSON file.
+//
+// Object `model` holds the keys of a release's config.json and is copied into the export; the other keys are those of
+// the structs below, under the same names ({"model": {...}, "data": {...}, "schedule": {...}, "optimizer": {...},
+// "loss": {...}}). An unknown key is an error.
+#ifndef FATHOM_TRAIN_TRAIN_CONFIG_H_
+#define FATHOM_TRAIN_TRAIN_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "model/config.h"
+
+namespace fathom {
+
+struct TrainConfig {
+  Json model_json;    // as in the file
+  ModelConfig model;  // read from it
+
+  // data
+  std::string tokenizer;  // path of tokenizer.json, relative to the config file
+  std::string jsonl;      // the user's dialogues; empty: the generated corpus
+  uint64_t seed = 1;
+  int64_t max_sequence_tokens = 8192;  // longer dialogues are left out
+  float prompt_weight = 0.1f;          // loss weight of tokens that the assistant did not write
+
+  // schedule
+  int64_t steps = 1000;
+  int64_t batch_tokens = 16384;  // of a step, at least; a step ends with the dialogue that reaches it
+  int64_t warmup_steps = 50;
+  double decay_share = 0.3;  // the last part of the steps, in which the learning rate falls to `final_rate` of itself
+  double final_rate = 0.05;
+  int64_t quantize_from = 0;       // first step with FP4/FP8 quantisation
+  int64_t checkpoint_every = 200;  // steps
+  int64_t evaluate_every = 200;    // steps; held-out loss
+  int64_t evaluate_tokens = 65536;
+
+  // optimizer
+  double muon_rate = 2e-3;  // learning rates at their height
+  double adam_rate = 2e-3;
+  double muon_momentum = 0.95;
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.95;
+  double weight_decay = 0.1;
+  double clip_norm = 1.0;
+
+  // loss
+  double mtp_weight = 0.3;
+  int64_t mtp_from = 0;          // first step with the MTP block
+  double balance_weight = 1e-4;  // sequence-wise balance loss
+  double bias_rate = 1e-3;       // step of the router's bias
+  double indexer_weight = 1e-2;  // Kullback-Leibler loss of the indexer
+};
+
+// Reads and checks the file; each number has bounds that a run can survive (steps at most 10^9, batch_tokens at most
+// 2^22, ...). Errors name the file, the key, what was found and what is accepted.
+Result<TrainConfig> ReadTrainConfig(const std::string& path);
+
+}  // namespace fathom
+
+#endif  // FATHOM_TRAIN_TRAIN_CONFIG_H_
