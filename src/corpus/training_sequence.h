@@ -10,9 +10,13 @@
 
 #include "base/result.h"
 #include "corpus/corpus.h"
+#include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom {
+
+// The whole dialogue as its prompt format writes it. Errors are RenderChat's.
+Result<RenderedPrompt> RenderDialogue(const Dialogue& dialogue);
 
 struct TrainingSequence {
   std::vector<int32_t> tokens;

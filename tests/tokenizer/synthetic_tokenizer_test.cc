@@ -72,11 +72,5 @@ TEST(SyntheticTokenizer, SizesOutOfRangeAreRefused) {
   EXPECT_EQ(Make(kMaxSyntheticVocab)->vocab_size(), kMaxSyntheticVocab);
 }
 
-TEST(SyntheticTokenizer, ConfigIsThePublishedFile) {
-  const std::string path = StrCat(FATHOM_SHARED_DIR, "/spec/configs/tokenizer_config.json");
-  if (!FileExists(path)) GTEST_SKIP() << path << " is not here";
-  EXPECT_EQ(SyntheticTokenizerConfigJson(), *ReadFile(path, 1 << 20));
-}
-
 }  // namespace
 }  // namespace fathom
