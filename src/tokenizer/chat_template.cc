@@ -233,6 +233,7 @@ class Renderer {
     const ChatMessage& message = *turns_[turn].message;
     const bool task_output = turn > 0 && turns_[turn - 1].task.has_value();
     const bool keeps_reasoning = !drop_thinking_ || static_cast<int64_t>(turn) > last_user_;
+    const size_t begin = out_.bytes();
     if (thinking() && !task_output && keeps_reasoning) {
       Text(message.reasoning_content);
       Markup(kThinkEndText);
@@ -240,6 +241,7 @@ class Renderer {
     Text(message.content);
     FATHOM_RETURN_IF_ERROR(RenderCalls(turns_[turn]));
     if (!message.wo_eos) Markup(kEosText);
+    out_.AddAnswer({begin, out_.bytes(), !thinking() || keeps_reasoning});
     return {};
   }
 
@@ -365,6 +367,7 @@ class Renderer {
 
 void RenderedPrompt::Append(std::string_view text, bool markup) {
   if (text.empty()) return;
+  bytes_ += text.size();
   if (spans_.empty() || spans_.back().markup != markup) {
     spans_.push_back({std::string(text), markup});
   } else {

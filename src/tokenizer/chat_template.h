@@ -9,6 +9,7 @@
 #ifndef FATHOM_TOKENIZER_CHAT_TEMPLATE_H_
 #define FATHOM_TOKENIZER_CHAT_TEMPLATE_H_
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,6 +29,14 @@ struct PromptSpan {
   bool markup = false;  // the template's own text; otherwise it came with the request
 };
 
+// A turn of the assistant: which bytes of the text it wrote, EOS included.
+struct RenderedAnswer {
+  size_t begin = 0;
+  size_t end = 0;
+  // The text before it is the prompt that it answered. In thinking mode that is not so once its reasoning is forgotten.
+  bool as_written = true;
+};
+
 // The prompt in pieces; neighbours differ in `markup` and none is empty.
 class RenderedPrompt {
  public:
@@ -36,11 +45,17 @@ class RenderedPrompt {
   std::string text() const;
   // The spans for Tokenizer::EncodeSpans; valid while this prompt lives.
   std::vector<TextSpan> text_spans() const;
+  // In the order of the text.
+  const std::vector<RenderedAnswer>& answers() const { return answers_; }
+  void AddAnswer(const RenderedAnswer& answer) { answers_.push_back(answer); }
+  size_t bytes() const { return bytes_; }
   // Whether generation continues in an open <think>; what a CompletionStream for the answer must begin with.
   ThinkingMode answer_mode() const;
 
  private:
   std::vector<PromptSpan> spans_;
+  std::vector<RenderedAnswer> answers_;
+  size_t bytes_ = 0;
 };
 
 struct ChatOptions {
