@@ -1,8 +1,9 @@
 // train_config.h - everything that decides a training run, in one JSON file.
 //
-// Object `model` holds the keys of a release's config.json and is copied into the export; the other keys are those of
-// the structs below, under the same names ({"model": {...}, "data": {...}, "schedule": {...}, "optimizer": {...},
-// "loss": {...}}). An unknown key is an error.
+// Object `model` holds the keys of a release's config.json and is copied into the export; the other objects are
+// `data`, `schedule`, `optimizer` and `loss`, whose keys are the members below. `model` and `data.tokenizer` are
+// required, everything else has the value that stands here. An unknown key is an error (inside `model` it is ignored,
+// as in a config.json).
 #ifndef FATHOM_TRAIN_TRAIN_CONFIG_H_
 #define FATHOM_TRAIN_TRAIN_CONFIG_H_
 
@@ -20,8 +21,8 @@ struct TrainConfig {
   ModelConfig model;  // read from it
 
   // data
-  std::string tokenizer;  // path of tokenizer.json, relative to the config file
-  std::string jsonl;      // the user's dialogues; empty: the generated corpus
+  std::string tokenizer;  // path of tokenizer.json; what is relative in the file, to the file's folder, is resolved
+  std::string jsonl;      // path of the user's dialogues, likewise; empty: the generated corpus
   uint64_t seed = 1;
   int64_t max_sequence_tokens = 8192;  // longer dialogues are left out
   float prompt_weight = 0.1f;          // loss weight of tokens that the assistant did not write
@@ -55,7 +56,8 @@ struct TrainConfig {
 };
 
 // Reads and checks the file; each number has bounds that a run can survive (steps at most 10^9, batch_tokens at most
-// 2^22, ...). Errors name the file, the key, what was found and what is accepted.
+// 2^22, ...), and sequences fit the model's context. Errors name the file, the key, what was found and what is
+// accepted. That the files exist and that the vocabulary is the model's is for the caller to see.
 Result<TrainConfig> ReadTrainConfig(const std::string& path);
 
 }  // namespace fathom

@@ -1,0 +1,176 @@
+#include "train/train_config.h"
+
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/file.h"
+#include "base/strings.h"
+#include "checkpoint/config_json.h"
+
+namespace fathom {
+namespace {
+
+constexpr uint64_t kMaxFileBytes = 1 << 20;
+constexpr int64_t kMaxSteps = 1'000'000'000;
+constexpr double kAlmostOne = 0.999999;  // what decays by 1 would never forget
+
+struct WholeNumber {
+  int64_t* out;
+  int64_t low, high;
+};
+struct Real {
+  double* out;
+  double low, high;
+};
+struct Text {
+  std::string* out;
+};
+
+struct Key {
+  std::string_view name;
+  std::variant<WholeNumber, Real, Text> value;
+};
+struct Section {
+  std::string_view name;
+  std::vector<Key> keys;
+};
+
+// Numbers whose members have another type than Key can write to.
+struct Narrow {
+  int64_t seed;
+  double prompt_weight;
+};
+
+std::vector<Section> SectionsOf(TrainConfig* config, Narrow* narrow) {
+  TrainConfig& c = *config;
+  constexpr int64_t kMaxBatch = int64_t{1} << 22;
+  return {
+      {"data",
+       {{"tokenizer", Text{&c.tokenizer}},
+        {"jsonl", Text{&c.jsonl}},
+        {"seed", WholeNumber{&narrow->seed, 0, INT64_MAX}},
+        {"max_sequence_tokens", WholeNumber{&c.max_sequence_tokens, 2, kMaxBatch}},
+        {"prompt_weight", Real{&narrow->prompt_weight, 0, 1}}}},
+      {"schedule",
+       {{"steps", WholeNumber{&c.steps, 1, kMaxSteps}},
+        {"batch_tokens", WholeNumber{&c.batch_tokens, 1, kMaxBatch}},
+        {"warmup_steps", WholeNumber{&c.warmup_steps, 0, kMaxSteps}},
+        {"decay_share", Real{&c.decay_share, 0, 1}},
+        {"final_rate", Real{&c.final_rate, 0, 1}},
+        {"quantize_from", WholeNumber{&c.quantize_from, 0, kMaxSteps}},
+        {"checkpoint_every", WholeNumber{&c.checkpoint_every, 1, kMaxSteps}},
+        {"evaluate_every", WholeNumber{&c.evaluate_every, 1, kMaxSteps}},
+        {"evaluate_tokens", WholeNumber{&c.evaluate_tokens, 1, int64_t{1} << 26}}}},
+      {"optimizer",
+       {{"muon_rate", Real{&c.muon_rate, 0, 1}},
+        {"adam_rate", Real{&c.adam_rate, 0, 1}},
+        {"muon_momentum", Real{&c.muon_momentum, 0, kAlmostOne}},
+        {"adam_beta1", Real{&c.adam_beta1, 0, kAlmostOne}},
+        {"adam_beta2", Real{&c.adam_beta2, 0, kAlmostOne}},
+        {"weight_decay", Real{&c.weight_decay, 0, 10}},
+        {"clip_norm", Real{&c.clip_norm, 1e-6, 1e6}}}},
+      {"loss",
+       {{"mtp_weight", Real{&c.mtp_weight, 0, 10}},
+        {"mtp_from", WholeNumber{&c.mtp_from, 0, kMaxSteps}},
+        {"balance_weight", Real{&c.balance_weight, 0, 10}},
+        {"bias_rate", Real{&c.bias_rate, 0, 1}},
+        {"indexer_weight", Real{&c.indexer_weight, 0, 10}}}},
+  };
+}
+
+Status Refused(std::string_view key, const Json& found, std::string_view accepted) {
+  return InvalidArgument(StrCat(key, " is ", Printable(found.Dump(), 40), "; accepted ", accepted));
+}
+
+Status ReadValue(const std::string& name, const Json& found, const Key& key) {
+  if (const auto* text = std::get_if<Text>(&key.value)) {
+    if (!found.is_string()) return Refused(name, found, "is a string");
+    *text->out = found.string();
+  } else if (const auto* whole = std::get_if<WholeNumber>(&key.value)) {
+    const std::optional<int64_t> number = found.AsInt();
+    if (!number || *number < whole->low || *number > whole->high) {
+      return Refused(name, found, StrCat("are whole numbers from ", whole->low, " to ", whole->high));
+    }
+    *whole->out = *number;
+  } else {
+    const Real& real = std::get<Real>(key.value);
+    const std::optional<double> number = found.AsDouble();
+    if (!number || !(*number >= real.low && *number <= real.high)) {
+      return Refused(name, found, StrFormat("are numbers from %g to %g", real.low, real.high));
+    }
+    *real.out = *number;
+  }
+  return {};
+}
+
+// The one of `items` with this name; otherwise an error with all names that there are.
+template <typename Item>
+Result<const Item*> Named(const std::vector<Item>& items, std::string_view name, const std::string& shown,
+                          std::string accepted) {
+  for (const Item& item : items) {
+    if (item.name == name) return &item;
+    accepted += StrCat(accepted.empty() ? "" : ", ", item.name);
+  }
+  return InvalidArgument(StrCat("there is no key ", Printable(shown), "; accepted are ", accepted));
+}
+
+Status ReadSections(const Json& root, const std::vector<Section>& sections) {
+  for (const auto& [name, value] : root.members()) {
+    if (name == "model") continue;
+    FATHOM_ASSIGN_OR_RETURN(const Section* section, Named(sections, name, name, "model"));
+    if (!value.is_object()) return Refused(name, value, "is an object");
+    for (const auto& [key_name, found] : value.members()) {
+      const std::string full = StrCat(name, ".", key_name);
+      FATHOM_ASSIGN_OR_RETURN(const Key* key, Named(section->keys, key_name, full, ""));
+      FATHOM_RETURN_IF_ERROR(ReadValue(full, found, *key));
+    }
+  }
+  return {};
+}
+
+// What single bounds do not say.
+Status CheckTogether(const TrainConfig& config) {
+  if (config.tokenizer.empty())
+    return InvalidArgument("data.tokenizer is missing; the path of a tokenizer.json is needed");
+  if (config.max_sequence_tokens > config.model.max_context) {
+    return InvalidArgument(StrCat("data.max_sequence_tokens is ", config.max_sequence_tokens,
+                                  "; accepted are at most the ", config.model.max_context,
+                                  " of model.max_position_embeddings"));
+  }
+  return {};
+}
+
+Result<TrainConfig> ParseTrainConfig(std::string_view text) {
+  FATHOM_ASSIGN_OR_RETURN(const Json root, ParseJson(text));
+  if (!root.is_object()) return InvalidArgument("a JSON object is expected");
+  TrainConfig config;
+  Narrow narrow = {static_cast<int64_t>(config.seed), config.prompt_weight};
+  FATHOM_RETURN_IF_ERROR(ReadSections(root, SectionsOf(&config, &narrow)));
+  config.seed = static_cast<uint64_t>(narrow.seed);
+  config.prompt_weight = static_cast<float>(narrow.prompt_weight);
+
+  const Json* model = root.Find("model");
+  if (model == nullptr) return InvalidArgument("model is missing; an object with the keys of a config.json is needed");
+  FATHOM_ASSIGN_OR_RETURN(const CheckpointConfig read, ParseConfigJson(model->Dump(), "model"));
+  config.model_json = *model;
+  config.model = read.model;
+  FATHOM_RETURN_IF_ERROR(CheckTogether(config));
+  return config;
+}
+
+}  // namespace
+
+Result<TrainConfig> ReadTrainConfig(const std::string& path) {
+  FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxFileBytes));
+  Result<TrainConfig> config = ParseTrainConfig(text);
+  if (!config.ok()) return Status(config.status().code(), StrCat(path, ": ", config.status().message()));
+  for (std::string* file : {&config->tokenizer, &config->jsonl}) {
+    if (!file->empty()) *file = std::filesystem::path(path).parent_path() / *file;  // absolute paths stay as they are
+  }
+  return config;
+}
+
+}  // namespace fathom
