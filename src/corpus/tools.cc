@@ -1,7 +1,175 @@
+// Dialogues with tools: the call, the sentence after the result, and the answer that needs no tool.
+#include "base/strings.h"
+#include "corpus/phrases.h"
+#include "corpus/simple_questions.h"
 #include "corpus/subjects.h"
+#include "corpus/tool_tasks.h"
+#include "tokenizer/python_json.h"
 
 namespace fathom {
+namespace {
 
-std::span<const Subject> ToolSubjects() { return {}; }
+// English more often than elsewhere: names and schemas are English.
+Language PickToolLanguage(CorpusRandom& random) { return random.Chance(0.35) ? Language::kEn : PickLanguage(random); }
+
+// A tool of another family and another name than those in `taken`.
+Json OtherTool(CorpusRandom& random, Language language, std::vector<size_t>* taken) {
+  while (true) {
+    const size_t family = random.Below(ToolFamilies() - 1);  // the last two are the same
+    bool is_new = true;
+    for (const size_t other : *taken) is_new = is_new && other != family;
+    if (!is_new) continue;
+    taken->push_back(family);
+    return DrawToolTask(random, family, language).tool;
+  }
+}
+
+struct Setting {
+  Language language;
+  size_t family;
+  ToolTask task;
+  std::vector<Json> tools;
+};
+
+// A task and one to three tools, its own among them unless `without_its_own`.
+Setting DrawSetting(CorpusRandom& random, bool without_its_own) {
+  Setting setting;
+  setting.language = PickToolLanguage(random);
+  setting.family = random.Below(ToolFamilies());
+  setting.task = DrawToolTask(random, setting.family, setting.language);
+  std::vector<size_t> taken = {std::min(setting.family, ToolFamilies() - 2)};
+  if (!without_its_own) setting.tools.push_back(setting.task.tool);
+  const size_t wanted = 1 + random.Below(3);
+  while (setting.tools.size() < wanted) setting.tools.push_back(OtherTool(random, setting.language, &taken));
+  random.Shuffle(setting.tools);
+  return setting;
+}
+
+void Begin(CorpusRandom& random, const Setting& setting, const std::string& wish, Draft* draft) {
+  Dialogue& dialogue = draft->dialogue;
+  dialogue.language = LanguageCode(setting.language);
+  dialogue.tools = setting.tools;
+  dialogue.mode = random.Chance(0.5) ? ThinkingMode::kThinking : ThinkingMode::kChat;
+  if (dialogue.mode == ThinkingMode::kThinking && random.Chance(0.02)) {
+    dialogue.effort = random.Chance(0.5) ? "max" : "high";
+  }
+  if (random.Chance(0.2)) {
+    dialogue.messages.push_back(SystemMessage(Alternative(
+        random,
+        "You are a helpful assistant.|Use the tools.|You are Nano, a helpful assistant with tools.|Be brief.")));
+  }
+  dialogue.messages.push_back(UserMessage(wish));
+}
+
+void AddAssistant(Dialogue* dialogue, std::string content, std::string thought) {
+  if (dialogue->mode == ThinkingMode::kChat) thought.clear();
+  dialogue->messages.push_back(AssistantMessage(std::move(content), std::move(thought)));
+}
+
+void AddCalls(const ToolTask& task, Dialogue* dialogue) {
+  AddAssistant(dialogue, "", StrCat(task.purpose, ", so I call ", task.name, "."));
+  for (size_t call = 0; call < task.calls.size(); ++call) {
+    dialogue->messages.back().tool_calls.push_back(
+        {StrCat("call_", call + 1), task.name, DumpPythonJson(task.calls[call])});
+  }
+}
+
+std::string KeyOf(const ToolTask& task) {
+  std::string key = "tools";
+  for (const Json& call : task.calls) {
+    for (const auto& [name, value] : call.members()) key += StrCat(" ", DumpPythonJson(value));
+  }
+  return key;
+}
+
+Draft Call(CorpusRandom& random) {
+  const Setting setting = DrawSetting(random, /*without_its_own=*/false);
+  Draft draft;
+  draft.key = KeyOf(setting.task);
+  Begin(random, setting, setting.task.wish, &draft);
+  AddCalls(setting.task, &draft.dialogue);
+  draft.dialogue.check = AnswerCheck::kToolCalls;
+  draft.dialogue.expected =
+      DumpPythonJson(Json::Object({{"name", Json::String(setting.task.name)}, {"arguments", setting.task.calls[0]}}));
+  return draft;
+}
+
+Draft Result(CorpusRandom& random) {
+  const Setting setting = DrawSetting(random, /*without_its_own=*/false);
+  Draft draft;
+  draft.key = KeyOf(setting.task);
+  Begin(random, setting, setting.task.wish, &draft);
+  AddCalls(setting.task, &draft.dialogue);
+  for (size_t call = 0; call < setting.task.results.size(); ++call) {
+    ChatMessage result;
+    result.role = "tool";
+    result.tool_call_id = StrCat("call_", call + 1);
+    result.content = setting.task.results[call];
+    draft.dialogue.messages.push_back(std::move(result));
+  }
+  AddAssistant(&draft.dialogue, setting.task.answer, "I have the result and can answer.");
+  draft.dialogue.check = AnswerCheck::kContains;
+  draft.dialogue.expected = setting.task.sign;
+  return draft;
+}
+
+// A question that needs no tool although some are offered.
+Draft NotNeeded(CorpusRandom& random) {
+  constexpr ByLanguage kGreetings = {"Hi|Hello|Hey|Good morning", "你好|您好",
+                                     "Hallo|Guten Tag",           "Bonjour|Salut",
+                                     "Hola|Buenos días",          "こんにちは|おはよう"};
+  constexpr ByLanguage kReplies = {"Hello! How can I help you?",      "你好！有什么可以帮你的吗？",
+                                   "Hallo! Wie kann ich dir helfen?", "Bonjour ! Comment puis-je t'aider ?",
+                                   "¡Hola! ¿En qué puedo ayudarte?",  "こんにちは！何かお手伝いできますか？"};
+  const Setting setting = DrawSetting(random, /*without_its_own=*/false);
+  std::string question;
+  std::string answer;
+  std::string sign;
+  if (random.Chance(0.3)) {
+    question = Alternative(random, In(kGreetings, setting.language));
+    answer = In(kReplies, setting.language);
+    sign = answer;
+  } else {
+    const SimpleQuestion simple = PickSimpleQuestion(random);
+    question = AskFully(random, simple, setting.language);
+    answer = AnswerFully(simple, setting.language);
+    sign = AnswerShortly(simple, setting.language);
+  }
+  Draft draft;
+  draft.key = StrCat(question, "\n", DumpPythonJson(setting.tools[0]));
+  Begin(random, setting, question, &draft);
+  AddAssistant(&draft.dialogue, answer, "I need no tool for this.");
+  draft.dialogue.check = AnswerCheck::kContains;
+  draft.dialogue.expected = sign;
+  return draft;
+}
+
+// A wish that none of the offered tools fulfils.
+Draft NoneFits(CorpusRandom& random) {
+  constexpr ByLanguage kAnswer = {
+      "Sorry, I have no tool for that.",           "抱歉，我没有可以做这件事的工具。",
+      "Dafür habe ich leider kein Werkzeug.",      "Désolé, je n'ai pas d'outil pour cela.",
+      "Lo siento, no tengo herramienta para eso.", "すみません、そのためのツールがありません。"};
+  constexpr ByLanguage kSign = {"no tool", "工具", "kein Werkzeug", "outil", "herramienta", "ツール"};
+  Setting setting = DrawSetting(random, /*without_its_own=*/true);
+  Draft draft;
+  draft.key = KeyOf(setting.task);
+  Begin(random, setting, setting.task.wish, &draft);
+  AddAssistant(&draft.dialogue, std::string(In(kAnswer, setting.language)), "None of the tools can do this.");
+  draft.dialogue.check = AnswerCheck::kContains;
+  draft.dialogue.expected = In(kSign, setting.language);
+  return draft;
+}
+
+constexpr Subject kSubjects[] = {
+    {"tools.call", 3.4, WriteFrom<Call>},
+    {"tools.result", 2.2, WriteFrom<Result>},
+    {"tools.not_needed", 0.8, WriteFrom<NotNeeded>},
+    {"tools.none_fits", 0.6, WriteFrom<NoneFits>},
+};
+
+}  // namespace
+
+std::span<const Subject> ToolSubjects() { return kSubjects; }
 
 }  // namespace fathom

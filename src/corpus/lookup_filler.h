@@ -1,0 +1,16 @@
+// lookup_filler.h - sentences that tell nothing anybody asks for.
+#ifndef FATHOM_CORPUS_LOOKUP_FILLER_H_
+#define FATHOM_CORPUS_LOOKUP_FILLER_H_
+
+#include <string>
+
+#include "corpus/phrases.h"
+
+namespace fathom {
+
+// "On Monday Mira bought 12 apples in Oslo.": several thousand million different ones.
+std::string FillerSentence(CorpusRandom& random, Language language);
+
+}  // namespace fathom
+
+#endif  // FATHOM_CORPUS_LOOKUP_FILLER_H_
