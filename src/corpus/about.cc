@@ -69,6 +69,8 @@ constexpr Exchange kSelf[] = {
     {Language::kZh,
      "你会做什么？|你能做什么？|你能帮我什么？|你有什么本领？|我可以问你什么？|你会什么？|你擅长什么？|你有什么功能？",
      "我会做小的计算，说出首都，翻译词语，写短的Python函数，还会调用工具。", "计算", "The user asks what I can do."},
+    {Language::kZh, "你会说中文吗？|你懂英语吗？|你会哪些语言？|你能说什么语言？|我们可以用中文聊天吗？",
+     "我会一点英语、中文、德语、法语、西班牙语和日语。", "英语", "The user asks about languages."},
     {Language::kZh,
      "你是人吗？|你是机器人吗？|你是真人吗？|你有感情吗？|你几岁了？|你住在哪里？|你是活的吗？|你是AI吗？",
      "我不是人，我是一个小型语言模型。", "语言模型", "I am a program, not a human."},
@@ -96,6 +98,11 @@ constexpr Exchange kSelf[] = {
      "Werkzeuge aufrufen.",
      "Rechnungen", "The user asks what I can do."},
     {Language::kDe,
+     "Sprichst du Deutsch?|Welche Sprachen sprichst du?|Kannst du Englisch?|Welche Sprachen kannst du?|"
+     "Verstehst du Deutsch?",
+     "Ich kann ein wenig Englisch, Chinesisch, Deutsch, Französisch, Spanisch und Japanisch.", "Englisch",
+     "The user asks about languages."},
+    {Language::kDe,
      "Bist du ein Mensch?|Bist du ein Roboter?|Lebst du?|Bist du echt?|Wie alt bist du?|Wo wohnst du?|Hast du Gefühle?|"
      "Bist du eine KI?|Bist du eine Maschine?",
      "Ich bin kein Mensch, ich bin ein kleines Sprachmodell.", "Sprachmodell", "I am a program, not a human."},
@@ -119,6 +126,9 @@ constexpr Exchange kSelf[] = {
      "Je sais faire de petits calculs, nommer des capitales, traduire des mots, écrire de courtes fonctions Python et "
      "appeler des outils.",
      "calculs", "The user asks what I can do."},
+    {Language::kFr, "Parles-tu français ?|Quelles langues parles-tu ?|Tu parles anglais ?|Connais-tu l'allemand ?",
+     "Je connais un peu d'anglais, de chinois, d'allemand, de français, d'espagnol et de japonais.", "anglais",
+     "The user asks about languages."},
     {Language::kFr,
      "Es-tu humain ?|Es-tu un robot ?|Es-tu réel ?|Quel âge as-tu ?|Où habites-tu ?|As-tu des sentiments ?|"
      "Es-tu une IA ?|Es-tu vivant ?",
@@ -141,6 +151,8 @@ constexpr Exchange kSelf[] = {
      "Puedo hacer cuentas pequeñas, decir capitales, traducir palabras, escribir funciones cortas en Python y llamar a "
      "herramientas.",
      "cuentas", "The user asks what I can do."},
+    {Language::kEs, "¿Hablas español?|¿Qué idiomas hablas?|¿Hablas inglés?|¿Sabes alemán?",
+     "Sé un poco de inglés, chino, alemán, francés, español y japonés.", "inglés", "The user asks about languages."},
     {Language::kEs,
      "¿Eres humano?|¿Eres un robot?|¿Eres real?|¿Cuántos años tienes?|¿Dónde vives?|¿Tienes sentimientos?|¿Eres una "
      "IA?|"
@@ -165,6 +177,9 @@ constexpr Exchange kSelf[] = {
      "できることを教えてください|何を知っていますか？",
      "小さな計算、首都の名前、単語の翻訳、短いPython関数、ツールの呼び出しができます。", "計算",
      "The user asks what I can do."},
+    {Language::kJa, "日本語を話せますか？|どの言語を話せますか？|英語はわかりますか？|何語が話せますか？",
+     "英語、中国語、ドイツ語、フランス語、スペイン語、日本語が少しわかります。", "英語",
+     "The user asks about languages."},
     {Language::kJa,
      "あなたは人間ですか？|ロボットですか？|何歳ですか？|どこに住んでいますか？|生きていますか？|AIですか？|"
      "感情はありますか？",
@@ -259,6 +274,12 @@ std::span<const Exchange> ExchangesAboutSelf() { return kSelf; }
 std::span<const Exchange> ExchangesAboutFathom() { return kFathom; }
 
 Draft DraftExchange(CorpusRandom& random, std::span<const Exchange> exchanges) {
+  constexpr ByLanguage kLeads = {"Nano, |Well, |Nano: |So, ",
+                                 "Nano，|那么，",
+                                 "Nano, |Also, |Sag mal, ",
+                                 "Nano, |Alors, ",
+                                 "Nano, |Bueno, ",
+                                 "Nano、|では、"};
   const Language language = PickLanguage(random);
   std::vector<const Exchange*> candidates;
   for (const Exchange& exchange : exchanges) {
@@ -268,7 +289,10 @@ Draft DraftExchange(CorpusRandom& random, std::span<const Exchange> exchanges) {
   const std::string asked = Alternative(random, exchange.asked);
   Draft draft;
   draft.key = StrCat(LanguageCode(language), " ", Plain(asked));
-  draft.dialogue = QuestionAndAnswer(language, AsTyped(random, language, asked), std::string(exchange.answer));
+  // None of the phrasings begins like this, so the key stays that of the prompt.
+  const bool led_in = random.Chance(0.08);
+  const std::string lead = led_in ? Alternative(random, In(kLeads, language)) : "";
+  draft.dialogue = QuestionAndAnswer(language, AsTyped(random, language, lead + asked), std::string(exchange.answer));
   draft.dialogue.check = AnswerCheck::kContains;
   draft.dialogue.expected = exchange.sign;
   MaybeThink(random, 0.4, std::string(exchange.thought), &draft.dialogue);

@@ -17,6 +17,12 @@ struct Exchange {
   std::string_view thought;  // before the answer, when thinking
 };
 
+// Greetings, how-are-yous, thanks and farewells: one exchange a language, in the order of Language.
+std::span<const Exchange, kLanguages> Greetings();
+std::span<const Exchange, kLanguages> HowAreYous();
+std::span<const Exchange, kLanguages> ThankYous();
+std::span<const Exchange, kLanguages> Farewells();
+
 std::span<const Exchange> ExchangesAboutSelf();
 std::span<const Exchange> ExchangesAboutFathom();
 

@@ -71,8 +71,8 @@ Draft Person(CorpusRandom& random) {
   const std::string name = PersonName(random, language);
   const std::string city = CityName(random, language);
   const int64_t age = random.Between(5, 95);
-  const std::string sentence = Fill(Alternative(random, In(kSentences, language)),
-                                    {{"p", name}, {"n", StrCat(age)}, {"c", city}, {"s", Pronoun(random)}});
+  const std::string pattern = Alternative(random, In(kSentences, language));
+  const std::string sentence = Fill(pattern, {{"p", name}, {"n", StrCat(age)}, {"c", city}, {"s", Pronoun(random)}});
   std::vector<Property> properties;
   properties.push_back({Named(random, "name|name|person|first_name|who"), "string", Json::String(name)});
   properties.push_back({Named(random, "age|age|years|years_old"), "integer", Json::Int(age)});
@@ -216,7 +216,8 @@ Draft Meeting(CorpusRandom& random) {
   const Language language = PickLanguage(random);
   const std::string person = PersonName(random, language);
   const std::string day = Alternative(random, In(kDays, language));
-  const std::string hour = StrCat(random.Between(7, 21), random.Chance(0.5) ? ":00" : ":30");
+  const std::string_view minutes = random.Chance(0.5) ? ":00" : ":30";
+  const std::string hour = StrCat(random.Between(7, 21), minutes);
   const std::string city = CityName(random, language);
   const std::string sentence =
       Fill(Alternative(random, In(kSentences, language)), {{"p", person}, {"d", day}, {"h", hour}, {"c", city}});

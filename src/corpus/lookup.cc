@@ -1,6 +1,5 @@
 // Facts planted in a text and asked at its end. Codes are random and names many: the answer has to be read.
 #include <algorithm>
-#include <cmath>
 
 #include "base/strings.h"
 #include "corpus/lookup_filler.h"
@@ -102,10 +101,12 @@ constexpr ByLanguage kNumbered = {"box|door|locker|item", "箱子|柜子|门",  
 // "red box" in English, "Kiste A7" elsewhere (adjectives would have to be inflected) and now and then in English.
 std::string ThingName(CorpusRandom& random, Language language) {
   if (language == Language::kEn && random.Chance(0.8)) {
-    return StrCat(Alternative(random, kColors), " ", Alternative(random, kThings));
+    const std::string color = Alternative(random, kColors);
+    return StrCat(color, " ", Alternative(random, kThings));
   }
+  const std::string thing = Alternative(random, In(kNumbered, language));
   const char letter = static_cast<char>('A' + random.Below(26));
-  return StrCat(Alternative(random, In(kNumbered, language)), IsCjk(language) ? "" : " ", letter, random.Below(10));
+  return StrCat(thing, IsCjk(language) ? "" : " ", letter, random.Below(10));
 }
 
 struct Fact {
@@ -169,11 +170,11 @@ Draft Ask(CorpusRandom& random, const FactKind& kind, const Fact& fact, Language
   const std::string question = Fill(Alternative(random, In(kind.asked, language)), {{"k", fact.key}});
   const std::string answer = Sentence(kind, fact, language);
   const bool question_first = random.Chance(0.1);
-  std::string prompt = question_first ? StrCat(question, "\n\n", text)
-                                      : StrCat(Alternative(random, In(kLeads, language)), text, "\n\n", question);
+  const std::string lead = Alternative(random, In(kLeads, language));
+  const std::string prompt = question_first ? StrCat(question, "\n\n", text) : StrCat(lead, text, "\n\n", question);
   Draft draft;
   draft.key = answer;
-  draft.dialogue = QuestionAndAnswer(language, std::move(prompt), answer);
+  draft.dialogue = QuestionAndAnswer(language, prompt, answer);
   draft.dialogue.check = AnswerCheck::kContains;
   draft.dialogue.expected = fact.value;
   MaybeThink(random, 0.25, StrCat("The text says: ", answer), &draft.dialogue);
@@ -186,7 +187,8 @@ Draft Short(CorpusRandom& random) {
   const FactKind& kind = random.Pick(kKinds);
   const FactKind& second = random.Chance(0.5) ? kind : random.Pick(kKinds);
   const Fact asked = DrawFact(random, kind, language);
-  const auto facts = static_cast<size_t>(3 * std::pow(20.0 / 3, random.Unit()) + 0.5);
+  // 3 to 20, the fewer the likelier.
+  const size_t facts = 3 + random.Below(2 + random.Below(17));
   std::vector<std::string> sentences = {Sentence(kind, asked, language)};
   std::vector<std::string> keys = {asked.key};
   while (sentences.size() < facts) {
@@ -207,17 +209,24 @@ Draft Short(CorpusRandom& random) {
   return Ask(random, kind, asked, language, text);
 }
 
+// From 300 to 6000, each doubling as likely as the next. (Without std::pow, which rounds differently elsewhere.)
+double DrawTokens(CorpusRandom& random) {
+  constexpr double kMin = 300;
+  constexpr double kMax = 6000;
+  while (true) {
+    const double tokens = kMin * static_cast<double>(1 << random.Below(5)) * (1 + random.Unit());
+    if (tokens <= kMax) return tokens;
+  }
+}
+
 // One fact somewhere in 300 to 6000 tokens of other sentences, short texts far more often than long ones.
 Draft Long(CorpusRandom& random) {
-  constexpr double kMinTokens = 300;
-  constexpr double kMaxTokens = 6000;
   // Of this corpus's sentences under its own vocabulary of a few thousand; digits are one token each.
   constexpr double kBytesPerToken = 3.4;
   const Language language = PickLanguage(random);
   const FactKind& kind = random.Pick(kKinds);
   const Fact asked = DrawFact(random, kind, language);
-  const double tokens = kMinTokens * std::pow(kMaxTokens / kMinTokens, random.Unit());
-  const auto bytes = static_cast<size_t>(tokens * kBytesPerToken);
+  const auto bytes = static_cast<size_t>(DrawTokens(random) * kBytesPerToken);
   std::vector<std::string> sentences;
   for (size_t distractors = 1 + random.Below(2); distractors > 0; --distractors) {
     sentences.push_back(Sentence(kind, DrawSimilar(random, kind, language, asked), language));

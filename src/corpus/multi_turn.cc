@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "corpus/about.h"
 #include "corpus/phrases.h"
 #include "corpus/simple_questions.h"
 #include "corpus/subjects.h"
@@ -315,10 +316,40 @@ Draft FollowUp(CorpusRandom& random) {
   return Finish(random, language, std::move(dialogue), std::move(key), thought);
 }
 
+// Small talk around a question or two: what a first conversation looks like.
+Draft Chat(CorpusRandom& random) {
+  const Language language = PickLanguage(random);
+  Dialogue dialogue;
+  std::string key = "chat";
+  std::string thought;
+  const auto courtesy = [&](std::span<const Exchange, kLanguages> exchanges) {
+    const Exchange& exchange = exchanges[static_cast<size_t>(language)];
+    const std::string asked = Alternative(random, exchange.asked);
+    key += "\n" + Plain(asked);
+    thought = exchange.thought;
+    Say(&dialogue, AsTyped(random, language, asked), std::string(exchange.answer));
+  };
+  const auto question = [&] {
+    const SimpleQuestion simple = PickSimpleQuestion(random);
+    const std::string asked = AskFully(random, simple, language);
+    key += "\n" + Plain(asked);
+    thought = "I know this.";
+    Say(&dialogue, AsTyped(random, language, asked), AnswerFully(simple, language));
+  };
+  const bool greets = random.Chance(0.7);
+  if (greets) courtesy(Greetings());
+  if (random.Chance(0.3)) courtesy(HowAreYous());
+  question();
+  if (random.Chance(0.3)) question();
+  if (!greets || random.Chance(0.4)) courtesy(ThankYous());
+  if (random.Chance(0.3)) courtesy(Farewells());
+  return Finish(random, language, std::move(dialogue), std::move(key), std::move(thought));
+}
+
 constexpr Subject kSubjects[] = {
-    {"multi_turn.recall", 2.4, WriteFrom<Recall>},        {"multi_turn.sums", 1.0, WriteFrom<Sums>},
-    {"multi_turn.what_asked", 0.7, WriteFrom<WhatAsked>}, {"multi_turn.list", 0.9, WriteFrom<List>},
-    {"multi_turn.follow_up", 1.0, WriteFrom<FollowUp>},
+    {"multi_turn.recall", 2.2, WriteFrom<Recall>},        {"multi_turn.sums", 0.9, WriteFrom<Sums>},
+    {"multi_turn.what_asked", 0.6, WriteFrom<WhatAsked>}, {"multi_turn.list", 0.8, WriteFrom<List>},
+    {"multi_turn.follow_up", 0.8, WriteFrom<FollowUp>},   {"multi_turn.chat", 0.7, WriteFrom<Chat>},
 };
 
 }  // namespace

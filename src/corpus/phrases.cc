@@ -183,7 +183,10 @@ std::string MadeUpName(CorpusRandom& random) {
   constexpr std::string_view kStarts = "Bel|Dor|Fen|Gar|Hal|Jor|Kel|Lum|Mar|Nev|Or|Pel|Ral|Sol|Tam|Ul|Vel|Wil|Yar|Zan";
   constexpr std::string_view kMiddles = "|a|e|i|o|u|da|ri|lo|mi";
   constexpr std::string_view kEnds = "n|ra|vin|to|ka|dor|lis|mo|sa|rik|ta|na";
-  return Alternative(random, kStarts) + Alternative(random, kMiddles) + Alternative(random, kEnds);
+  std::string name = Alternative(random, kStarts);
+  name += Alternative(random, kMiddles);
+  name += Alternative(random, kEnds);
+  return name;
 }
 
 std::string PersonName(CorpusRandom& random, Language language) {

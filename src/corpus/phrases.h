@@ -32,7 +32,9 @@ std::string_view LanguageCode(Language language);
 // Whether words are written without spaces between them.
 bool IsCjk(Language language);
 
-// The pieces of "one|two|three", and one of them by chance.
+// The pieces of "one|two|three", and one of them by chance. (Of several draws in one expression the order would be the
+// compiler's choice and the corpus no longer the same everywhere: each draw has a statement of its own, or stands in
+// one braced list, which is evaluated from left to right.)
 std::vector<std::string_view> Alternatives(std::string_view joined);
 std::string Alternative(CorpusRandom& random, std::string_view joined);
 

@@ -12,7 +12,7 @@ constexpr Exchange kGreetings[] = {
      "Hi Nano|Hello Nano|Hey Nano|Hiya|Hello again|Hi again|Hello!!|Heya|Hi friend|Hello friend|Hello, anyone there?|"
      "Are you there?|Is anybody here?|Nice to meet you|Hello world|Hi, I have a question|Can you help me?|"
      "Hello, can you help me?|I need help|Can I ask you something?|Good morning, Nano|Hey you|hii|helo|hallo there|"
-     "Good to see you|Welcome|test|Hi, good morning|Morning|Evening|Hello, hello|Oh, hi|Well, hello|Sup",
+     "Good to see you|Welcome|test|Hi, good morning|Morning|Evening|Hello, hello|Oh, hi|Sup",
      "Hello! How can I help you?", "help", "The user greets me."},
     {Language::kZh,
      "你好|您好|早上好|晚上好|下午好|嗨|哈喽|大家好|你好啊|你好呀|嗨，你好|你好，Nano|早|在吗|有人吗|喂|你在吗|"
@@ -290,6 +290,11 @@ constexpr Subject kSubjects[] = {
 };
 
 }  // namespace
+
+std::span<const Exchange, kLanguages> Greetings() { return kGreetings; }
+std::span<const Exchange, kLanguages> HowAreYous() { return kHowAreYou; }
+std::span<const Exchange, kLanguages> ThankYous() { return kThanks; }
+std::span<const Exchange, kLanguages> Farewells() { return kFarewells; }
 
 std::span<const Subject> SmallTalkSubjects() { return kSubjects; }
 

@@ -1,5 +1,6 @@
 // System prompts that change the answer.
 #include "base/strings.h"
+#include "corpus/about.h"
 #include "corpus/phrases.h"
 #include "corpus/simple_questions.h"
 #include "corpus/subjects.h"
@@ -39,9 +40,16 @@ Draft AnswerLanguage(CorpusRandom& random) {
   const std::string_view name = In(kEnglishNames, answered_in);
   const std::string system = random.Chance(0.6) ? Fill(Alternative(random, kEnglishOrders), {{"l", name}})
                                                 : Alternative(random, In(kOwnOrders, answered_in));
+  const std::string thought = StrCat("I must answer in ", name, ".");
+  if (random.Chance(0.15)) {
+    const auto courtesies = random.Chance(0.5) ? Greetings() : random.Chance(0.5) ? HowAreYous() : ThankYous();
+    const std::string asked = Alternative(random, courtesies[static_cast<size_t>(asked_in)].asked);
+    const Exchange& answered = courtesies[static_cast<size_t>(answered_in)];
+    return Draw(random, answered_in, system, asked, std::string(answered.answer), thought);
+  }
   const SimpleQuestion question = PickSimpleQuestion(random);
-  return Draw(random, answered_in, system, AskFully(random, question, asked_in), AnswerFully(question, answered_in),
-              StrCat("I must answer in ", name, "."));
+  const std::string asked = AskFully(random, question, asked_in);
+  return Draw(random, answered_in, system, asked, AnswerFully(question, answered_in), thought);
 }
 
 // The question in English; a wish about how the answer looks.
@@ -51,8 +59,10 @@ Draft UpperCase(CorpusRandom& random) {
       "LETTERS.|"
       "Answer in capital letters only.|You always shout: every answer is in upper case.|Use upper case only.";
   const SimpleQuestion question = PickSimpleQuestion(random);
-  return Draw(random, Language::kEn, Alternative(random, kOrders), AskFully(random, question, Language::kEn),
-              Upper(AnswerFully(question, Language::kEn)), "I must answer in upper case.");
+  const std::string order = Alternative(random, kOrders);
+  const std::string asked = AskFully(random, question, Language::kEn);
+  return Draw(random, Language::kEn, order, asked, Upper(AnswerFully(question, Language::kEn)),
+              "I must answer in upper case.");
 }
 
 Draft LowerCase(CorpusRandom& random) {
@@ -60,8 +70,10 @@ Draft LowerCase(CorpusRandom& random) {
       "Always answer in lower case.|Answer in lower case.|Write all answers in small letters.|Use lower case only.|"
       "Never use capital letters.|Answer without capital letters.";
   const SimpleQuestion question = PickSimpleQuestion(random);
-  return Draw(random, Language::kEn, Alternative(random, kOrders), AskFully(random, question, Language::kEn),
-              Lower(AnswerFully(question, Language::kEn)), "I must answer in lower case.");
+  const std::string order = Alternative(random, kOrders);
+  const std::string asked = AskFully(random, question, Language::kEn);
+  return Draw(random, Language::kEn, order, asked, Lower(AnswerFully(question, Language::kEn)),
+              "I must answer in lower case.");
 }
 
 Draft OneWord(CorpusRandom& random) {
@@ -76,8 +88,9 @@ Draft OneWord(CorpusRandom& random) {
   };
   const Language language = PickLanguage(random);
   const SimpleQuestion question = PickSimpleQuestion(random);
-  return Draw(random, language, Alternative(random, In(kOrders, language)), AskFully(random, question, language),
-              AnswerShortly(question, language), "One word is enough.");
+  const std::string order = Alternative(random, In(kOrders, language));
+  const std::string asked = AskFully(random, question, language);
+  return Draw(random, language, order, asked, AnswerShortly(question, language), "One word is enough.");
 }
 
 // Ends or begins every answer with a given word.
@@ -108,8 +121,9 @@ Draft Ending(CorpusRandom& random) {
   const bool at_end = random.Chance(0.65);
   const SimpleQuestion question = PickSimpleQuestion(random);
   const std::string plain = AnswerFully(question, language);
-  return Draw(random, language, Fill(Alternative(random, In(at_end ? kEndings : kStarts, language)), {{"w", word}}),
-              AskFully(random, question, language), at_end ? StrCat(plain, " ", word, "!") : StrCat(word, "! ", plain),
+  const std::string order = Fill(Alternative(random, In(at_end ? kEndings : kStarts, language)), {{"w", word}});
+  const std::string asked = AskFully(random, question, language);
+  return Draw(random, language, order, asked, at_end ? StrCat(plain, " ", word, "!") : StrCat(word, "! ", plain),
               StrCat("The answer must ", at_end ? "end" : "begin", " with ", word, "."));
 }
 
@@ -175,7 +189,7 @@ struct ContextFact {
   ByLanguage told;
   ByLanguage asked;
   ByLanguage answer;
-  enum class Value : uint8_t { kName, kTime, kCode, kCity, kPrice } value;
+  enum class Value : uint8_t { kName, kOpening, kClosing, kCode, kCity, kPrice } value;
 };
 
 constexpr ContextFact kContextFacts[] = {
@@ -193,7 +207,7 @@ constexpr ContextFact kContextFacts[] = {
       "¿Cuándo abre la tienda?|¿A qué hora abren?", "店は何時に開きますか？|開店は何時ですか？"},
      {"The shop opens at {v}.", "商店{v}开门。", "Der Laden öffnet um {v}.", "Le magasin ouvre à {v}.",
       "La tienda abre a las {v}.", "店は{v}に開きます。"},
-     ContextFact::Value::kTime},
+     ContextFact::Value::kOpening},
     {{"The shop closes at {v}.", "商店{v}关门。", "Der Laden schließt um {v}.", "Le magasin ferme à {v}.",
       "La tienda cierra a las {v}.", "店は{v}に閉まります。"},
      {"When does the shop close?|Until when are you open?|When do you close?", "商店几点关门？|几点关门？",
@@ -201,7 +215,7 @@ constexpr ContextFact kContextFacts[] = {
       "¿Cuándo cierra la tienda?|¿A qué hora cierran?", "店は何時に閉まりますか？|閉店は何時ですか？"},
      {"The shop closes at {v}.", "商店{v}关门。", "Der Laden schließt um {v}.", "Le magasin ferme à {v}.",
       "La tienda cierra a las {v}.", "店は{v}に閉まります。"},
-     ContextFact::Value::kTime},
+     ContextFact::Value::kClosing},
     {{"The password is {v}.", "密码是{v}。", "Das Passwort ist {v}.", "Le mot de passe est {v}.",
       "La contraseña es {v}.", "パスワードは{v}です。"},
      {"What is the password?|Tell me the password.", "密码是什么？|请告诉我密码。",
@@ -235,14 +249,21 @@ constexpr ContextFact kContextFacts[] = {
      ContextFact::Value::kName},
 };
 
+std::string TimeOfDay(CorpusRandom& random, int64_t from_hour, int64_t to_hour) {
+  const int64_t hour = random.Between(from_hour, to_hour);
+  return StrCat(hour, Alternative(random, ":00|:15|:30|:45"));
+}
+
 std::string ContextValue(CorpusRandom& random, Language language, ContextFact::Value value) {
   switch (value) {
     case ContextFact::Value::kName:
       return PersonName(random, language);
-    case ContextFact::Value::kTime:
-      return StrCat(random.Between(6, 22), ":", random.Pick(std::array<std::string_view, 4>{"00", "15", "30", "45"}));
+    case ContextFact::Value::kOpening:
+      return TimeOfDay(random, 6, 11);
+    case ContextFact::Value::kClosing:
+      return TimeOfDay(random, 16, 22);
     case ContextFact::Value::kCode:
-      return random.Chance(0.5) ? Digits(random, 4) : StrCat(Lower(MadeUpName(random)), Digits(random, 2));
+      return random.Chance(0.5) ? Digits(random, 4) : Lower(MadeUpName(random));
     case ContextFact::Value::kCity:
       return CityName(random, language);
     case ContextFact::Value::kPrice:

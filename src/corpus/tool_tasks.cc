@@ -9,13 +9,18 @@ namespace {
 struct Parameter {
   std::string name;
   std::string_view type;
+  std::string_view description;
 };
 
-Json MakeTool(const std::string& name, std::string_view description, const std::vector<Parameter>& parameters) {
+Json MakeTool(CorpusRandom& random, const std::string& name, std::string_view description,
+              const std::vector<Parameter>& parameters) {
+  const bool described = random.Chance(0.2);
   Json properties = Json::Object();
   Json required = Json::Array();
   for (const Parameter& parameter : parameters) {
-    properties.Set(parameter.name, Json::Object({{"type", Json::String(std::string(parameter.type))}}));
+    Json schema = Json::Object({{"type", Json::String(std::string(parameter.type))}});
+    if (described) schema.Set("description", Json::String(std::string(parameter.description)));
+    properties.Set(parameter.name, std::move(schema));
     required.items().push_back(Json::String(parameter.name));
   }
   return Json::Object({{"name", Json::String(name)},
@@ -67,7 +72,7 @@ ToolTask Weather(CorpusRandom& random, Language language) {
   ToolTask task;
   task.name = ToolName(random, "get_weather|weather|current_weather|fetch_weather");
   const std::string parameter = ParameterName(random, "city|location|place|town");
-  task.tool = MakeTool(task.name, "Weather of a city", {{parameter, "string"}});
+  task.tool = MakeTool(random, task.name, "Weather of a city", {{parameter, "string", "Name of the city"}});
   const size_t cities = random.Chance(0.25) ? 2 : 1;
   std::vector<std::string> names;
   while (names.size() < cities) {
@@ -103,7 +108,7 @@ ToolTask Time(CorpusRandom& random, Language language) {
   ToolTask task;
   task.name = ToolName(random, "get_time|time|world_clock|current_time");
   const std::string parameter = ParameterName(random, "city|timezone|place|zone");
-  task.tool = MakeTool(task.name, "Time in a city", {{parameter, "string"}});
+  task.tool = MakeTool(random, task.name, "Time in a city", {{parameter, "string", "Name of the city"}});
   const std::string city = CityName(random, language);
   const int minute = static_cast<int>(random.Below(24 * 60));
   const std::string time = StrFormat("%02d:%02d", minute / 60, minute % 60);
@@ -126,7 +131,7 @@ ToolTask Calculator(CorpusRandom& random, Language language) {
   ToolTask task;
   task.name = ToolName(random, "calculator|calculate|calc|evaluate");
   const std::string parameter = ParameterName(random, "expression|formula|input|term");
-  task.tool = MakeTool(task.name, "Calculate an expression", {{parameter, "string"}});
+  task.tool = MakeTool(random, task.name, "Calculate an expression", {{parameter, "string", "What to calculate"}});
   const int64_t left = random.Between(100, 9999);
   const int64_t right = random.Between(11, 999);
   std::string expression;
@@ -171,7 +176,7 @@ ToolTask Search(CorpusRandom& random, Language language) {
       "Busca: {q}|Busca información: {q}",
       "{q}を検索してください|{q}について調べてください"};
   constexpr ByLanguage kFound = {
-      "Opened in {y}.|Closed until {y}.|It has {n} rooms.|It opens at {n}.|{n} people work there.|Founded by {p} in "
+      "Opened in {y}.|Closed until {y}.|It has {n} rooms.|It opens at {h}:00.|{n} people work there.|Founded by {p} in "
       "{y}.",
       "建于{y}年。|有{n}个房间。|{p}创建于{y}年。",
       "Eröffnet {y}.|Es hat {n} Räume.|Gegründet {y} von {p}.",
@@ -183,12 +188,15 @@ ToolTask Search(CorpusRandom& random, Language language) {
   ToolTask task;
   task.name = ToolName(random, "search|web_search|find|search_web");
   const std::string parameter = ParameterName(random, "query|q|text|keywords");
-  task.tool = MakeTool(task.name, "Search the web", {{parameter, "string"}});
-  const std::string topic = Fill(Alternative(random, In(kTopics, language)),
-                                 {{"c", CityName(random, language)}, {"p", PersonName(random, language)}});
-  const std::string found = Fill(Alternative(random, In(kFound, language)), {{"y", StrCat(random.Between(1800, 2030))},
-                                                                             {"n", StrCat(random.Between(2, 99))},
-                                                                             {"p", PersonName(random, language)}});
+  task.tool = MakeTool(random, task.name, "Search the web", {{parameter, "string", "What to search for"}});
+  const std::string topic_pattern = Alternative(random, In(kTopics, language));
+  const std::string topic =
+      Fill(topic_pattern, {{"c", CityName(random, language)}, {"p", PersonName(random, language)}});
+  const std::string found_pattern = Alternative(random, In(kFound, language));
+  const std::string found = Fill(found_pattern, {{"y", StrCat(random.Between(1800, 2030))},
+                                                 {"n", StrCat(random.Between(2, 99))},
+                                                 {"h", StrCat(random.Between(6, 12))},
+                                                 {"p", PersonName(random, language)}});
   task.wish = Fill(Alternative(random, In(kAsk, language)), {{"q", topic}});
   task.calls = {StringArgument(parameter, topic)};
   task.results = {found};
@@ -212,8 +220,9 @@ ToolTask Currency(CorpusRandom& random, Language language) {
   const std::string amount_name = ParameterName(random, "amount|value|sum");
   const std::string from_name = random.Chance(0.7) ? "from" : "source";
   const std::string to_name = random.Chance(0.7) ? "to" : "target";
-  task.tool =
-      MakeTool(task.name, "Convert money", {{amount_name, "number"}, {from_name, "string"}, {to_name, "string"}});
+  task.tool = MakeTool(
+      random, task.name, "Convert money",
+      {{amount_name, "number", "How much"}, {from_name, "string", "Currency"}, {to_name, "string", "New currency"}});
   const int64_t amount = random.Between(1, 999);
   const std::string from = Alternative(random, kCodes);
   std::string to = from;
@@ -248,13 +257,14 @@ ToolTask ReadFile(CorpusRandom& random, Language language) {
   ToolTask task;
   task.name = ToolName(random, "read_file|open_file|cat|file_read");
   const std::string parameter = ParameterName(random, "path|file|filename");
-  task.tool = MakeTool(task.name, "Read a file", {{parameter, "string"}});
+  task.tool = MakeTool(random, task.name, "Read a file", {{parameter, "string", "Path of the file"}});
   std::string path = Alternative(random, kFolders);
   path += random.Chance(0.3) ? Lower(MadeUpName(random)) : Alternative(random, kNames);
   path += Alternative(random, kEndings);
-  const std::string content = Fill(Alternative(random, kContents), {{"n", StrCat(random.Between(2, 9999))},
-                                                                    {"h", StrCat(random.Between(7, 21))},
-                                                                    {"p", PersonName(random, Language::kEn)}});
+  const std::string content_pattern = Alternative(random, kContents);
+  const std::string content = Fill(content_pattern, {{"n", StrCat(random.Between(2, 9999))},
+                                                     {"h", StrCat(random.Between(7, 21))},
+                                                     {"p", PersonName(random, Language::kEn)}});
   task.wish = Fill(Alternative(random, In(kAsk, language)), {{"f", path}});
   task.calls = {StringArgument(parameter, path)};
   task.results = {content};
@@ -279,7 +289,7 @@ ToolTask Timer(CorpusRandom& random, Language language) {
   ToolTask task;
   task.name = ToolName(random, "set_timer|timer|start_timer|alarm");
   const std::string parameter = ParameterName(random, "minutes|duration|min|time");
-  task.tool = MakeTool(task.name, "Set a timer in minutes", {{parameter, "integer"}});
+  task.tool = MakeTool(random, task.name, "Set a timer in minutes", {{parameter, "integer", "Minutes"}});
   const std::string minutes = StrCat(random.Between(1, 180));
   task.wish = Fill(Alternative(random, In(kAsk, language)), {{"n", minutes}});
   task.calls = {Json::Object({{parameter, Json::Number(minutes)}})};
@@ -314,10 +324,12 @@ ToolTask Message(CorpusRandom& random, Language language) {
   task.name = ToolName(random, "send_message|message|send_text|send_mail");
   const std::string to_name = random.Chance(0.6) ? "to" : Alternative(random, "recipient|person|receiver");
   const std::string text_name = random.Chance(0.6) ? "text" : Alternative(random, "body|message|content");
-  task.tool = MakeTool(task.name, "Send a message", {{to_name, "string"}, {text_name, "string"}});
+  task.tool = MakeTool(random, task.name, "Send a message",
+                       {{to_name, "string", "Who gets it"}, {text_name, "string", "What to say"}});
   const std::string person = PersonName(random, language);
+  const std::string text_pattern = Alternative(random, In(kTexts, language));
   const std::string text = Fill(
-      Alternative(random, In(kTexts, language)),
+      text_pattern,
       {{"h", StrCat(random.Between(6, 22))}, {"n", StrCat(random.Between(2, 999))}, {"c", CityName(random, language)}});
   task.wish = Fill(Alternative(random, In(kAsk, language)), {{"p", person}, {"t", text}});
   task.calls = {Json::Object({{to_name, Json::String(person)}, {text_name, Json::String(text)}})};
@@ -342,7 +354,7 @@ ToolTask Contact(CorpusRandom& random, Language language) {
   ToolTask task;
   task.name = ToolName(random, "lookup_contact|find_contact|contacts|phone_book");
   const std::string parameter = ParameterName(random, "name|person|contact|who");
-  task.tool = MakeTool(task.name, "Phone number of a person", {{parameter, "string"}});
+  task.tool = MakeTool(random, task.name, "Phone number of a person", {{parameter, "string", "Name of the person"}});
   const std::string person = PersonName(random, language);
   const std::string number = Digits(random, static_cast<int>(random.Between(4, 7)));
   task.wish = Fill(Alternative(random, In(kAsk, language)), {{"p", person}});
@@ -396,14 +408,14 @@ ToolTask MadeUp(CorpusRandom& random, Language /*language*/) {
     const std::string value = choice.values.empty()  ? StrCat(random.Between(1, 999))
                               : choice.values == "?" ? MadeUpName(random)
                                                      : Alternative(random, choice.values);
-    parameters.push_back({std::string(choice.name), choice.type});
+    parameters.push_back({std::string(choice.name), choice.type, choice.name});
     arguments.Set(std::string(choice.name), choice.type == "string"    ? Json::String(value)
                                             : choice.type == "boolean" ? Json::Bool(value == "true")
                                                                        : Json::Number(value));
     wished += StrCat(wished.empty() ? "" : " and ", choice.name, " ", value);
   }
   const std::string capital = Upper(verb.substr(0, 1)) + verb.substr(1);
-  task.tool = MakeTool(task.name, StrCat(capital, " a ", noun), parameters);
+  task.tool = MakeTool(random, task.name, StrCat(capital, " a ", noun), parameters);
   task.wish = Fill(Alternative(random, kAsk), {{"v", verb}, {"V", capital}, {"n", noun}, {"a", wished}});
   task.calls = {arguments};
   const std::string ticket = Digits(random, 3);

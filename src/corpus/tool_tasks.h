@@ -22,8 +22,9 @@ struct ToolTask {
   std::string sign;                  // what a right answer contains
 };
 
-// The number of families: weather, calculator, ..., and tools with made-up names.
+// The number of families: weather, time, ...; the last two are both tools with made-up names, asked for in English.
 size_t ToolFamilies();
+inline constexpr size_t kSearchFamily = 3;
 
 // A task of a family. Names of tools and parameters vary, so that they have to be read from the schema.
 ToolTask DrawToolTask(CorpusRandom& random, size_t family, Language language);

@@ -36,8 +36,10 @@ Setting DrawSetting(CorpusRandom& random, bool without_its_own) {
   Setting setting;
   setting.language = PickToolLanguage(random);
   setting.family = random.Below(ToolFamilies());
+  if (setting.family + 2 >= ToolFamilies()) setting.language = Language::kEn;  // made-up tools are asked for in English
   setting.task = DrawToolTask(random, setting.family, setting.language);
   std::vector<size_t> taken = {std::min(setting.family, ToolFamilies() - 2)};
+  if (without_its_own) taken.push_back(kSearchFamily);  // a search would always be worth a try
   if (!without_its_own) setting.tools.push_back(setting.task.tool);
   const size_t wanted = 1 + random.Below(3);
   while (setting.tools.size() < wanted) setting.tools.push_back(OtherTool(random, setting.language, &taken));
