@@ -74,7 +74,7 @@ constexpr Function kFunctions[] = {
      "返回{a}的阶乘|用循环计算{a}的阶乘",
      "die Fakultät von {a} berechnet|die Fakultät von {a} mit einer Schleife berechnet"},
     {"fibonacci|fib|nth_fibonacci", "{a}",
-     "    x, y = 0, 1\n    for i in range({a}):\n        x, y = y, x + y\n    return x",
+     "    old, new = 0, 1\n    for i in range({a}):\n        old, new = new, old + new\n    return old",
      "returns the {a}-th Fibonacci number|computes the Fibonacci number {a}", "返回第{a}个斐波那契数",
      "die {a}-te Fibonacci-Zahl zurückgibt"},
     {"sum_to|sum_up_to|triangle|add_up", "{a}", "    return sum(range(1, {a} + 1))",
