@@ -88,7 +88,8 @@ TEST(LossCurve, EveryPointIsInsideAndFinite) {
   const std::vector<TrainRecord> one = {{.step = 7, .train_loss = 3}};
   const std::vector<TrainRecord> constant = {{.step = 1, .train_loss = 3}, {.step = 2, .train_loss = 3}};
   for (const bool log_scale : {true, false}) {
-    for (const auto& [some, points] : {std::pair(&std::as_const(records), log_scale ? 27u : 28u), {&one, 1u}, {&constant, 2u}}) {
+    for (const auto& [some, points] :
+         {std::pair(&std::as_const(records), log_scale ? 27u : 28u), {&one, 1u}, {&constant, 2u}}) {
       const std::string svg = LossCurveSvg(*some, {.title = "t", .log_scale = log_scale});
       EXPECT_FALSE(Has(svg, "nan") || Has(svg, "inf")) << svg;
       const auto train = PointsOf(svg, "train");
