@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Functions of ./fathom and tools/test.sh, for `source`. Everything said here goes to stderr: stdout belongs to the
-# program. Callers set `root`; build_program also needs `build` and `stamp`.
+# program. Callers set `root`; build_program also needs `preset`, `target`, `build` and `stamp`.
 
 build_packages=(g++ cmake ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev libxxhash-dev)
+train_packages=(libtorch-dev libdnnl-dev)  # the trainer's, beside those
 test_packages=(libgtest-dev libgmock-dev libpcre2-dev libicu-dev clang libclang-rt-14-dev clang-format-14 clang-tidy-14
                g++-aarch64-linux-gnu qemu-user-static)
 
@@ -160,13 +161,13 @@ configure_and_build() {
   started=$(mktemp "$build/fathom.stamp.XXXXXX")  # before the compiler reads anything: later edits are newer
   # An earlier configuration keeps its tests; otherwise they are off, since they need more packages.
   if ! configured_here "$build" || [[ ! -e $build/build.ninja ]]; then
-    configure "$build" release -DFATHOM_TESTS=OFF || return
+    configure "$build" "$preset" -DFATHOM_TESTS=OFF || return
   fi
-  ninja -C "$build" -j "$(jobs)" fathom || return
+  ninja -C "$build" -j "$(jobs)" "$target" || return
   mv -f -- "$started" "$stamp"
 }
 
-# Builds the program into $build. One at a time: whoever comes later waits and finds it built.
+# Builds $target into $build. One at a time: whoever comes later waits and finds it built.
 build_program() {
   local log=$build/fathom.log
   mkdir -p "$build" 2>/dev/null || fail "cannot create $build; FATHOM_BUILD_DIR can name another place to build in."
@@ -177,7 +178,9 @@ build_program() {
   fi
   trap 'clear_live; say "stopped; the next start goes on from here."; exit 130' INT TERM
   if ! up_to_date; then
-    ensure_packages 'building' "${build_packages[@]}"
+    local packages=("${build_packages[@]}")
+    [[ $preset != train ]] || packages+=("${train_packages[@]}")
+    ensure_packages 'building' "${packages[@]}"
     rm -f "$build"/fathom.stamp.*
     say "building into $build"
     local start=$SECONDS

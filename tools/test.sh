@@ -13,6 +13,7 @@ Runs all stages, about a quarter of an hour on two cores:
   format    every file is formatted as .clang-format says
   data      fetches the tokenizer that some tests read
   release   the tests in the optimised build
+  train     the trainer's build and tests, which need libtorch
   asan      the tests with AddressSanitizer and UndefinedBehaviorSanitizer
   tsan      the tests of threads, model and engine with ThreadSanitizer
   fuzz      every fuzzer for a short while, starting from fuzz/corpus/
@@ -31,8 +32,8 @@ EOT
 
 # --- options ---------------------------------------------------------------------------------------------------------
 
-all_stages=(format data release asan tsan fuzz aarch64 tidy)
-stages=(format data release asan tsan fuzz aarch64)
+all_stages=(format data release train asan tsan fuzz aarch64 tidy)
+stages=(format data release train asan tsan fuzz aarch64)
 fuzz_seconds=20
 only=''
 filter=()
@@ -61,6 +62,7 @@ fi
 tsan_folders=(base model engine)
 tsan_tests='ThreadPool|Progress|Log\.|Engine|SameBitsOnOneTwoAndThreeThreads/tinyhash|SameBitsInABatch.*/tinyhash'
 aarch64_folders=(numeric kernels)
+train_folders=(train train_torch)
 logs=$root/build/test-logs
 passed=0 failed=0
 rows=()  # of the closing table
@@ -129,6 +131,11 @@ stage_data() { step data 'data: fetching the tokenizer' "$root/tools/fetch_test_
 stage_release() {
   step release 'release: building' build_variant release all || return
   run_ctest release
+}
+
+stage_train() {
+  step train 'train: building' build_variant train fathom-train "${train_folders[@]/%/_test}" || return
+  run_ctest train -L "$(only_folders "${train_folders[@]}")"
 }
 
 stage_asan() {
@@ -219,6 +226,7 @@ stage_tidy() {
 
 # Node.js often comes from elsewhere than Debian; any will do.
 command -v npm >/dev/null || test_packages+=(nodejs npm)
+[[ " ${stages[*]} " != *" train "* ]] || test_packages+=("${train_packages[@]}")
 ensure_packages 'testing' "${build_packages[@]}" "${test_packages[@]}"
 mkdir -p "$logs"
 

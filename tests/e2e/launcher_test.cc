@@ -23,6 +23,14 @@ int main(int argc, char** argv) {
 }
 )";
 
+constexpr char kTrainer[] = R"(
+#include <cstdio>
+int main(int argc, char** argv) {
+  for (int arg = 1; arg < argc; ++arg) std::printf("trainer [%s]\n", argv[arg]);
+  return 43;
+}
+)";
+
 constexpr char kCmake[] = R"(
 cmake_minimum_required(VERSION 3.25)
 project(launcher_test LANGUAGES CXX)
@@ -30,8 +38,12 @@ option(FATHOM_TESTS "" ON)
 if(FATHOM_TESTS)
   message(FATAL_ERROR "plain use must not configure the tests")
 endif()
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 add_executable(fathom src/main.cc)
-set_target_properties(fathom PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+option(FATHOM_TRAIN "" OFF)
+if(FATHOM_TRAIN)
+  add_executable(fathom-train src/train.cc)
+endif()
 )";
 
 class Launcher : public testing::Test {
@@ -44,6 +56,7 @@ class Launcher : public testing::Test {
     fs::copy(FATHOM_SOURCE_DIR "/CMakePresets.json", root_ + "/CMakePresets.json");
     WriteTestFile(root_ + "/CMakeLists.txt", kCmake);
     WriteTestFile(root_ + "/src/main.cc", kProgram);
+    WriteTestFile(root_ + "/src/train.cc", kTrainer);
   }
 
   RunResult Start(const std::vector<std::string>& arguments, RunOptions options = {}) const {
@@ -118,6 +131,42 @@ TEST_F(Launcher, BuildDirectoryCanBeElsewhere) {
   EXPECT_EQ(Start({}, options).exit_code, 42);
   EXPECT_TRUE(fs::exists(directory_ / "other place/bin/fathom"));
   EXPECT_FALSE(fs::exists(root_ + "/build/release"));
+}
+
+// Whatever is installed here: the test's project needs no libtorch.
+constexpr char kEverythingIsInstalled[] = R"(for package; do echo "$package installed"; done)";
+
+TEST_F(Launcher, TheTrainerIsAProgramOfItsOwn) {
+  FakeCommand("dpkg-query", kEverythingIsInstalled);
+  const RunResult first = Start({"train", "run", "two words"}, WithFakeCommands());
+  EXPECT_EQ(first.exit_code, 43) << first;
+  EXPECT_EQ(first.out, "trainer [run]\ntrainer [two words]\n");
+  EXPECT_TRUE(fs::exists(root_ + "/build/train/bin/fathom-train"));
+  EXPECT_FALSE(fs::exists(root_ + "/build/train/bin/fathom")) << "only what was asked for is built";
+  EXPECT_FALSE(fs::exists(root_ + "/build/release"));
+
+  const RunResult program = Start({"run"});
+  EXPECT_EQ(program.exit_code, 42) << program;
+  FakeCommand("ninja", "exit 1");
+  EXPECT_EQ(Start({"train"}, WithFakeCommands()).exit_code, 43) << "built again";
+
+  RunOptions options;
+  options.environment = {{"FATHOM_BUILD_DIR", directory_ / "other place"}};
+  FakeCommand("ninja", "exec /usr/bin/ninja \"$@\"");
+  options.environment.push_back(WithFakeCommands().environment[0]);
+  EXPECT_EQ(Start({"train"}, options).exit_code, 43);
+  EXPECT_TRUE(fs::exists(directory_ / "other place/train/bin/fathom-train"));
+}
+
+TEST_F(Launcher, TheTrainerNeedsMorePackages) {
+  FakeCommand("dpkg-query", std::string(kEverythingIsInstalled) + " | grep -v -e torch -e dnnl");
+  FakeCommand("apt-get", "echo \"$@\" >>'" + directory_ / "apt-calls" + "'");
+  FakeCommand("sudo", "[ \"$1\" = -v ] || exec \"$@\"");
+  EXPECT_EQ(Start({}, WithFakeCommands()).exit_code, 42);
+  EXPECT_FALSE(fs::exists(directory_ / "apt-calls")) << "the program itself needs nothing of the trainer's";
+  const RunResult result = Start({"train"}, WithFakeCommands());
+  EXPECT_EQ(result.exit_code, 43) << result;
+  EXPECT_EQ(ReadTestFile(directory_ / "apt-calls"), "install -y --no-install-recommends libtorch-dev libdnnl-dev\n");
 }
 
 TEST_F(Launcher, MovedTreeConfiguresAfresh) {
