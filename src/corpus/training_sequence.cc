@@ -26,7 +26,7 @@ class SpanCutter {
     std::vector<TextSpan> out;
     while (at_ < end) {
       const PromptSpan& span = spans_[span_];
-      const std::string_view rest = std::string_view(span.text).substr(at_ - span_begin_, end - at_);
+      const std::string_view rest = std::string_view{span.text}.substr(at_ - span_begin_, end - at_);
       out.push_back({rest, span.markup});
       at_ += rest.size();
       if (at_ == span_begin_ + span.text.size()) {

@@ -29,7 +29,7 @@ bool HasDigit(std::string_view piece) {
 class Merger {
  public:
   // Tokens 0 to 255 are the bytes.
-  explicit Merger(std::vector<std::pair<std::string_view, int64_t>> pieces) : later_(this), heap_(later_) {
+  explicit Merger(const std::vector<std::pair<std::string_view, int64_t>>& pieces) : later_(this), heap_(later_) {
     for (size_t byte = 0; byte < 256; ++byte) {
       texts_.emplace_back(1, static_cast<char>(byte));
     }
@@ -196,7 +196,7 @@ Result<std::string> BpeTrainer::Train(int64_t vocab_size) const {
   // In a fixed order, whatever the hash table's.
   std::vector<std::pair<std::string_view, int64_t>> pieces(pieces_.begin(), pieces_.end());
   std::sort(pieces.begin(), pieces.end());
-  Merger merger(std::move(pieces));
+  Merger merger(pieces);
   const auto wanted = static_cast<size_t>(MergedTokens(vocab_size));
   Progress progress("learning tokens", wanted, Progress::Unit::kTokens);
   while (merger.merges().size() < wanted) {

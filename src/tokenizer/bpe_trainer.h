@@ -40,7 +40,7 @@ class BpeTrainer {
 
  private:
   struct Hash : std::hash<std::string_view> {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the library's name
   };
 
   // Without pieces that cannot be merged: single bytes and those with digits.

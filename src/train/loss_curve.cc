@@ -87,16 +87,21 @@ std::vector<double> LinearTicks(double low, double high, int wanted) {
     if (step < rough) step = factor * power;
   }
   std::vector<double> ticks;
-  for (double number = std::ceil(low / step); number * step <= high; ++number) ticks.push_back(number * step);
+  const auto last = static_cast<int64_t>(std::floor(high / step));
+  for (auto number = static_cast<int64_t>(std::ceil(low / step)); number <= last; ++number) {
+    ticks.push_back(static_cast<double>(number) * step);
+  }
   return ticks;
 }
 
 // 1, 2 and 5 times the powers of ten; in short ranges more.
 std::vector<double> LogTicks(double low, double high) {
   std::vector<double> ticks;
-  for (double power = std::pow(10, std::floor(std::log10(low))); power <= high; power *= 10) {
+  const int last = static_cast<int>(std::floor(std::log10(high)));
+  for (int exponent = static_cast<int>(std::floor(std::log10(low))); exponent <= last; ++exponent) {
     for (const double factor : {1.0, 2.0, 5.0}) {
-      if (factor * power >= low && factor * power <= high) ticks.push_back(factor * power);
+      const double tick = factor * std::pow(10, exponent);
+      if (tick >= low && tick <= high) ticks.push_back(tick);
     }
   }
   return ticks.size() >= 3 ? ticks : LinearTicks(low, high, 6);

@@ -12,7 +12,7 @@
 namespace fathom {
 
 struct LossCurveOptions {
-  std::string title = "";
+  std::string title;
   bool log_scale = true;  // of the losses
 };
 
