@@ -8,7 +8,7 @@
 
 namespace fathom {
 
-// "On Monday Mira bought 12 apples in Oslo.": several thousand million different ones.
+// "On Monday Mira bought 12 apples in Oslo.": so many different ones that a text hardly repeats itself.
 std::string FillerSentence(CorpusRandom& random, Language language);
 
 }  // namespace fathom

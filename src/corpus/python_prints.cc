@@ -190,73 +190,71 @@ std::string ListText(const std::vector<int64_t>& numbers) {
   return StrCat("[", text, "]");
 }
 
+// What is asked of a list; `code` is the printed expression, {x} the list.
+Program OneItem(CorpusRandom& random, const std::vector<int64_t>& numbers) {
+  const size_t place = random.Below(numbers.size());
+  const std::string output = StrCat(numbers[place]);
+  return {StrCat("{x}[", place, "]"), output, StrCat("Counting starts at 0, so number ", place, " is ", output, ".")};
+}
+
+Program LastItem(CorpusRandom& /*random*/, const std::vector<int64_t>& numbers) {
+  const std::string output = StrCat(numbers.back());
+  return {"{x}[-1]", output, StrCat("The last one is ", output, ".")};
+}
+
+Program Length(CorpusRandom& /*random*/, const std::vector<int64_t>& numbers) {
+  const std::string output = StrCat(numbers.size());
+  return {"len({x})", output, StrCat("The list has ", output, " items.")};
+}
+
+Program SumOfAll(CorpusRandom& /*random*/, const std::vector<int64_t>& numbers) {
+  int64_t total = 0;
+  std::string thought;
+  for (const int64_t number : numbers) {
+    total += number;
+    thought += StrCat(thought.empty() ? "" : " + ", number);
+  }
+  return {"sum({x})", StrCat(total), StrCat(thought, " = ", total)};
+}
+
+Program Extreme(CorpusRandom& random, const std::vector<int64_t>& numbers) {
+  const bool is_max = random.Chance(0.5);
+  const std::string output = StrCat(is_max ? *std::max_element(numbers.begin(), numbers.end())
+                                           : *std::min_element(numbers.begin(), numbers.end()));
+  return {is_max ? "max({x})" : "min({x})", output,
+          StrCat("The ", is_max ? "largest" : "smallest", " is ", output, ".")};
+}
+
+Program Sorted(CorpusRandom& /*random*/, const std::vector<int64_t>& numbers) {
+  std::vector<int64_t> sorted = numbers;
+  std::sort(sorted.begin(), sorted.end());
+  return {"sorted({x})", ListText(sorted), "From small to large."};
+}
+
+Program FirstItems(CorpusRandom& random, const std::vector<int64_t>& numbers) {
+  const size_t end = 1 + random.Below(numbers.size() - 1);
+  return {StrCat("{x}[:", end, "]"), ListText({numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(end)}),
+          StrCat("The first ", end, ".")};
+}
+
+using ListWriter = Program (*)(CorpusRandom&, const std::vector<int64_t>&);
+constexpr ListWriter kListWriters[] = {OneItem, OneItem, LastItem, Length, SumOfAll, Extreme, Sorted, FirstItems};
+
 Program List(CorpusRandom& random) {
   std::vector<int64_t> numbers(3 + random.Below(3));
   for (int64_t& number : numbers) number = random.Between(0, 30);
   const std::string variable = ListVariable(random);
-  std::vector<int64_t> sorted = numbers;
-  std::sort(sorted.begin(), sorted.end());
-  int64_t total = 0;
-  for (const int64_t number : numbers) total += number;
-  std::string form;
-  std::string output;
-  std::string before;
-  std::string thought;
-  switch (random.Below(9)) {
-    case 0:
-    case 1: {
-      const size_t place = random.Below(numbers.size());
-      form = StrCat("{x}[", place, "]");
-      output = StrCat(numbers[place]);
-      thought = StrCat("Counting starts at 0, so number ", place, " is ", output, ".");
-      break;
-    }
-    case 2:
-      form = "{x}[-1]";
-      output = StrCat(numbers.back());
-      thought = StrCat("The last one is ", output, ".");
-      break;
-    case 3:
-      form = "len({x})";
-      output = StrCat(numbers.size());
-      thought = StrCat("The list has ", output, " items.");
-      break;
-    case 4:
-      form = "sum({x})";
-      output = StrCat(total);
-      for (const int64_t number : numbers) thought += StrCat(thought.empty() ? "" : " + ", number);
-      thought += StrCat(" = ", total);
-      break;
-    case 5: {
-      const bool is_max = random.Chance(0.5);
-      form = is_max ? "max({x})" : "min({x})";
-      output = StrCat(is_max ? sorted.back() : sorted.front());
-      thought = StrCat("The ", is_max ? "largest" : "smallest", " is ", output, ".");
-      break;
-    }
-    case 6:
-      form = "sorted({x})";
-      output = ListText(sorted);
-      thought = "From small to large.";
-      break;
-    case 7: {
-      const size_t end = 1 + random.Below(numbers.size() - 1);
-      form = StrCat("{x}[:", end, "]");
-      output = ListText({numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(end)});
-      thought = StrCat("The first ", end, ".");
-      break;
-    }
-    default: {
-      const int64_t added = random.Between(0, 30);
-      before = StrCat("\n{x}.append(", added, ")");
-      form = "{x}";
-      output = ListText(numbers);
-      output.insert(output.size() - 1, StrCat(", ", added));
-      thought = StrCat("append puts ", added, " at the end.");
-    }
+  const std::string assignment = StrCat(variable, " = ", ListText(numbers), "\n");
+  const size_t form = random.Below(std::size(kListWriters) + 1);
+  if (form == std::size(kListWriters)) {
+    const int64_t added = random.Between(0, 30);
+    numbers.push_back(added);
+    return {StrCat(assignment, variable, ".append(", added, ")\nprint(", variable, ")"), ListText(numbers),
+            StrCat("append puts ", added, " at the end.")};
   }
-  const std::string code = StrCat("{x} = ", ListText(numbers), before, "\nprint(", form, ")");
-  return {Fill(code, {{"x", variable}}), output, thought};
+  Program program = kListWriters[form](random, numbers);
+  program.code = StrCat(assignment, "print(", Fill(program.code, {{"x", variable}}), ")");
+  return program;
 }
 
 Program Branch(CorpusRandom& random) {
