@@ -149,6 +149,17 @@ TEST(TrainingSequence, APromptNeedsAnAnswer) {
             "the dialogue does not end with the assistant's answer");
 }
 
+TEST(TrainingSequence, EveryDialogueOfTheCorpusIsItsPromptAndTheAnswer) {
+  for (uint64_t index = 0; index < 500; ++index) {
+    const Dialogue dialogue = CorpusDialogue(/*seed=*/5, index);
+    SCOPED_TRACE(StrCat(dialogue.subject, " ", index));
+    const Result<TrainingSequence> made = MakeTrainingSequence(dialogue, TheTokenizer(), kPromptWeight);
+    ASSERT_TRUE(made.ok()) << made.status().message();
+    ASSERT_EQ(made->tokens, TheTokenizer().EncodeSpans(RenderDialogue(dialogue)->text_spans()));
+    ExpectPromptIsPrefix(dialogue);
+  }
+}
+
 class ReadDialoguesTest : public testing::Test {
  protected:
   Result<std::vector<Dialogue>> Read(const std::string& text) {
