@@ -1,0 +1,437 @@
+#include "train/torch/parameters.h"
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <span>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/strings.h"
+#include "checkpoint/safetensors_writer.h"
+#include "checkpoint/tensor_table.h"
+#include "corpus/random.h"
+#include "numeric/formats.h"
+#include "train/torch/vector_ops.h"
+
+namespace fathom {
+namespace {
+
+// Standard normal numbers (Box and Muller).
+class Normal {
+ public:
+  explicit Normal(uint64_t seed) : random_(seed) {}
+  float Next() {
+    const double u = 1.0 - random_.Unit();
+    return static_cast<float>(std::sqrt(-2 * std::log(u)) * std::cos(2 * M_PI * random_.Unit()));
+  }
+
+ private:
+  CorpusRandom random_;
+};
+
+// All tensors a config calls for, with their places in `weights`.
+struct Listing {
+  explicit Listing(const ModelConfig& config, ModelWeights known = {}) : weights(std::move(known)) {
+    weights.layers.resize(static_cast<size_t>(config.layers));
+    weights.mtp.resize(static_cast<size_t>(config.mtp_layers));
+    TensorList part;
+    const auto append = [&] { tensors.insert(tensors.end(), part.begin(), part.end()); };
+    ListGlobalTensors(config, &weights, &part);
+    append();
+    for (int64_t layer = 0; layer < config.layers; ++layer) {
+      ListLayerTensors(config, layer, &weights.layers[static_cast<size_t>(layer)], &part);
+      append();
+    }
+    for (int64_t block = 0; block < config.mtp_layers; ++block) {
+      ListMtpTensors(config, block, &weights.mtp[static_cast<size_t>(block)], &part);
+      append();
+    }
+  }
+
+  ModelWeights weights;
+  TensorList tensors;
+};
+
+// "layers.0.ffn.experts.7.w1.weight" -> "layers.0.ffn.experts.*.w1.weight" and 7; other names as they are, -1.
+std::pair<std::string, int64_t> SplitExpert(const std::string& name) {
+  constexpr std::string_view kExperts = "ffn.experts.";
+  const size_t at = name.find(kExperts);
+  if (at == std::string::npos) return {name, -1};
+  const size_t number = at + kExperts.size();
+  const size_t end = name.find('.', number);
+  return {StrCat(name.substr(0, number), "*", name.substr(end)), std::stoll(name.substr(number, end - number))};
+}
+
+StoredAs StorageOf(TensorRole role) {
+  switch (role) {
+    case TensorRole::kBf16:
+      return StoredAs::kBf16;
+    case TensorRole::kFp8:
+      return StoredAs::kFp8;
+    case TensorRole::kRouted:
+      return StoredAs::kFp4;
+    default:
+      return StoredAs::kF32;
+  }
+}
+
+bool EndsWith(const std::string& name, std::string_view tail) { return name.ends_with(tail); }
+
+// Muon is for matrices that map activations to activations; tables, mixes and vectors are AdamW's (V4 report).
+bool IsMuons(const Parameter& p) {
+  if (p.value.dim() < 2 || p.name == "embed.weight" || p.name == "head.weight") return false;
+  return !EndsWith(p.name, "_fn") && !EndsWith(p.name, ".ape") && !EndsWith(p.name, "weights_proj.weight");
+}
+
+// The layer number in a name; MTP blocks count as layer 0.
+int64_t LayerOf(const std::string& name) {
+  constexpr std::string_view kLayers = "layers.";
+  return name.starts_with(kLayers) ? std::stoll(name.substr(kLayers.size())) : 0;
+}
+
+// Streams start out as one: every sublayer reads mostly one of them, in turn, and writes to all; each stream goes on as
+// it is. (Hyper-connections, Zhu et al. 2024, initialise in this way.)
+void FillMixBase(const Parameter& p, const ModelConfig& config) {
+  const int64_t s = config.streams;
+  float* base = Floats(p.value);
+  const int64_t sublayer = 2 * LayerOf(p.name) + (EndsWith(p.name, "hc_ffn_base") ? 1 : 0);
+  const bool head = EndsWith(p.name, "hc_head_base");
+  for (int64_t i = 0; i < s; ++i) base[i] = head ? -1.0f : i == sublayer % s ? 1.0f : -2.0f;
+  if (head) return;
+  for (int64_t i = 0; i < s; ++i) base[s + i] = 0;
+  for (int64_t i = 0; i < s; ++i) {
+    for (int64_t j = 0; j < s; ++j) base[2 * s + i * s + j] = i == j ? 4.0f : 0.0f;
+  }
+}
+
+void FillRandom(Parameter& p, const ModelConfig& config, Normal& normal) {
+  float* data = Floats(p.value);
+  const int64_t n = p.value.numel();
+  const bool vector = p.value.dim() == 1;
+  if (vector && EndsWith(p.name, "norm.weight")) {
+    std::fill_n(data, n, 1.0f);
+  } else if (vector && EndsWith(p.name, "_base")) {
+    FillMixBase(p, config);
+  } else if (vector && EndsWith(p.name, "_scale")) {
+    std::fill_n(data, n, 0.1f);
+  } else if (vector || EndsWith(p.name, ".ape")) {
+    std::fill_n(data, n, 0.0f);  // sinks, biases, offsets in a block
+  } else {
+    double deviation = 1 / std::sqrt(static_cast<double>(p.value.size(-1)));
+    // What is added to the streams starts small; embeddings are compared with it, so they are not.
+    if (EndsWith(p.name, "wo_b.weight") || EndsWith(p.name, "w2.weight")) deviation *= 0.3;
+    if (p.name == "embed.weight") deviation = 0.5;
+    if (p.name == "head.weight") deviation *= 0.3;
+    for (int64_t i = 0; i < n; ++i) data[i] = static_cast<float>(deviation) * normal.Next();
+  }
+}
+
+float ScaleValue(const Matrix& w, int64_t index) {
+  return w.scale_type == ScaleType::kF32 ? LoadUnaligned<float>(w.scale + 4 * index) : E8m0ToFloat(w.scale[index]);
+}
+
+// All of W [rows, cols] as floats.
+void Decode(const Matrix& w, float* out) {
+  for (int64_t r = 0; r < w.rows; ++r) {
+    const uint8_t* row = w.data + r * w.row_bytes();
+    for (int64_t c = 0; c < w.cols; ++c) {
+      float value = 0;
+      switch (w.type) {
+        case WeightType::kFp4:
+          value = E2m1ToFloat(static_cast<uint8_t>(c % 2 == 0 ? row[c / 2] & 15u : row[c / 2] >> 4)) *
+                  ScaleValue(w, r * (w.cols / 32) + c / 32);
+          break;
+        case WeightType::kFp8:
+          value = E4m3ToFloat(row[c]) * ScaleValue(w, r / 128 * ((w.cols + 127) / 128) + c / 128);
+          break;
+        case WeightType::kBf16:
+          value = Bf16ToFloat(LoadUnaligned<uint16_t>(row + 2 * c));
+          break;
+        case WeightType::kF32:
+          value = LoadUnaligned<float>(row + 4 * c);
+          break;
+      }
+      out[r * w.cols + c] = value;
+    }
+  }
+}
+
+std::span<const uint8_t> Bytes(const std::vector<uint8_t>& data) { return {data.data(), data.size()}; }
+
+std::vector<uint8_t> EncodePlain(const float* x, int64_t n, bool bf16) {
+  std::vector<uint8_t> out(static_cast<size_t>(n * (bf16 ? 2 : 4)));
+  for (int64_t i = 0; i < n; ++i) {
+    if (bf16) {
+      const uint16_t code = FloatToBf16(x[i]);
+      std::memcpy(out.data() + 2 * i, &code, 2);
+    } else {
+      std::memcpy(out.data() + 4 * i, x + i, 4);
+    }
+  }
+  return out;
+}
+
+// Codes and scales of a matrix; the values they stand for are those of StoredValues().
+struct Encoded {
+  std::vector<uint8_t> codes;
+  std::vector<uint8_t> scales;
+};
+
+Encoded EncodeFp8(const float* w, int64_t rows, int64_t cols) {
+  Encoded out;
+  out.codes.resize(static_cast<size_t>(rows * cols));
+  for (int64_t r0 = 0; r0 < rows; r0 += 128) {
+    for (int64_t c0 = 0; c0 < cols; c0 += 128) {
+      const int64_t r1 = std::min(rows, r0 + 128);
+      const int64_t c1 = std::min(cols, c0 + 128);
+      float amax = kFp8AmaxFloor;
+      for (int64_t r = r0; r < r1; ++r) amax = std::max(amax, MaxMagnitude(w + r * cols + c0, c1 - c0));
+      const float scale = Fp8BlockScale(amax);
+      out.scales.push_back(PowerOfTwoToE8m0(scale));
+      for (int64_t r = r0; r < r1; ++r) {
+        for (int64_t c = c0; c < c1; ++c) out.codes[static_cast<size_t>(r * cols + c)] = FloatToE4m3(w[r * cols + c] / scale);
+      }
+    }
+  }
+  return out;
+}
+
+Encoded EncodeFp4(const float* w, int64_t rows, int64_t cols) {
+  Encoded out;
+  out.codes.resize(static_cast<size_t>(rows * cols / 2));
+  for (int64_t at = 0; at < rows * cols; at += 32) {
+    const float scale = Fp4BlockScale(std::max(MaxMagnitude(w + at, 32), kFp4AmaxFloor));
+    out.scales.push_back(PowerOfTwoToE8m0(scale));
+    for (int64_t i = 0; i < 32; i += 2) {
+      const auto low = FloatToE2m1(w[at + i] / scale);
+      const auto high = FloatToE2m1(w[at + i + 1] / scale);
+      out.codes[static_cast<size_t>((at + i) / 2)] = static_cast<uint8_t>(low | (high << 4));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Parameters::Parameters(const ModelConfig& config) {
+  const Listing listing(config);
+  for (const ExpectedTensor& tensor : listing.tensors) {
+    if (tensor.is_scale()) continue;
+    if (tensor.role == TensorRole::kTokenTable) {
+      tables_[tensor.name].resize(static_cast<size_t>(tensor.rows * tensor.cols));
+      continue;
+    }
+    const auto [name, expert] = SplitExpert(tensor.name);
+    if (expert > 0) continue;
+    Parameter p;
+    p.name = name;
+    p.stored = StorageOf(tensor.role);
+    if (expert == 0) {
+      p.value = torch::empty({config.experts, tensor.rows, tensor.cols}, torch::kFloat32);
+    } else if (tensor.cols == 0) {
+      p.value = torch::empty({tensor.rows}, torch::kFloat32);
+    } else {
+      p.value = torch::empty({tensor.rows, tensor.cols}, torch::kFloat32);
+    }
+    p.trained = !EndsWith(name, "gate.bias");
+    p.matrix = IsMuons(p);
+    all_.push_back(std::move(p));
+  }
+}
+
+void Parameters::Index() {
+  by_name_.clear();
+  for (size_t i = 0; i < all_.size(); ++i) {
+    by_name_[all_[i].name] = i;
+    all_[i].value.set_requires_grad(all_[i].trained);
+  }
+}
+
+Parameters Parameters::Random(const ModelConfig& config, uint64_t seed) {
+  Parameters out(config);
+  Normal normal(seed);
+  for (Parameter& p : out.all_) FillRandom(p, config, normal);
+  CorpusRandom random(seed);
+  for (auto& [name, table] : out.tables_) {  // k different experts for each token
+    std::vector<int64_t> experts(static_cast<size_t>(config.experts));
+    for (size_t at = 0; at < table.size(); at += static_cast<size_t>(config.experts_per_token)) {
+      for (size_t e = 0; e < experts.size(); ++e) experts[e] = static_cast<int64_t>(e);
+      random.Shuffle(experts);
+      std::copy_n(experts.begin(), config.experts_per_token, table.begin() + static_cast<int64_t>(at));
+    }
+  }
+  out.Index();
+  return out;
+}
+
+Parameters Parameters::FromCheckpoint(const Checkpoint& checkpoint) {
+  const ModelConfig& config = checkpoint.config();
+  Parameters out(config);
+  out.Index();
+  // The listing names each tensor and points to its place in a copy of the checkpoint's weights, which are views.
+  const Listing listing(config, checkpoint.weights());
+  const torch::NoGradGuard no_grad;
+  for (const ExpectedTensor& tensor : listing.tensors) {
+    if (tensor.is_scale()) continue;
+    if (tensor.table != nullptr) {
+      std::vector<int64_t>& table = out.tables_[tensor.name];
+      std::memcpy(table.data(), *tensor.table, table.size() * sizeof(int64_t));
+      continue;
+    }
+    const auto [name, expert] = SplitExpert(tensor.name);
+    Parameter& p = out.Find(name);
+    float* to = Floats(p.value) + (expert > 0 ? expert * tensor.rows * tensor.cols : 0);
+    if (tensor.matrix != nullptr) {
+      if (expert >= 0 && tensor.matrix->type == WeightType::kFp8) p.stored = StoredAs::kFp8;
+      Decode(*tensor.matrix, to);
+    } else {
+      for (int64_t i = 0; i < tensor.vector->size; ++i) to[i] = (*tensor.vector)[i];
+    }
+  }
+  return out;
+}
+
+Parameter& Parameters::Find(const std::string& name) {
+  const auto at = by_name_.find(name);
+  FATHOM_CHECK(at != by_name_.end());
+  return all_[at->second];
+}
+
+const std::vector<int64_t>* Parameters::TokenTable(const std::string& name) const {
+  const auto at = tables_.find(name);
+  return at == tables_.end() ? nullptr : &at->second;
+}
+
+Tensor Parameters::StoredValue(const std::string& name) {
+  Tensor& value = stored_values_[name];
+  if (!value.defined()) {
+    const Parameter& p = Find(name);
+    value = StoredValues(p.value, p.stored);
+  }
+  return value;
+}
+
+int64_t Parameters::count() const {
+  int64_t count = 0;
+  for (const Parameter& p : all_) count += p.value.numel();
+  return count;
+}
+
+namespace {
+
+// A parameter's tensors in the file, in order: names with their bytes.
+struct StoredTensor {
+  TensorSpec spec;
+  std::vector<uint8_t> data;
+};
+
+void AppendMatrix(const std::string& name, StoredAs stored, const float* w, int64_t rows, int64_t cols,
+                  std::vector<StoredTensor>* out) {
+  const std::string scale_name = StrCat(name.substr(0, name.rfind('.')), ".scale");
+  if (stored == StoredAs::kFp8) {
+    Encoded encoded = EncodeFp8(w, rows, cols);
+    out->push_back({{name, TensorType::kF8E4m3, {rows, cols}}, std::move(encoded.codes)});
+    out->push_back({{scale_name, TensorType::kF8E8m0, {(rows + 127) / 128, (cols + 127) / 128}},
+                    std::move(encoded.scales)});
+  } else if (stored == StoredAs::kFp4) {
+    Encoded encoded = EncodeFp4(w, rows, cols);
+    out->push_back({{name, TensorType::kI8, {rows, cols / 2}}, std::move(encoded.codes)});
+    out->push_back({{scale_name, TensorType::kF8E8m0, {rows, cols / 32}}, std::move(encoded.scales)});
+  } else {
+    const bool bf16 = stored == StoredAs::kBf16;
+    out->push_back({{name, bf16 ? TensorType::kBf16 : TensorType::kF32, {rows, cols}},
+                    EncodePlain(w, rows * cols, bf16)});
+  }
+}
+
+std::vector<StoredTensor> EncodeAll(const std::vector<Parameter>& parameters,
+                                    const std::map<std::string, std::vector<int64_t>>& tables,
+                                    const ModelConfig& config) {
+  std::vector<StoredTensor> out;
+  for (const Parameter& p : parameters) {
+    const float* data = Floats(p.value);
+    if (p.value.dim() == 3) {
+      const int64_t rows = p.value.size(1);
+      const int64_t cols = p.value.size(2);
+      for (int64_t e = 0; e < p.value.size(0); ++e) {
+        std::string name = p.name;
+        name.replace(name.find('*'), 1, std::to_string(e));
+        AppendMatrix(name, p.stored, data + e * rows * cols, rows, cols, &out);
+      }
+    } else if (p.value.dim() == 2) {
+      AppendMatrix(p.name, p.stored, data, p.value.size(0), p.value.size(1), &out);
+    } else {
+      const bool bf16 = p.stored == StoredAs::kBf16;
+      out.push_back({{p.name, bf16 ? TensorType::kBf16 : TensorType::kF32, {p.value.size(0)}},
+                     EncodePlain(data, p.value.numel(), bf16)});
+    }
+  }
+  for (const auto& [name, table] : tables) {
+    std::vector<uint8_t> bytes(table.size() * sizeof(int64_t));
+    std::memcpy(bytes.data(), table.data(), bytes.size());
+    out.push_back({{name, TensorType::kI64, {config.vocab_size, config.experts_per_token}}, std::move(bytes)});
+  }
+  return out;
+}
+
+constexpr const char* kShard = "model-00001-of-00001.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+std::string IndexJson(const std::vector<StoredTensor>& tensors) {
+  uint64_t bytes = 0;
+  for (const StoredTensor& tensor : tensors) bytes += tensor.data.size();
+  std::string out = StrCat("{\n  \"metadata\": {\"total_size\": ", bytes, "},\n  \"weight_map\": {");
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    out += StrCat(i == 0 ? "\n" : ",\n", "    \"", tensors[i].spec.name, "\": \"", kShard, "\"");
+  }
+  return out + "\n  }\n}\n";
+}
+
+Status WriteShard(const std::string& path, const std::vector<StoredTensor>& tensors) {
+  std::vector<TensorSpec> specs;
+  for (const StoredTensor& tensor : tensors) specs.push_back(tensor.spec);
+  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsWriter> writer, SafetensorsWriter::Create(path, specs));
+  for (size_t i = 0; i < tensors.size(); ++i) FATHOM_RETURN_IF_ERROR(writer->Write(i, 0, Bytes(tensors[i].data)));
+  return writer->Finish();
+}
+
+}  // namespace
+
+Status Parameters::Export(const std::string& directory, const ModelConfig& config, const Json& config_json,
+                          const std::vector<std::pair<std::string, std::string>>& extra_files) const {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::exists(directory, error) && !fs::is_empty(directory, error) && !fs::exists(directory + "/" + kIndex, error)) {
+    return InvalidArgument(StrCat(directory, " exists and is no model directory; name another one or remove it"));
+  }
+  const std::string partial = directory + ".partial";
+  fs::remove_all(partial, error);
+  if (!fs::create_directories(partial, error)) {
+    return Status(ErrorCode::kIo, StrCat("cannot create ", partial, ": ", error.message()));
+  }
+  const auto write = [&]() -> Status {
+    const std::vector<StoredTensor> tensors = EncodeAll(all_, tables_, config);
+    FATHOM_RETURN_IF_ERROR(WriteShard(StrCat(partial, "/", kShard), tensors));
+    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(StrCat(partial, "/", kIndex), IndexJson(tensors)));
+    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(partial + "/config.json", config_json.Dump() + "\n"));
+    for (const auto& [name, text] : extra_files) {
+      FATHOM_RETURN_IF_ERROR(WriteFileAtomically(StrCat(partial, "/", name), text));
+    }
+    return {};
+  };
+  const Status status = write();
+  if (!status.ok()) {
+    fs::remove_all(partial, error);
+    return status;
+  }
+  const std::string old = directory + ".old";
+  fs::remove_all(old, error);
+  if (fs::exists(directory, error)) fs::rename(directory, old, error);
+  fs::rename(partial, directory, error);
+  if (error) return Status(ErrorCode::kIo, StrCat("cannot rename ", partial, " to ", directory, ": ", error.message()));
+  fs::remove_all(old, error);
+  return {};
+}
+
+}  // namespace fathom
