@@ -257,8 +257,7 @@ struct GivenGradients : torch::autograd::Function<GivenGradients> {
 }  // namespace
 
 Tensor StoredValues(const Tensor& w, StoredAs format) {
-  const bool rounds = format == StoredAs::kBf16 || Arithmetic().quantize_weights;
-  if (format == StoredAs::kF32 || !rounds) return w;
+  if (format == StoredAs::kF32 || !Arithmetic().quantize_weights) return w;
   return StoredValuesFunction::apply(w, static_cast<int64_t>(format));
 }
 
