@@ -1,0 +1,97 @@
+// fathom-train - the trainer: a program of its own, because it needs libtorch. `./fathom train` builds and runs it.
+#include <malloc.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "base/file.h"
+#include "base/signals.h"
+#include "base/strings.h"
+#include "base/term.h"
+#include "corpus/tokenizer_training.h"
+#include "train/torch/trainer.h"
+#include "train/train_config.h"
+
+namespace fathom {
+namespace {
+
+struct Flags {
+  std::string config;
+  std::string run;
+  std::string from;
+  std::string export_directory;
+  std::string tokenizer_directory;
+  int64_t steps = 0;
+  int64_t vocab = 4096;
+  int64_t dialogues = 60000;
+  uint64_t seed = 1;
+  bool evaluate = false;
+};
+
+// A step's tensors are large and alike: memory that was given back would be fetched from the kernel again, page by
+// page, every time.
+void KeepFreedMemory() {
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+  mallopt(M_TOP_PAD, 256 << 20);
+}
+
+Status TrainTokenizerTo(const Flags& flags) {
+  FATHOM_ASSIGN_OR_RETURN(const TrainedTokenizer tokenizer, TrainTokenizer(flags.seed, flags.dialogues, flags.vocab));
+  FATHOM_RETURN_IF_ERROR(WriteFileAtomically(flags.tokenizer_directory + "/tokenizer.json", tokenizer.tokenizer_json));
+  return WriteFileAtomically(flags.tokenizer_directory + "/tokenizer_config.json", tokenizer.tokenizer_config_json);
+}
+
+Status Train(const Flags& flags) {
+  if (flags.config.empty()) return InvalidArgument("--config names the training configuration; it is missing");
+  if (flags.run.empty()) return InvalidArgument("--run names the directory of checkpoints and logs; it is missing");
+  FATHOM_ASSIGN_OR_RETURN(TrainConfig config, ReadTrainConfig(flags.config));
+  TrainerOptions options;
+  options.run_directory = flags.run;
+  options.from = flags.from;
+  options.stop_after_steps = flags.steps;
+  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer, Trainer::Create(std::move(config), options));
+  if (flags.evaluate) {
+    FATHOM_ASSIGN_OR_RETURN(const StepLoss loss, trainer->Evaluate());
+    std::printf("held out: loss %.6f, accuracy %.4f over %lld tokens\n", loss.answer_loss, loss.answer_accuracy,
+                static_cast<long long>(loss.answer_tokens));
+    return {};
+  }
+  FATHOM_RETURN_IF_ERROR(trainer->Run());
+  if (flags.export_directory.empty()) return {};
+  return trainer->Export(flags.export_directory);
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Trains a DeepSeek-V4 model: from nothing on generated text, or from a model directory on your own");
+  Flags flags;
+  app.add_option("--config", flags.config, "Training configuration (JSON, see docs/formats.md)");
+  app.add_option("--run", flags.run, "Directory of checkpoints and logs; a run that is there goes on");
+  app.add_option("--from", flags.from, "Model directory to start from instead of random numbers");
+  app.add_option("--export", flags.export_directory, "Write the model here at the end, in the release layout");
+  app.add_option("--steps", flags.steps, "Stop after this many steps (0: those of the configuration)");
+  app.add_flag("--evaluate", flags.evaluate, "Only print loss and accuracy over held-out dialogues");
+  app.add_option("--train-tokenizer", flags.tokenizer_directory,
+                 "Only learn a vocabulary from the generated corpus and write tokenizer.json into this directory");
+  app.add_option("--vocab", flags.vocab, "Size of that vocabulary")->capture_default_str();
+  app.add_option("--dialogues", flags.dialogues, "Dialogues to learn it from")->capture_default_str();
+  app.add_option("--seed", flags.seed, "Seed of those dialogues")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  InstallInterruptHandler();
+  KeepFreedMemory();
+  Status status;
+  try {  // libtorch and oneDNN report by exceptions
+    status = flags.tokenizer_directory.empty() ? Train(flags) : TrainTokenizerTo(flags);
+  } catch (const std::exception& error) {
+    status = Status(ErrorCode::kResource, StrCat("libtorch: ", error.what()));
+  }
+  if (!status.ok()) WriteStderr(StrCat("fathom train: ", status.message(), "\n"));
+  return status.exit_code();
+}
+
+}  // namespace
+}  // namespace fathom
+
+int main(int argc, char** argv) { return fathom::Main(argc, argv); }

@@ -1,0 +1,50 @@
+// optimizer.h - Muon for matrices, AdamW for the rest, as in the V4 report.
+#ifndef FATHOM_TRAIN_TORCH_OPTIMIZER_H_
+#define FATHOM_TRAIN_TORCH_OPTIMIZER_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "train/torch/parameters.h"
+#include "train/torch/torch.h"
+#include "train/train_config.h"
+
+namespace fathom {
+
+class Optimizer {
+ public:
+  // Borrows the parameters.
+  Optimizer(const TrainConfig& config, Parameters& parameters);
+
+  // One update from the gradients, which are cleared; `rate` in [0, 1] scales both learning rates. Returns the norm of
+  // all gradients before clipping.
+  double Step(double rate);
+
+  // Moments under "muon/NAME", "adam1/NAME" and "adam2/NAME": what a checkpoint needs besides the parameters.
+  std::vector<std::pair<std::string, Tensor>> State() const;
+  int64_t steps() const { return steps_; }
+  void set_steps(int64_t steps) { steps_ = steps; }
+
+ private:
+  struct Moments {
+    Tensor first;   // Muon's momentum, or Adam's first moment
+    Tensor second;  // Adam only
+  };
+
+  void Muon(Parameter& p, Moments& moments, double rate, float clip) const;
+  void Adam(Parameter& p, Moments& moments, double rate, float clip) const;
+
+  const TrainConfig config_;
+  Parameters& parameters_;
+  std::vector<Moments> moments_;  // of parameters_.all(); empty for those that are not trained
+  int64_t steps_ = 0;
+};
+
+// The nearest (semi-)orthogonal matrix of each of x's matrices [.., rows, cols], by the report's hybrid Newton-Schulz
+// iteration: eight steps that bring singular values near 1 quickly, two that settle them there.
+Tensor Orthogonalized(const Tensor& x);
+
+}  // namespace fathom
+
+#endif  // FATHOM_TRAIN_TORCH_OPTIMIZER_H_

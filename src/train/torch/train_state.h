@@ -1,0 +1,29 @@
+// train_state.h - a run on disk: everything that a killed run needs to go on with the same bits.
+#ifndef FATHOM_TRAIN_TORCH_TRAIN_STATE_H_
+#define FATHOM_TRAIN_TORCH_TRAIN_STATE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "train/torch/optimizer.h"
+#include "train/torch/parameters.h"
+
+namespace fathom {
+
+struct TrainPosition {
+  int64_t step = 0;            // steps done
+  uint64_t next_dialogue = 0;  // of the source
+  double seconds = 0;          // spent training so far
+};
+
+// Writes `path`, a safetensors file that is renamed into place when it is whole.
+Status SaveTrainState(const std::string& path, const TrainPosition& position, const Parameters& parameters,
+                      const Optimizer& optimizer);
+
+// Reads it back into parameters and optimizer of the same config. Errors name the file and the tensor.
+Result<TrainPosition> LoadTrainState(const std::string& path, Parameters& parameters, Optimizer& optimizer);
+
+}  // namespace fathom
+
+#endif  // FATHOM_TRAIN_TORCH_TRAIN_STATE_H_

@@ -1,0 +1,241 @@
+#include "train/torch/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "base/file.h"
+#include "base/progress.h"
+#include "base/signals.h"
+#include "base/strings.h"
+#include "base/term.h"
+#include "checkpoint/checkpoint.h"
+#include "corpus/training_sequence.h"
+#include "train/loss_curve.h"
+#include "train/torch/gemm.h"
+
+namespace fathom {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string StatePath(const TrainerOptions& options) { return options.run_directory + "/state.safetensors"; }
+
+// The generation settings of a release.
+constexpr const char* kGenerationConfig =
+    "{\n  \"bos_token_id\": 0,\n  \"eos_token_id\": 1,\n  \"do_sample\": true,\n  \"temperature\": 1.0,\n"
+    "  \"top_p\": 1.0\n}\n";
+
+}  // namespace
+
+Trainer::Trainer(TrainConfig config, TrainerOptions options)
+    : config_(std::move(config)), options_(std::move(options)) {}
+
+Result<std::unique_ptr<Trainer>> Trainer::Create(TrainConfig config, TrainerOptions options) {
+  std::unique_ptr<Trainer> trainer(new Trainer(std::move(config), std::move(options)));
+  FATHOM_RETURN_IF_ERROR(trainer->ReadInputs());
+  return trainer;
+}
+
+Status Trainer::ReadInputs() {
+  if (config_.model.head_dim % 16 != 0) {
+    return InvalidArgument(StrCat("config key model.head_dim is ", config_.model.head_dim,
+                                  "; the trainer needs a multiple of 16"));
+  }
+  FATHOM_ASSIGN_OR_RETURN(tokenizer_, Tokenizer::Load(config_.tokenizer));
+  if (tokenizer_->vocab_size() > config_.model.vocab_size) {
+    return InvalidArgument(StrCat(config_.tokenizer, " has ", tokenizer_->vocab_size(),
+                                  " tokens; config key model.vocab_size is ", config_.model.vocab_size,
+                                  ", which must not be less"));
+  }
+  const std::filesystem::path folder = std::filesystem::path(config_.tokenizer).parent_path();
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) {
+    const std::string path = std::string_view(name) == "tokenizer.json" ? config_.tokenizer : (folder / name).string();
+    if (!FileExists(path)) continue;
+    constexpr uint64_t kMaxBytes = 64u << 20;
+    FATHOM_ASSIGN_OR_RETURN(std::string text, ReadFile(path, kMaxBytes));
+    tokenizer_files_.emplace_back(name, std::move(text));
+  }
+  tokenizer_files_.emplace_back("generation_config.json", kGenerationConfig);
+  std::vector<Dialogue> own;
+  if (!config_.jsonl.empty()) {
+    FATHOM_ASSIGN_OR_RETURN(own, ReadDialogues(config_.jsonl));
+    if (own.empty()) return InvalidArgument(StrCat(config_.jsonl, " has no dialogues"));
+  }
+  source_ = std::make_unique<DialogueSource>(config_.seed, std::move(own));
+  if (options_.from.empty()) {
+    parameters_ = std::make_unique<Parameters>(Parameters::Random(config_.model, config_.seed));
+  } else {
+    FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(options_.from));
+    if (checkpoint->config().vocab_size != config_.model.vocab_size ||
+        ConfigToJson(checkpoint->checkpoint_config()).Dump() !=
+            ConfigToJson({.model = config_.model, .expert_dtype = checkpoint->checkpoint_config().expert_dtype}).Dump()) {
+      return InvalidArgument(StrCat(options_.from, "/config.json differs from the config's `model`; they must agree"));
+    }
+    parameters_ = std::make_unique<Parameters>(Parameters::FromCheckpoint(*checkpoint));
+  }
+  model_ = std::make_unique<TrainModel>(config_.model, *parameters_);
+  optimizer_ = std::make_unique<Optimizer>(config_, *parameters_);
+  std::error_code error;
+  std::filesystem::create_directories(options_.run_directory, error);
+  if (error) {
+    return Status(ErrorCode::kIo, StrCat("cannot create ", options_.run_directory, ": ", error.message()));
+  }
+  if (FileExists(StatePath(options_))) {
+    FATHOM_ASSIGN_OR_RETURN(position_, LoadTrainState(StatePath(options_), *parameters_, *optimizer_));
+  }
+  FATHOM_ASSIGN_OR_RETURN(LossLog log, LossLog::Open(options_.run_directory + "/log.jsonl", position_.step + 1));
+  log_ = std::make_unique<LossLog>(std::move(log));
+  return {};
+}
+
+double Trainer::RateAt(int64_t step) const {
+  const auto at = static_cast<double>(step);
+  if (step < config_.warmup_steps) return (at + 1) / static_cast<double>(config_.warmup_steps);
+  const double total = static_cast<double>(config_.steps);
+  const double decay_begin = total * (1 - config_.decay_share);
+  if (at < decay_begin) return 1;
+  const double share = (at - decay_begin) / std::max(1.0, total - decay_begin);
+  return 1 - (1 - config_.final_rate) * std::min(1.0, share);
+}
+
+// V3's balancing without a loss: an expert that got more tokens than the mean becomes less likely, and conversely.
+void Trainer::BalanceExperts(const StepLoss& loss) {
+  const torch::NoGradGuard no_grad;
+  for (size_t layer = 0; layer < loss.expert_load.size(); ++layer) {
+    const std::vector<int64_t>& load = loss.expert_load[layer];
+    if (load.empty()) continue;
+    double mean = 0;
+    for (const int64_t tokens : load) mean += static_cast<double>(tokens);
+    mean /= static_cast<double>(load.size());
+    const auto layers = static_cast<size_t>(config_.model.layers);
+    const std::string prefix = layer < layers ? StrCat("layers.", layer) : StrCat("mtp.", layer - layers);
+    float* bias = Floats(parameters_->Find(prefix + ".ffn.gate.bias").value);
+    for (size_t e = 0; e < load.size(); ++e) {
+      const double difference = mean - static_cast<double>(load[e]);
+      bias[e] += static_cast<float>(difference > 0 ? config_.bias_rate : difference < 0 ? -config_.bias_rate : 0);
+    }
+  }
+}
+
+Result<StepLoss> Trainer::TrainStep(FedBatch& fed) {
+  const int64_t step = position_.step;
+  Arithmetic().quantize_weights = step >= config_.quantize_from;
+  Arithmetic().quantize_activations = step >= config_.quantize_from;
+  const LossWeights weights = {.mtp = step >= config_.mtp_from ? config_.mtp_weight : 0,
+                               .balance = config_.balance_weight,
+                               .indexer = config_.indexer_weight};
+  StepLoss loss = model_->Loss(fed.batch, weights);
+  const auto total = loss.total.item<double>();
+  if (!std::isfinite(total)) {
+    return Status(ErrorCode::kDataLoss, StrCat("the loss of step ", step + 1,
+                                               " is not a number; lower optimizer.muon_rate and optimizer.adam_rate"));
+  }
+  loss.total.backward();
+  last_norm_ = optimizer_->Step(RateAt(step));
+  parameters_->StartPass();
+  BalanceExperts(loss);
+  loss.total = Tensor();
+  loss.pass.reset();
+  return loss;
+}
+
+Result<StepLoss> Trainer::Evaluate() {
+  const torch::NoGradGuard no_grad;
+  const bool quantize = Arithmetic().quantize_weights;
+  uint64_t next = 0;
+  StepLoss sum;
+  int64_t tokens = 0;
+  while (tokens < config_.evaluate_tokens) {
+    FATHOM_ASSIGN_OR_RETURN(const TrainBatch batch, FillBatch(config_, *source_, *tokenizer_, true,
+                                                              config_.batch_tokens, &next));
+    tokens += static_cast<int64_t>(batch.tokens.size());
+    const StepLoss loss = model_->Loss(batch, {.mtp = config_.mtp_weight});
+    const auto count = static_cast<double>(loss.answer_tokens);
+    sum.answer_tokens += loss.answer_tokens;
+    sum.answer_loss += loss.answer_loss * count;
+    sum.answer_accuracy += loss.answer_accuracy * count;
+    sum.mtp_accuracy += loss.mtp_accuracy * count;
+  }
+  Arithmetic().quantize_weights = quantize;
+  const double divisor = std::max<double>(1, static_cast<double>(sum.answer_tokens));
+  sum.answer_loss /= divisor;
+  sum.answer_accuracy /= divisor;
+  sum.mtp_accuracy /= divisor;
+  parameters_->StartPass();
+  return sum;
+}
+
+Status Trainer::Save() const {
+  FATHOM_RETURN_IF_ERROR(SaveTrainState(StatePath(options_), position_, *parameters_, *optimizer_));
+  return WriteFileAtomically(options_.run_directory + "/loss.svg", LossCurveSvg(log_->records(), {.title = "Loss"}));
+}
+
+Status Trainer::Report(const StepLoss& loss, double norm, double seconds, const StepLoss* held_out) {
+  TrainRecord record;
+  record.step = position_.step;
+  record.train_loss = loss.answer_loss;
+  record.learning_rate = RateAt(position_.step - 1) * config_.muon_rate;
+  record.tokens_per_second = seconds > 0 ? static_cast<double>(loss.tokens) / seconds : 0;
+  record.more = {{"loss", loss.loss},           {"accuracy", loss.answer_accuracy}, {"mtp_loss", loss.mtp_loss},
+                 {"mtp_accuracy", loss.mtp_accuracy}, {"balance", loss.balance},    {"indexer", loss.indexer},
+                 {"norm", norm},                {"seconds", position_.seconds}};
+  if (held_out != nullptr) {
+    record.held_out_loss = held_out->answer_loss;
+    record.more.emplace_back("held_out_accuracy", held_out->answer_accuracy);
+    record.more.emplace_back("held_out_mtp_accuracy", held_out->mtp_accuracy);
+  }
+  return log_->Append(record);
+}
+
+Status Trainer::Run() {
+  BatchFeed feed(config_, *source_, *tokenizer_, position_.next_dialogue);
+  const int64_t first = position_.step;
+  const int64_t last = options_.stop_after_steps > 0 ? std::min(config_.steps, first + options_.stop_after_steps)
+                                                     : config_.steps;
+  double printed = -1e9;
+  const Clock::time_point begin = Clock::now();
+  constexpr double kPrintSeconds = 15;
+  while (position_.step < last) {
+    FATHOM_ASSIGN_OR_RETURN(FedBatch fed, feed.Next());
+    const auto batch_tokens = static_cast<double>(fed.batch.tokens.size());
+    const Clock::time_point start = Clock::now();
+    FATHOM_ASSIGN_OR_RETURN(const StepLoss loss, TrainStep(fed));
+    const double seconds = SecondsSince(start);
+    ++position_.step;
+    position_.next_dialogue = fed.next_dialogue;
+    position_.seconds += seconds;
+    const bool interrupted = InterruptRequested();
+    const bool ends = position_.step == last || interrupted;
+    StepLoss held_out;
+    const bool evaluates = position_.step % config_.evaluate_every == 0 || position_.step == config_.steps;
+    if (evaluates && !interrupted) {
+      FATHOM_ASSIGN_OR_RETURN(held_out, Evaluate());
+      WriteStderr(StrFormat("step %lld  held out: loss %.4f, accuracy %.4f, draft accuracy %.4f\n",
+                            static_cast<long long>(position_.step), held_out.answer_loss, held_out.answer_accuracy,
+                            held_out.mtp_accuracy));
+    }
+    FATHOM_RETURN_IF_ERROR(Report(loss, last_norm_, seconds, evaluates && !interrupted ? &held_out : nullptr));
+    if (SecondsSince(begin) - printed > kPrintSeconds || ends) {
+      printed = SecondsSince(begin);
+      const double left = printed / static_cast<double>(position_.step - first) * static_cast<double>(last - position_.step);
+      WriteStderr(StrFormat(
+          "step %lld of %lld  loss %.4f (answers %.4f, accuracy %.3f)  draft %.3f  indexer %.3f  balance %.3f  "
+          "norm %.2f  %.0f tokens/s  %.0f s left\n",
+          static_cast<long long>(position_.step), static_cast<long long>(last), loss.loss, loss.answer_loss,
+          loss.answer_accuracy, loss.mtp_accuracy, loss.indexer, loss.balance, last_norm_, batch_tokens / seconds,
+          left));
+    }
+    if (position_.step % config_.checkpoint_every == 0 || ends) FATHOM_RETURN_IF_ERROR(Save());
+    if (interrupted) return Status(ErrorCode::kCancelled, StrCat("stopped after step ", position_.step));
+  }
+  return {};
+}
+
+Status Trainer::Export(const std::string& directory) const {
+  return parameters_->Export(directory, config_.model, config_.model_json, tokenizer_files_);
+}
+
+}  // namespace fathom

@@ -1,0 +1,69 @@
+// trainer.h - a training run: steps, evaluation, checkpoints, export.
+#ifndef FATHOM_TRAIN_TORCH_TRAINER_H_
+#define FATHOM_TRAIN_TORCH_TRAINER_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "tokenizer/tokenizer.h"
+#include "train/loss_log.h"
+#include "train/torch/batch_feed.h"
+#include "train/torch/optimizer.h"
+#include "train/torch/parameters.h"
+#include "train/torch/train_model.h"
+#include "train/torch/train_state.h"
+#include "train/train_config.h"
+
+namespace fathom {
+
+struct TrainerOptions {
+  std::string run_directory;     // state.safetensors, log.jsonl and loss.svg; made if missing
+  std::string from;              // a model directory to start from; empty: random parameters
+  int64_t stop_after_steps = 0;  // of this call; 0: all
+};
+
+class Trainer {
+ public:
+  // Reads the tokenizer and the dialogues, and goes on with the run directory's state if there is one.
+  static Result<std::unique_ptr<Trainer>> Create(TrainConfig config, TrainerOptions options);
+
+  // Trains to the config's last step, writing a checkpoint every so often and at the end. kCancelled after Ctrl-C, with
+  // a checkpoint of the last whole step.
+  Status Run();
+
+  // The release layout, with the tokenizer's files.
+  Status Export(const std::string& directory) const;
+
+  const TrainPosition& position() const { return position_; }
+  // Loss and accuracy over held-out dialogues.
+  Result<StepLoss> Evaluate();
+
+ private:
+  Trainer(TrainConfig config, TrainerOptions options);
+  Status ReadInputs();
+  Status Save() const;
+  Result<StepLoss> TrainStep(FedBatch& fed);
+  void BalanceExperts(const StepLoss& loss);
+  // Share of the full learning rates at a step: warm-up, a plateau, a straight descent.
+  double RateAt(int64_t step) const;
+  Status Report(const StepLoss& loss, double norm, double seconds, const StepLoss* held_out);
+
+  const TrainConfig config_;
+  const TrainerOptions options_;
+  std::vector<std::pair<std::string, std::string>> tokenizer_files_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<DialogueSource> source_;
+  std::unique_ptr<Parameters> parameters_;
+  std::unique_ptr<TrainModel> model_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<LossLog> log_;
+  TrainPosition position_;
+  double last_norm_ = 0;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_TRAIN_TORCH_TRAINER_H_
