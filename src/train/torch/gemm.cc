@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <vector>
 
 #include "base/check.h"
 #include "train/torch/vector_ops.h"
@@ -19,7 +20,7 @@ class MatMulCache {
  public:
   struct Entry {
     dnnl::matmul primitive;
-    dnnl::memory::desc a, b, c;
+    dnnl::memory::desc a, b, c, scratch;
   };
 
   const Entry& Find(Product product, int64_t m, int64_t n, int64_t k, bool half, bool accumulate) {
@@ -46,13 +47,15 @@ class MatMulCache {
     const memory::desc b({k, n}, type, b_transposed ? memory::dims{1, k} : memory::dims{n, 1});
     const memory::desc c({m, n}, memory::data_type::f32, memory::dims{n, 1});
     dnnl::primitive_attr attributes;
+    // The library's own scratch memory belongs to the thread that made the primitive; others run it, too.
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     if (accumulate) {
       dnnl::post_ops sum;
       sum.append_sum(1.0f);
       attributes.set_post_ops(sum);
     }
     const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c), attributes, engine_);
-    return {dnnl::matmul(description), a, b, c};
+    return {dnnl::matmul(description), a, b, c, description.scratchpad_desc()};
   }
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
@@ -65,6 +68,8 @@ MatMulCache& Cache() {
   return cache;
 }
 
+constexpr size_t kAlignment = 128;
+
 void Run(Product product, int64_t m, int64_t n, int64_t k, bool half, const void* a, const void* b, float* c,
          bool accumulate) {
   if (m == 0 || n == 0) return;
@@ -74,8 +79,15 @@ void Run(Product product, int64_t m, int64_t n, int64_t k, bool half, const void
   const dnnl::memory a_memory(entry.a, cache.engine(), const_cast<void*>(a));
   const dnnl::memory b_memory(entry.b, cache.engine(), const_cast<void*>(b));
   const dnnl::memory c_memory(entry.c, cache.engine(), c);
-  entry.primitive.execute(stream,
-                          {{DNNL_ARG_SRC, a_memory}, {DNNL_ARG_WEIGHTS, b_memory}, {DNNL_ARG_DST, c_memory}});
+  thread_local std::vector<char> scratch;
+  if (scratch.size() < entry.scratch.get_size() + kAlignment) scratch.resize(entry.scratch.get_size() + kAlignment);
+  const auto address = reinterpret_cast<uintptr_t>(scratch.data());
+  const dnnl::memory scratch_memory(entry.scratch, cache.engine(),
+                                    reinterpret_cast<void*>((address + kAlignment - 1) / kAlignment * kAlignment));
+  entry.primitive.execute(stream, {{DNNL_ARG_SRC, a_memory},
+                                   {DNNL_ARG_WEIGHTS, b_memory},
+                                   {DNNL_ARG_DST, c_memory},
+                                   {DNNL_ARG_SCRATCHPAD, scratch_memory}});
   stream.wait();
 }
 
@@ -155,7 +167,7 @@ Tensor ToHalf(const Tensor& x) {
   const float* from = Floats(x);
   auto* to = static_cast<uint16_t*>(out.data_ptr());
   ParallelRanges(x.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) to[i] = FloatToBf16(from[i]);
+    for (int64_t i = begin; i < end; ++i) StoreHalf(to, i, from[i]);
   });
   return out;
 }

@@ -132,17 +132,6 @@ Shape ShapeOf(const AutogradContext& context, const Tensor& streams) {
           get("head").toBool()};
 }
 
-// Adds sum over part of x and returns it, in 16 lanes.
-float Dot(const float* a, const float* b, int64_t n) {
-  float sum[kLanes] = {};
-  for (int64_t i = 0; i < n; i += kLanes) {
-    for (int64_t l = 0; l < kLanes; ++l) sum[l] += a[i + l] * b[i + l];
-  }
-  float total = 0;
-  for (const float part : sum) total += part;
-  return total;
-}
-
 // z [count, rows padded] of tokens: (v fn^T) / sqrt(mean v^2 + eps), and the divisor's inverse.
 void Project(const Shape& shape, const float* v, int64_t count, const float* fn_transposed, float* z, float* inverse) {
   const int64_t padded = PadTo16(shape.rows());
@@ -182,24 +171,29 @@ variable_list MixBeforeFunction::forward(AutogradContext* context, const Tensor&
   TransposeInto(Floats(fn), shape.rows(), shape.flat(), shape.flat(), fn_transposed.data(), padded, padded);
   const float* scales = Floats(scale);
   const float* bases = Floats(base);
+  const float* stream_data = Floats(streams);
+  float* z_all = Floats(z);
+  float* x_data = Floats(x);
+  float* post_data = Floats(post);
+  float* comb_data = Floats(comb);
+  float* inverse_data = Floats(inverse);
   ParallelRanges(tokens, kGrain, [&](int64_t begin, int64_t end) {
-    const float* v = Floats(streams) + begin * shape.flat();
-    float* z_data = Floats(z) + begin * padded;
-    Project(shape, v, end - begin, fn_transposed.data(), z_data, Floats(inverse) + begin);
+    const float* v = stream_data + begin * shape.flat();
+    Project(shape, v, end - begin, fn_transposed.data(), z_all + begin * padded, inverse_data + begin);
     Sinkhorn sinkhorn;
     std::vector<Lanes> logits(static_cast<size_t>(s * s));
     for (int64_t t = begin; t < end; ++t) {
-      const float* zt = Floats(z) + t * padded;
-      float* out = Floats(x) + t * shape.width;
+      const float* zt = z_all + t * padded;
+      float* out = x_data + t * shape.width;
       std::fill_n(out, shape.width, 0.0f);
       for (int64_t i = 0; i < s; ++i) {
         const float pre = Sigmoid(zt[i] * scales[0] + bases[i]) + shape.eps;
-        const float* stream = Floats(streams) + (t * s + i) * shape.width;
+        const float* stream = stream_data + (t * s + i) * shape.width;
         for (int64_t d = 0; d < shape.width; ++d) out[d] += pre * stream[d];
       }
       if (head) continue;
       for (int64_t j = 0; j < s; ++j) {
-        Floats(post)[t * s + j] = 2.0f * Sigmoid(zt[s + j] * scales[1] + bases[s + j]);
+        post_data[t * s + j] = 2.0f * Sigmoid(zt[s + j] * scales[1] + bases[s + j]);
       }
     }
     if (head) return;
@@ -209,13 +203,13 @@ variable_list MixBeforeFunction::forward(AutogradContext* context, const Tensor&
         Lanes& lane = logits[static_cast<size_t>(e)];
         lane.fill(0);
         for (int64_t l = 0; l < count; ++l) {
-          lane[l] = Floats(z)[(first + l) * padded + 2 * s + e] * scales[2] + bases[2 * s + e];
+          lane[l] = z_all[(first + l) * padded + 2 * s + e] * scales[2] + bases[2 * s + e];
         }
       }
       sinkhorn.Run(logits.data(), shape);
       const Lanes* last = sinkhorn.state.data() + (2 * iterations - 1) * s * s;
       for (int64_t e = 0; e < s * s; ++e) {
-        for (int64_t l = 0; l < count; ++l) Floats(comb)[(first + l) * s * s + e] = last[e][l];
+        for (int64_t l = 0; l < count; ++l) comb_data[(first + l) * s * s + e] = last[e][l];
       }
     }
   });
@@ -248,6 +242,12 @@ variable_list MixBeforeFunction::backward(AutogradContext* context, variable_lis
   const Tensor dcomb = grads[2].defined() ? grads[2].contiguous() : torch::zeros({tokens, s, s});
   Tensor dstreams = torch::empty_like(streams);
   std::vector<ParameterSums> sums(kSumParts);
+  const float* z_data = Floats(z);
+  const float* stream_data = Floats(streams);
+  const float* dx_data = Floats(dx);
+  const float* dpost_data = Floats(dpost);
+  const float* dcomb_data = Floats(dcomb);
+  float* dstream_data = Floats(dstreams);
   ParallelParts(kSumParts, [&](int64_t part) {
     ParameterSums& sum = sums[static_cast<size_t>(part)];
     sum.fn.assign(static_cast<size_t>(rows * shape.flat()), 0.0f);
@@ -267,8 +267,8 @@ variable_list MixBeforeFunction::backward(AutogradContext* context, variable_lis
           dlogits[static_cast<size_t>(e)].fill(0);
           for (int64_t l = 0; l < count; ++l) {
             logits[static_cast<size_t>(e)][l] =
-                Floats(z)[(first + l) * padded + 2 * s + e] * scales[2] + bases[2 * s + e];
-            dlogits[static_cast<size_t>(e)][l] = Floats(dcomb)[(first + l) * s * s + e];
+                z_data[(first + l) * padded + 2 * s + e] * scales[2] + bases[2 * s + e];
+            dlogits[static_cast<size_t>(e)][l] = dcomb_data[(first + l) * s * s + e];
           }
         }
         sinkhorn.Run(logits.data(), shape);
@@ -276,12 +276,12 @@ variable_list MixBeforeFunction::backward(AutogradContext* context, variable_lis
       }
       for (int64_t l = 0; l < count; ++l) {
         const int64_t t = first + l;
-        const float* zt = Floats(z) + t * padded;
-        const float* gx = Floats(dx) + t * shape.width;
-        float* dv = Floats(dstreams) + t * shape.flat();
+        const float* zt = z_data + t * padded;
+        const float* gx = dx_data + t * shape.width;
+        float* dv = dstream_data + t * shape.flat();
         float* dat = da.data() + l * padded;
         for (int64_t i = 0; i < s; ++i) {
-          const float* stream = Floats(streams) + (t * s + i) * shape.width;
+          const float* stream = stream_data + (t * s + i) * shape.width;
           const float sigma = Sigmoid(zt[i] * scales[0] + bases[i]);
           dat[i] = Dot(gx, stream, shape.width) * sigma * (1 - sigma);
           const float pre = sigma + shape.eps;
@@ -289,7 +289,7 @@ variable_list MixBeforeFunction::backward(AutogradContext* context, variable_lis
         }
         for (int64_t j = 0; !shape.head && j < s; ++j) {
           const float sigma = Sigmoid(zt[s + j] * scales[1] + bases[s + j]);
-          dat[s + j] = 2 * Floats(dpost)[t * s + j] * sigma * (1 - sigma);
+          dat[s + j] = 2 * dpost_data[t * s + j] * sigma * (1 - sigma);
         }
         for (int64_t e = 0; !shape.head && e < s * s; ++e) dat[2 * s + e] = dlogits[static_cast<size_t>(e)][l];
         float pull = 0;
@@ -302,12 +302,12 @@ variable_list MixBeforeFunction::backward(AutogradContext* context, variable_lis
           dz[static_cast<size_t>(l * padded + row)] = dzt * inverse[t];
         }
         const float shrink = -pull * inverse[t] * inverse[t] / static_cast<float>(shape.flat());
-        const float* v = Floats(streams) + t * shape.flat();
+        const float* v = stream_data + t * shape.flat();
         for (int64_t i = 0; i < shape.flat(); ++i) dv[i] += shrink * v[i];
       }
-      const float* v = Floats(streams) + first * shape.flat();
+      const float* v = stream_data + first * shape.flat();
       SmallMatMul(count, shape.flat(), rows, dz.data(), padded, 1, fn, shape.flat(),
-                  Floats(dstreams) + first * shape.flat(), shape.flat(), true);
+                  dstream_data + first * shape.flat(), shape.flat(), true);
       SmallMatMul(rows, shape.flat(), count, dz.data(), 1, padded, v, shape.flat(), sum.fn.data(), shape.flat(), true);
     }
   });

@@ -114,13 +114,7 @@ struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
       for (int64_t row = begin; row < end; ++row) {
         const float* in = x_data + row * n;
         float* out = y_data + row * n;
-        float sum[16] = {};
-        for (int64_t i = 0; i < n; i += 16) {
-          for (int64_t lane = 0; lane < 16; ++lane) sum[lane] += in[i + lane] * in[i + lane];
-        }
-        float total = 0;
-        for (const float part : sum) total += part;
-        const float r = 1.0f / std::sqrt(total / static_cast<float>(n) + static_cast<float>(eps));
+        const float r = 1.0f / std::sqrt(Dot(in, in, n) / static_cast<float>(n) + static_cast<float>(eps));
         r_data[row] = r;
         for (int64_t i = 0; i < n; ++i) out[i] = w_data[i] * (in[i] * r);
       }

@@ -1,6 +1,7 @@
 #include "train/torch/moe_op.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/check.h"
@@ -24,6 +25,11 @@ struct Grouping {
   std::vector<int32_t> row_of;  // [T, k + 1]: where a token's rows are
 
   int64_t rows() const { return begin.back(); }
+  // The weight of a row's expert for its token, from weights [T, k].
+  float Factor(int64_t row, const float* weights, int64_t k) const {
+    const int32_t c = choice[static_cast<size_t>(row)];
+    return c < 0 ? 1.0f : weights[token[static_cast<size_t>(row)] * k + c];
+  }
 };
 
 Grouping Group(const std::vector<int32_t>& experts, int64_t tokens, int64_t k, int64_t expert_count) {
@@ -64,9 +70,40 @@ void QuantizeRow(const float* x, int64_t n, Half* out) {
 struct Swiglu {
   float limit;  // 0: none
 
-  // v = gate product (w1), u = up product (w3).
-  float Gate(float v) const { return limit > 0 ? std::min(v, limit) : v; }
-  float Up(float u) const { return limit > 0 ? std::clamp(u, -limit, limit) : u; }
+  float Bound() const { return limit > 0 ? limit : INFINITY; }
+
+  // h [inner] = silu(min(v, limit)) * clamp(u, limit) * factor; vu: v of w1, then u of w3.
+  void Forward(const float* vu, int64_t inner, float factor, float* h) const {
+    const float bound = Bound();
+    const float* v = vu;
+    const float* u = vu + inner;
+    for (int64_t i = 0; i < inner; ++i) {
+      h[i] = Silu(std::min(v[i], bound)) * std::max(-bound, std::min(u[i], bound)) * factor;
+    }
+  }
+
+  // From dh the gradient of vu [2 inner]; returns that of the factor.
+  float Backward(const float* vu, const float* dh, int64_t inner, float factor, float* gradient) const {
+    const float bound = Bound();
+    const float* v = vu;
+    const float* u = vu + inner;
+    float dfactor[16] = {};
+    for (int64_t i = 0; i < inner; i += 16) {
+      for (int64_t l = 0; l < 16; ++l) {
+        const float gate = std::min(v[i + l], bound);
+        const float up = std::max(-bound, std::min(u[i + l], bound));
+        const float sigma = Sigmoid(gate);
+        const float silu = gate * sigma;
+        const float g = dh[i + l];
+        dfactor[l] += g * silu * up;
+        gradient[i + l] = v[i + l] <= bound ? g * up * sigma * (1 + gate * (1 - sigma)) * factor : 0.0f;
+        gradient[inner + i + l] = up == u[i + l] ? g * silu * factor : 0.0f;
+      }
+    }
+    float total = 0;
+    for (const float part : dfactor) total += part;
+    return total;
+  }
 };
 
 struct ExpertsFunction : torch::autograd::Function<ExpertsFunction> {
@@ -125,6 +162,25 @@ void EachExpertWeights(const Grouping& group, const Tensor& g, const Tensor& in,
   }
 }
 
+// [T, width]: the sum of each token's rows.
+Tensor SumOfRows(const Grouping& group, const Tensor& rows, int64_t tokens, int64_t k) {
+  const int64_t width = rows.size(1);
+  Tensor out = torch::empty({tokens, width}, torch::kFloat32);
+  float* to = Floats(out);
+  const float* from = Floats(rows);
+  ParallelRanges(tokens, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      float* sum = to + t * width;
+      std::fill_n(sum, width, 0.0f);
+      for (int64_t c = 0; c <= k; ++c) {
+        const float* row = from + group.row_of[static_cast<size_t>(t * (k + 1) + c)] * width;
+        for (int64_t i = 0; i < width; ++i) sum[i] += row[i];
+      }
+    }
+  });
+  return out;
+}
+
 Tensor ExpertsFunction::forward(AutogradContext* context, const Tensor& x, const Tensor& weights, const Tensor& w13,
                                 const Tensor& w2, const Tensor& shared13, const Tensor& shared2,
                                 const Routing* routing, float limit) {
@@ -145,6 +201,7 @@ Tensor ExpertsFunction::forward(AutogradContext* context, const Tensor& x, const
   state->x_rows = EmptyHalf({rows, width});
   state->vu = torch::empty({rows, 2 * inner}, torch::kFloat32);
   state->h_rows = EmptyHalf({rows, inner});
+  const float* x_data = Floats(x);
   WithHalf(state->x_rows, [&](auto* data) {
     ParallelRanges(rows, 64, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
@@ -152,40 +209,26 @@ Tensor ExpertsFunction::forward(AutogradContext* context, const Tensor& x, const
         if (token < 0) {
           std::fill_n(data + row * width, width, 0);
         } else {
-          QuantizeRow(Floats(x) + token * width, width, data + row * width);
+          QuantizeRow(x_data + token * width, width, data + row * width);
         }
       }
     });
   });
   EachExpert(group, Product::kNT, state->x_rows, state->w13, state->shared13, state->vu);
+  const float* route_weights = Floats(state->weights);
+  const float* vu = Floats(state->vu);
   WithHalf(state->h_rows, [&](auto* data) {
     ParallelRanges(rows, 64, [&](int64_t begin, int64_t end) {
       std::vector<float> h(static_cast<size_t>(inner));
       for (int64_t row = begin; row < end; ++row) {
-        const float* v = Floats(state->vu) + row * 2 * inner;
-        const float* u = v + inner;
-        const int32_t choice = group.choice[static_cast<size_t>(row)];
-        const int32_t token = group.token[static_cast<size_t>(row)];
-        const float factor = choice < 0 ? 1.0f : Floats(state->weights)[token * state->k + choice];
-        for (int64_t i = 0; i < inner; ++i) {
-          h[static_cast<size_t>(i)] = Silu(state->swiglu.Gate(v[i])) * state->swiglu.Up(u[i]) * factor;
-        }
+        state->swiglu.Forward(vu + row * 2 * inner, inner, group.Factor(row, route_weights, state->k), h.data());
         QuantizeRow(h.data(), inner, data + row * inner);
       }
     });
   });
   Tensor out_rows = torch::empty({rows, width}, torch::kFloat32);
   EachExpert(group, Product::kNT, state->h_rows, state->w2, state->shared2, out_rows);
-  Tensor y = torch::zeros_like(x);
-  ParallelRanges(tokens, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      float* sum = Floats(y) + t * width;
-      for (int64_t c = 0; c <= state->k; ++c) {
-        const float* row = Floats(out_rows) + group.row_of[static_cast<size_t>(t * (state->k + 1) + c)] * width;
-        for (int64_t i = 0; i < width; ++i) sum[i] += row[i];
-      }
-    }
-  });
+  Tensor y = SumOfRows(group, out_rows, tokens, state->k);
   context->saved_data["state"] = torch::IValue::make_capsule(state);
   return y;
 }
@@ -200,13 +243,18 @@ variable_list ExpertsFunction::backward(AutogradContext* context, variable_list 
   const int64_t inner = state.h_rows.size(1);
   const int64_t rows = group.rows();
   Tensor g_rows = EmptyHalf({rows, width});
+  const float* g_data = Floats(g);
   WithHalf(g_rows, [&](auto* data) {
     ParallelRanges(rows, 64, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         const int32_t token = group.token[static_cast<size_t>(row)];
-        for (int64_t i = 0; i < width; ++i) {
-          StoreHalf(data + row * width, i, token < 0 ? 0.0f : Floats(g)[token * width + i]);
+        auto* to = data + row * width;
+        if (token < 0) {
+          std::fill_n(to, width, 0);
+          continue;
         }
+        const float* from = g_data + token * width;
+        for (int64_t i = 0; i < width; ++i) StoreHalf(to, i, from[i]);
       }
     });
   });
@@ -218,29 +266,20 @@ variable_list ExpertsFunction::backward(AutogradContext* context, variable_list 
 
   Tensor dvu = EmptyHalf({rows, 2 * inner});
   Tensor dweights = torch::zeros_like(state.weights);
+  const float* route_weights = Floats(state.weights);
+  const float* vu = Floats(state.vu);
+  const float* dh_data = Floats(dh);
+  float* dweights_data = Floats(dweights);
   WithHalf(dvu, [&](auto* data) {
     ParallelRanges(rows, 64, [&](int64_t begin, int64_t end) {
+      std::vector<float> gradient(static_cast<size_t>(2 * inner));
       for (int64_t row = begin; row < end; ++row) {
-        const float* v = Floats(state.vu) + row * 2 * inner;
-        const float* u = v + inner;
-        const float* dh_row = Floats(dh) + row * inner;
-        auto* dv = data + row * 2 * inner;
+        const float dfactor = state.swiglu.Backward(vu + row * 2 * inner, dh_data + row * inner, inner,
+                                                    group.Factor(row, route_weights, state.k), gradient.data());
+        auto* to = data + row * 2 * inner;
+        for (int64_t i = 0; i < 2 * inner; ++i) StoreHalf(to, i, gradient[static_cast<size_t>(i)]);
         const int32_t choice = group.choice[static_cast<size_t>(row)];
-        const int32_t token = group.token[static_cast<size_t>(row)];
-        const float factor = choice < 0 ? 1.0f : Floats(state.weights)[token * state.k + choice];
-        const float limit = state.swiglu.limit > 0 ? state.swiglu.limit : INFINITY;
-        float dfactor = 0;
-        for (int64_t i = 0; i < inner; ++i) {
-          const float gate = state.swiglu.Gate(v[i]);
-          const float up = state.swiglu.Up(u[i]);
-          const float sigma = Sigmoid(gate);
-          const float silu = gate * sigma;
-          const float dsilu = sigma * (1 + gate * (1 - sigma));
-          dfactor += dh_row[i] * silu * up;
-          StoreHalf(dv, i, v[i] <= limit ? dh_row[i] * up * dsilu * factor : 0.0f);
-          StoreHalf(dv, inner + i, std::abs(u[i]) <= limit ? dh_row[i] * silu * factor : 0.0f);
-        }
-        if (choice >= 0) Floats(dweights)[token * state.k + choice] = dfactor;
+        if (choice >= 0) dweights_data[group.token[static_cast<size_t>(row)] * state.k + choice] = dfactor;
       }
     });
   });
@@ -249,16 +288,7 @@ variable_list ExpertsFunction::backward(AutogradContext* context, variable_list 
   Tensor dw13 = torch::empty(state.w13.sizes(), torch::kFloat32);
   Tensor dshared13 = torch::empty(state.shared13.sizes(), torch::kFloat32);
   EachExpertWeights(group, dvu, state.x_rows, dw13, dshared13);
-  Tensor dx = torch::zeros_like(g);
-  ParallelRanges(tokens, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      float* sum = Floats(dx) + t * width;
-      for (int64_t c = 0; c <= state.k; ++c) {
-        const float* row = Floats(dx_rows) + group.row_of[static_cast<size_t>(t * (state.k + 1) + c)] * width;
-        for (int64_t i = 0; i < width; ++i) sum[i] += row[i];
-      }
-    }
-  });
+  Tensor dx = SumOfRows(group, dx_rows, tokens, state.k);
   return {dx, dweights, dw13, dw2, dshared13, dshared2, Tensor(), Tensor()};
 }
 

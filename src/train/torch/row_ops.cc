@@ -15,9 +15,7 @@ constexpr int64_t kKvBlock = 64;
 constexpr int64_t kIndexBlock = 32;
 
 float InverseNorm(const float* x, int64_t n, double eps) {
-  float sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += x[i] * x[i];
-  return 1.0f / std::sqrt(sum / static_cast<float>(n) + static_cast<float>(eps));
+  return 1.0f / std::sqrt(Dot(x, x, n) / static_cast<float>(n) + static_cast<float>(eps));
 }
 
 void Finish(RowFinish finish, float* row, int64_t width, int64_t rope) {
@@ -38,14 +36,18 @@ struct RotateRowsFunction : torch::autograd::Function<RotateRowsFunction> {
     const int64_t half = cosine.size(1);
     FATHOM_CHECK(cosine.size(0) == count);
     Tensor out = torch::empty_like(x);
+    const float* x_data = Floats(x);
+    const float* cosines = Floats(cosine);
+    const float* sines = Floats(sine);
+    float* out_data = Floats(out);
     ParallelRanges(count, 32, [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         for (int64_t head = 0; head < heads; ++head) {
-          const float* in = Floats(x) + (n * heads + head) * width;
-          float* row = Floats(out) + (n * heads + head) * width;
+          const float* in = x_data + (n * heads + head) * width;
+          float* row = out_data + (n * heads + head) * width;
           const float factor = normalize ? InverseNorm(in, width, eps) : 1.0f;
           for (int64_t i = 0; i < width; ++i) row[i] = in[i] * factor;
-          Rotate(row + width - 2 * half, 2 * half, Floats(cosine) + n * half, Floats(sine) + n * half);
+          Rotate(row + width - 2 * half, 2 * half, cosines + n * half, sines + n * half);
           Finish(static_cast<RowFinish>(finish), row, width, 2 * half);
         }
       }
@@ -68,21 +70,23 @@ struct RotateRowsFunction : torch::autograd::Function<RotateRowsFunction> {
     const int64_t width = g.size(1) / heads;
     const int64_t half = saved[1].size(1);
     Tensor dx = torch::empty_like(g);
+    const float* g_data = Floats(g);
+    const float* x_data = normalize ? Floats(saved[0]) : nullptr;
+    const float* cosines = Floats(saved[1]);
+    const float* sines = Floats(saved[2]);
+    float* dx_data = Floats(dx);
     ParallelRanges(count, 32, [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         for (int64_t head = 0; head < heads; ++head) {
           const int64_t at = (n * heads + head) * width;
-          float* row = Floats(dx) + at;
-          std::copy_n(Floats(g) + at, width, row);
+          float* row = dx_data + at;
+          std::copy_n(g_data + at, width, row);
           if (finish == RowFinish::kHadamardFp4) HadamardInPlace(row, width);
-          Rotate(row + width - 2 * half, 2 * half, Floats(saved[1]) + n * half, Floats(saved[2]) + n * half,
-                 /*inverse=*/true);
+          Rotate(row + width - 2 * half, 2 * half, cosines + n * half, sines + n * half, /*inverse=*/true);
           if (!normalize) continue;
-          const float* in = Floats(saved[0]) + at;
+          const float* in = x_data + at;
           const float r = InverseNorm(in, width, eps);
-          float dot = 0;
-          for (int64_t i = 0; i < width; ++i) dot += row[i] * in[i];
-          const float pull = dot * r * r * r / static_cast<float>(width);
+          const float pull = Dot(row, in, width) * r * r * r / static_cast<float>(width);
           for (int64_t i = 0; i < width; ++i) row[i] = row[i] * r - pull * in[i];
         }
       }

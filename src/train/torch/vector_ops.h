@@ -32,14 +32,29 @@ inline float RoundToE2m1(float x) {
   return (bits & 0x7fffffffu) < 0x3f800000u ? small : std::bit_cast<float>(rounded);
 }
 
-// What a half-precision buffer holds: BF16 codes in training, floats where exactness is asked for.
-inline void StoreHalf(uint16_t* out, int64_t i, float x) { out[i] = FloatToBf16(x); }
+// What a half-precision buffer holds: BF16 codes in training, floats where exactness is asked for. No care for NaN: a
+// step whose loss is none is refused anyway, and without it loops vectorise.
+inline void StoreHalf(uint16_t* out, int64_t i, float x) {
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  out[i] = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
 inline void StoreHalf(float* out, int64_t i, float x) { out[i] = x; }
 
 inline float MaxMagnitude(const float* x, int64_t n) {
   uint32_t largest = 0;  // of floats without sign, integer order is theirs
   for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::bit_cast<uint32_t>(x[i]) & 0x7fffffffu);
   return std::bit_cast<float>(largest);
+}
+
+// Sum of products in 16 lanes; n is a multiple of 16.
+inline float Dot(const float* a, const float* b, int64_t n) {
+  float sum[16] = {};
+  for (int64_t i = 0; i < n; i += 16) {
+    for (int64_t lane = 0; lane < 16; ++lane) sum[lane] += a[i + lane] * b[i + lane];
+  }
+  float total = 0;
+  for (const float part : sum) total += part;
+  return total;
 }
 
 // Q8 of one block (reference README, section 6): out = values that E4M3 codes times a power of two can hold.
