@@ -1,0 +1,124 @@
+#include <optional>
+
+#include "base/json.h"
+#include "corpus/corpus.h"
+
+namespace fathom {
+namespace {
+
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// Whether text[at] parts thousands: a comma between a digit and exactly three more.
+bool IsThousandsComma(std::string_view text, size_t at) {
+  if (text[at] != ',' || at == 0 || !IsDigit(text[at - 1])) return false;
+  size_t digits = 0;
+  while (at + 1 + digits < text.size() && IsDigit(text[at + 1 + digits])) ++digits;
+  return digits == 3;
+}
+
+// The last number as plain decimal text: "-12", "3.5"; without commas, leading zeros and zeros after the point.
+std::optional<std::string> LastNumber(std::string_view text) {
+  size_t end = text.size();
+  while (end > 0 && !IsDigit(text[end - 1])) --end;
+  if (end == 0) return std::nullopt;
+  size_t begin = end - 1;
+  bool point = false;
+  const auto continues = [&](size_t at) {
+    if (IsDigit(text[at]) || (!point && IsThousandsComma(text, at))) return true;
+    const bool is_point = text[at] == '.' && !point && at > 0 && IsDigit(text[at - 1]);
+    point = point || is_point;
+    return is_point;
+  };
+  while (begin > 0 && continues(begin - 1)) --begin;
+  std::string number;
+  for (const char c : text.substr(begin, end - begin)) {
+    if (c != ',') number += c;
+  }
+  if (number.find('.') != std::string::npos) {
+    number.erase(number.find_last_not_of('0') + 1);
+    if (number.ends_with('.')) number.pop_back();
+  }
+  number.erase(0, std::min(number.find_first_not_of('0'), number.size() - 1));
+  if (number.starts_with('.')) number.insert(0, 1, '0');
+  // A sign, unless the mark stands after something that it subtracts from.
+  constexpr std::string_view kMinus = "−";
+  std::string_view before = text.substr(0, begin);
+  const size_t mark = before.ends_with('-') ? 1 : before.ends_with(kMinus) ? kMinus.size() : 0;
+  before.remove_suffix(mark);
+  const bool subtracts = before.ends_with(')') || (!before.empty() && IsDigit(before.back()));
+  if (mark > 0 && !subtracts && number != "0") number.insert(0, 1, '-');
+  return number;
+}
+
+bool SameJson(const Json& a, const Json& b) {
+  if (a.type() != b.type()) return false;
+  switch (a.type()) {
+    case Json::Type::kNull:
+      return true;
+    case Json::Type::kBool:
+      return a.boolean() == b.boolean();
+    case Json::Type::kNumber:
+      return a.number_text() == b.number_text() || a.AsDouble() == b.AsDouble();
+    case Json::Type::kString:
+      return a.string() == b.string();
+    case Json::Type::kArray:
+      if (a.items().size() != b.items().size()) return false;
+      for (size_t item = 0; item < a.items().size(); ++item) {
+        if (!SameJson(a.items()[item], b.items()[item])) return false;
+      }
+      return true;
+    case Json::Type::kObject:
+      if (a.members().size() != b.members().size()) return false;
+      for (const auto& [name, value] : a.members()) {
+        const Json* other = b.Find(name);
+        if (other == nullptr || !SameJson(value, *other)) return false;
+      }
+      return true;
+  }
+  return false;
+}
+
+bool SameJsonText(std::string_view answer, std::string_view expected) {
+  const Result<Json> a = ParseJson(answer);
+  const Result<Json> b = ParseJson(expected);
+  return a.ok() && b.ok() && SameJson(*a, *b);
+}
+
+bool SameCall(const ToolCall& call, std::string_view expected_text) {
+  const Result<Json> expected = ParseJson(expected_text);
+  if (!expected.ok()) return false;
+  const Json* name = expected->Find("name");
+  const Json* arguments = expected->Find("arguments");
+  if (name == nullptr || !name->is_string() || arguments == nullptr) return false;
+  const Result<Json> given = ParseJson(call.arguments);
+  return call.name == name->string() && given.ok() && SameJson(*given, *arguments);
+}
+
+}  // namespace
+
+bool AnswerIsRight(const Dialogue& dialogue, const ChatMessage& answer) {
+  switch (dialogue.check) {
+    case AnswerCheck::kExact:
+      return Trimmed(answer.content) == dialogue.expected;
+    case AnswerCheck::kContains:
+      return answer.content.find(dialogue.expected) != std::string::npos;
+    case AnswerCheck::kNumber: {
+      const std::optional<std::string> number = LastNumber(answer.content);
+      return number && number == LastNumber(dialogue.expected);
+    }
+    case AnswerCheck::kJson:
+      return SameJsonText(answer.content, dialogue.expected);
+    case AnswerCheck::kToolCalls:
+      return !answer.tool_calls.empty() && SameCall(answer.tool_calls[0], dialogue.expected);
+  }
+  return false;
+}
+
+}  // namespace fathom
