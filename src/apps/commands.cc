@@ -1,6 +1,7 @@
 #include "apps/apps.h"
 #include "apps/bench.h"
 #include "apps/chat.h"
+#include "apps/eval.h"
 #include "apps/inspect.h"
 #include "apps/run.h"
 #include "apps/synth.h"
@@ -14,6 +15,7 @@ std::span<const Command> Commands() {
       {"run", "answer one prompt", RunMain},
       {"chat", "talk with a model in the terminal", ChatMain},
       {"bench", "measure the speed of a model on this machine", BenchMain},
+      {"eval", "examine a model with held-out questions", EvalMain},
       {"inspect", "say what a checkpoint is, costs and needs; check its data", InspectMain},
       {"synth", "write a made-up checkpoint of true shapes with random weights", SynthMain},
       {"tokenize", "show how text becomes tokens, or turn token ids into text", TokenizeMain},

@@ -1,0 +1,159 @@
+#include "apps/eval.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/eval_engine.h"
+#include "apps/eval_exam.h"
+#include "apps/eval_items.h"
+#include "apps/eval_report.h"
+#include "apps/flags.h"
+#include "apps/model_options.h"
+#include "base/file.h"
+#include "base/signals.h"
+#include "base/strings.h"
+#include "base/term.h"
+
+namespace fathom {
+namespace {
+
+constexpr char kFooter[] =
+    R"(The questions are held out: their kind is in the training text, they themselves are not. Each answer is generated to
+its end and compared by rule; one that does not end or shows control tokens is wrong. The table has right answers of
+all, by subject, by mode (chat: without thinking) and by language (-: none); then for lookups in long texts by
+distance, and for a model with an MTP block how often its draft was the token that was then generated.
+docs/evaluation.md says more.
+
+--json FILE writes {format: "fathom-eval-1", model {name, directory}, suite, items_per_subject, seed, temperature,
+right, total, rows [{name, sum, right, total, chat, thinking, languages: scores {right, total}}], distances and drafts
+[{name, right, total}], items [{subject, number, language, mode, prompt, check, expected, right, fault, reasoning,
+content, tool_calls, prompt_tokens, answer_tokens, distance, drafts, accepted}]}.
+
+Examples:
+  fathom eval
+  fathom eval --subject arithmetic --items 100 --show-errors 3
+  fathom eval --markdown results.md --json results.json --min-accuracy 80
+
+Exit code: 0 whatever the score, 1 if it is below --min-accuracy, 2 if a flag or the model is not accepted, 3 if
+memory or a file fails, 130 after Ctrl-C.)";
+
+struct Flags {
+  ModelFlags model;
+  std::string suite = "nano";
+  EvalSelection selection;
+  std::string thinking = "as-written";
+  EvalEngineOptions engine;
+  std::string json;
+  std::string markdown;
+  int64_t show_errors = 0;
+  bool drafts = true;
+  double min_accuracy = 0;
+};
+
+const std::map<std::string, EvalThinking>& ThinkingNames() {
+  static const std::map<std::string, EvalThinking> kNames = {{"as-written", EvalThinking::kAsWritten},
+                                                             {"on", EvalThinking::kOn},
+                                                             {"off", EvalThinking::kOff},
+                                                             {"both", EvalThinking::kBoth}};
+  return kNames;
+}
+
+// Before hours of work, not after them.
+Status CheckFolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos || slash == 0 || DirectoryExists(path.substr(0, slash))) return {};
+  return NotFound(StrCat("cannot write ", path, ": there is no directory ", path.substr(0, slash)));
+}
+
+Result<std::vector<EvalResult>> Answer(const Flags& flags, const LoadedModel& model, std::span<const EvalItem> items) {
+  FATHOM_ASSIGN_OR_RETURN(std::vector<EvalResult> results, Examine(items, [&](const CompletionSink& sink) {
+                            return AnswerWithEngine(model, items, flags.engine, sink);
+                          }));
+  for (size_t item = 0; item < items.size(); ++item)
+    results[item].distance = LookupDistance(items[item], model.tokenizer());
+  // The engine is gone, the model's threads are free.
+  if (flags.drafts) FATHOM_RETURN_IF_ERROR(MeasureDrafts(model.model(), &results));
+  return results;
+}
+
+Result<int> Evaluate(const Flags& flags) {
+  for (const std::string& path : {flags.json, flags.markdown}) FATHOM_RETURN_IF_ERROR(CheckFolderOf(path));
+  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<LoadedModel> model, LoadedModel::Load(flags.model));
+  FATHOM_ASSIGN_OR_RETURN(const std::vector<EvalItem> items,
+                          SelectEvalItems(FindEvalSuite(flags.suite)->subjects(), flags.selection, model->dialect()));
+  FATHOM_ASSIGN_OR_RETURN(const std::vector<EvalResult> results, Answer(flags, *model, items));
+
+  const EvalContext context = {
+      model->checkpoint().model_name(), model->directory(), flags.suite, flags.selection.items, flags.selection.seed,
+      flags.engine.temperature};
+  std::string text = EvalText(context, items, results);
+  const std::string errors = EvalErrors(items, results, flags.show_errors);
+  if (!errors.empty()) text += "\nWrong answers:\n\n" + errors;
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+  if (!flags.markdown.empty()) {
+    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(flags.markdown, EvalMarkdown(context, items, results)));
+  }
+  if (!flags.json.empty()) {
+    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(flags.json, EvalJson(context, items, results).DumpPretty() + "\n"));
+  }
+  const double percent = EvalRows(items, results).back().all.percent();
+  if (percent >= flags.min_accuracy) return 0;
+  WriteStderr(
+      StrFormat("fathom eval: %.1f %% of the answers are right; --min-accuracy is %g\n", percent, flags.min_accuracy));
+  return 1;
+}
+
+void AddFlags(CLI::App& app, Flags* flags) {
+  AddModelFlags(app, &flags->model);
+  std::vector<std::string> suites;
+  for (const EvalSuite& suite : EvalSuites()) suites.emplace_back(suite.name);
+  app.add_option("--suite", flags->suite, "Questions to ask (default nano)")->check(CLI::IsMember(suites));
+  app.add_option("--items", flags->selection.items, "Questions of each subject (default 40)")
+      ->check(CLI::Range(int64_t{1}, int64_t{100000}))
+      ->type_name("N");
+  app.add_option("--subject", flags->selection.subject, "Only subjects whose names begin so, such as arithmetic")
+      ->type_name("PREFIX");
+  app.add_option("--seed", flags->selection.seed, "Chooses the questions (default 1)");
+  app.add_option("--thinking", flags->thinking,
+                 "Modes to ask in: as-written (default; arithmetic and word problems in both), on, off, both")
+      ->check(CLI::IsMember(ThinkingNames()))
+      ->type_name("MODE");
+  app.add_option("--temperature", flags->engine.temperature, "Sampling temperature (default 0: no sampling)")
+      ->check(CLI::Range(0.0, 100.0));
+  app.add_option("--batch", flags->engine.batch, "Questions answered at once (default 16)")
+      ->check(CLI::Range(int64_t{1}, int64_t{256}))
+      ->type_name("N");
+  app.add_flag("--drafts,!--no-drafts", flags->drafts,
+               "Compare the MTP block's drafts with the answers (default, if the model has one)");
+  app.add_option("--show-errors", flags->show_errors, "Show up to N wrong answers of each subject")
+      ->check(CLI::Range(int64_t{0}, int64_t{100000}))
+      ->type_name("N");
+  app.add_option("--json", flags->json, "Also write everything, each answer included, to this file")->type_name("FILE");
+  app.add_option("--markdown", flags->markdown, "Also write the tables to this file")->type_name("FILE");
+  app.add_option("--min-accuracy", flags->min_accuracy, "Exit with 1 if fewer percent of the answers are right")
+      ->check(CLI::Range(0.0, 100.0))
+      ->type_name("PERCENT");
+}
+
+}  // namespace
+
+int EvalMain(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("Examines a model with held-out questions: right answers by subject and language.", "fathom eval");
+  app.footer(kFooter);
+  AddFlags(app, &flags);
+  if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;
+  flags.selection.thinking = ThinkingNames().at(flags.thinking);
+  flags.engine.seed = flags.selection.seed;
+  InstallInterruptHandler();
+  const Result<int> exit_code = Evaluate(flags);
+  return exit_code.ok() ? *exit_code : Fail(exit_code.status());
+}
+
+}  // namespace fathom
