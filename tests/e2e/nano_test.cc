@@ -1,0 +1,57 @@
+// The model of this repository, run as the default model of a fresh clone: it answers, and `fathom eval` examines it.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/support/run_binary.h"
+
+namespace fathom {
+namespace {
+
+class Nano : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(FATHOM_SOURCE_DIR "/models/nano/config.json")) {
+      GTEST_SKIP() << "models/nano is not there";
+    }
+  }
+
+  static RunResult Fathom(const std::vector<std::string>& arguments) {
+    RunOptions options;
+    options.environment = {{"FATHOM_HOME", FATHOM_SOURCE_DIR}};
+    return RunFathom(arguments, options);
+  }
+
+  // A whole answer without thinking, as plain text.
+  static std::string Ask(const std::string& question) {
+    const RunResult result = Fathom({"run", "--no-think", "--temperature", "0", "--max-tokens", "200", "-p", question});
+    EXPECT_EQ(result.exit_code, 0) << result;
+    EXPECT_EQ(result.err.find("out of tokens"), std::string::npos) << result;
+    EXPECT_EQ(result.err.find("no trained model"), std::string::npos) << result;
+    EXPECT_EQ(result.out.find("｜"), std::string::npos) << result;
+    return result.out;
+  }
+};
+
+TEST_F(Nano, AnswersGreetings) {
+  for (const char* greeting : {"Hello!", "你好", "Hallo!", "Bonjour !", "¡Hola!", "こんにちは"}) {
+    EXPECT_GT(Ask(greeting).size(), 2u) << greeting;
+  }
+}
+
+TEST_F(Nano, AddsSmallNumbers) {
+  EXPECT_NE(Ask("What is 2 + 3?").find('5'), std::string::npos);
+  EXPECT_NE(Ask("What is 20 + 14?").find("34"), std::string::npos);
+}
+
+TEST_F(Nano, IsExaminedByOneCommand) {
+  const RunResult result = Fathom({"eval", "--items", "3", "--subject", "facts"});
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_NE(result.out.find("\nsubject "), std::string::npos) << result;
+  EXPECT_NE(result.out.find("\ntotal "), std::string::npos) << result;
+}
+
+}  // namespace
+}  // namespace fathom
