@@ -93,7 +93,6 @@ class SequenceAttention {
   int64_t index_heads() const { return config_.index_heads; }
   bool indexed() const { return plan_.ratio == 4 && rows_ > 0; }
   int64_t Visible(int64_t token) const { return plan_.ratio == 0 ? 0 : (token + 1) / plan_.ratio; }
-  bool Selects(const Block& block) const { return indexed() && block.rows > config_.index_topk; }
 
   static void Transpose(const float* rows, int64_t count, int64_t width, int64_t stride, std::vector<float>& out) {
     TransposeInto(rows, count, width, width, Resize(out, width * stride), stride, stride);
@@ -116,8 +115,8 @@ class SequenceAttention {
   void IndexScores(const Block& block, float* scores, float* raw) const;
   // Sets scores of rows that a query does not attend to to -infinity.
   void Mask(const Block& block, const float* index_scores, float* scores);
-  // The token's `index_topk` best rows; false if it sees no more than that.
-  bool Choose(int64_t token, const float* scores);
+  // The token's `index_topk` best rows, or all if it sees no more, in scratch_.order; best first if asked for.
+  void Choose(int64_t token, const float* scores, bool sorted);
   // p: attention of all heads together on each compressed row, normalised to sum 1. False if there is none.
   bool Target(const Block& block, int64_t token, const float* p, float* target) const;
   // Softmax of the indexer's scores over rows with target != -1 in place; returns KL(p || q).
@@ -158,15 +157,19 @@ void SequenceAttention::IndexScores(const Block& block, float* scores, float* ra
   }
 }
 
-bool SequenceAttention::Choose(int64_t token, const float* scores) {
+void SequenceAttention::Choose(int64_t token, const float* scores, bool sorted) {
   const int64_t visible = Visible(token);
   const int64_t count = std::min(config_.index_topk, visible);
-  scratch_.order.resize(static_cast<size_t>(visible));
-  std::iota(scratch_.order.begin(), scratch_.order.end(), 0);
-  std::partial_sort(scratch_.order.begin(), scratch_.order.begin() + count, scratch_.order.end(),
-                    [&](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
-  scratch_.order.resize(static_cast<size_t>(count));
-  return visible > count;
+  std::vector<int32_t>& order = scratch_.order;
+  order.resize(static_cast<size_t>(visible));
+  std::iota(order.begin(), order.end(), 0);
+  const auto better = [&](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
+  if (sorted) {
+    std::partial_sort(order.begin(), order.begin() + count, order.end(), better);
+  } else if (count < visible) {
+    std::nth_element(order.begin(), order.begin() + count, order.end(), better);
+  }
+  order.resize(static_cast<size_t>(count));
 }
 
 void SequenceAttention::Mask(const Block& block, const float* index_scores, float* scores) {
@@ -176,7 +179,7 @@ void SequenceAttention::Mask(const Block& block, const float* index_scores, floa
     const int64_t visible = Visible(token);
     const bool choose = index_scores != nullptr && visible > config_.index_topk;
     if (choose) {
-      Choose(token, index_scores + t * block.row_columns);
+      Choose(token, index_scores + t * block.row_columns, /*sorted=*/false);
       std::fill(chosen.begin(), chosen.end(), uint8_t{0});
       for (const int32_t row : scratch_.order) chosen[static_cast<size_t>(row)] = 1;
     }
@@ -249,7 +252,7 @@ double SequenceAttention::Forward(float* o, float* log_sums) {
       index_scores = Resize(scratch_.index_scores, block.queries() * block.row_columns);
       IndexScores(block, index_scores, Resize(scratch_.index_raw, block.queries() * index_heads() * block.row_columns));
       for (int64_t t = 0; plan_.tap != nullptr && *plan_.tap && t < block.queries(); ++t) {
-        Choose(first + t, index_scores + t * block.row_columns);
+        Choose(first + t, index_scores + t * block.row_columns, /*sorted=*/true);
         (*plan_.tap)(begin_ + first + t, scratch_.order);
       }
     }

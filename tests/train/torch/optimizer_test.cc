@@ -1,0 +1,36 @@
+#include "train/torch/optimizer.h"
+
+#include <gtest/gtest.h>
+
+#include "train/torch/gemm.h"
+
+namespace fathom {
+namespace {
+
+// Singular values near 1: X X^T is near the identity, from the smaller side.
+void ExpectOrthogonal(const Tensor& x, double tolerance) {
+  const Tensor small = x.size(0) <= x.size(1) ? torch::matmul(x, x.t()) : torch::matmul(x.t(), x);
+  const Tensor difference = (small - torch::eye(small.size(0))).abs();
+  EXPECT_LT(difference.max().item<double>(), tolerance);
+}
+
+TEST(Orthogonalized, SingularValuesBecomeOneForWideTallAndStackedMatrices) {
+  torch::manual_seed(1);
+  ExpectOrthogonal(Orthogonalized(torch::randn({32, 96})), 0.05);
+  ExpectOrthogonal(Orthogonalized(torch::randn({96, 32}) * 1e-4), 0.05);
+  const Tensor stacked = Orthogonalized(torch::randn({3, 16, 64}));
+  for (int64_t i = 0; i < 3; ++i) ExpectOrthogonal(stacked[i], 0.05);
+}
+
+TEST(Orthogonalized, KeepsTheDirectionOfAnOrthogonalMatrix) {
+  torch::manual_seed(2);
+  const Tensor q = std::get<0>(torch::linalg_qr(torch::randn({64, 64})));
+  EXPECT_LT((Orthogonalized(q * 7) - q).abs().max().item<double>(), 0.05);
+}
+
+TEST(Orthogonalized, ZeroStaysZero) {
+  EXPECT_EQ(Orthogonalized(torch::zeros({8, 16})).abs().max().item<double>(), 0);
+}
+
+}  // namespace
+}  // namespace fathom
