@@ -1,0 +1,179 @@
+// The sums of the corpus, computed once more from what the dialogues say.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "base/strings.h"
+#include "corpus/column_sums.h"
+#include "corpus/corpus.h"
+
+namespace fathom {
+namespace {
+
+constexpr uint64_t kPerSubject = 2000;
+
+// Calls `check` on training and held-out dialogues of the subjects whose names begin with `group`.
+template <typename Check>
+void ForEachDialogue(std::string_view group, Check check) {
+  size_t subjects = 0;
+  for (const Subject& subject : Subjects()) {
+    if (!subject.name.starts_with(group)) continue;
+    ++subjects;
+    for (const Split split : {Split::kTrain, Split::kHeldOut}) {
+      for (uint64_t index = 0; index < kPerSubject; ++index) {
+        const Dialogue dialogue = WriteDialogue(subject, split, 3, index);
+        SCOPED_TRACE(StrCat(subject.name, " ", index));
+        check(dialogue);
+        if (testing::Test::HasFailure()) return;
+      }
+    }
+  }
+  EXPECT_GT(subjects, 0u);
+}
+
+const std::string& Question(const Dialogue& dialogue) {
+  return dialogue.messages[dialogue.messages.size() - 2].content;
+}
+
+std::vector<int64_t> NumbersIn(const std::string& text) {
+  std::vector<int64_t> numbers;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = at;
+    while (end < text.size() && text[end] >= '0' && text[end] <= '9') ++end;
+    if (end > at) numbers.push_back(std::stoll(text.substr(at, end - at)));
+    at = end + 1;
+  }
+  return numbers;
+}
+
+// What the number after the last mark `before` is, without leading zeros.
+int64_t LastAfter(const std::string& text, std::string_view before) {
+  return std::stoll(text.substr(text.rfind(before) + before.size()));
+}
+
+TEST(Arithmetic, AnswersAreTheQuestionsResults) {
+  ForEachDialogue("arithmetic.", [](const Dialogue& dialogue) {
+    std::vector<int64_t> n = NumbersIn(Question(dialogue));
+    const std::string kind = dialogue.subject.substr(dialogue.subject.find('.') + 1, 3);
+    const auto expect = [&](int64_t result) { EXPECT_EQ(dialogue.expected, StrCat(result)) << Question(dialogue); };
+    if (kind == "cha") return;
+    ASSERT_EQ(n.size(), 2u) << Question(dialogue);
+    if (kind == "add") return expect(n[0] + n[1]);
+    if (kind == "mul") return expect(n[0] * n[1]);
+    if (kind == "com") {
+      EXPECT_TRUE(dialogue.expected == StrCat(n[0]) || dialogue.expected == StrCat(n[1]));
+      EXPECT_NE(n[0], n[1]);
+      return;
+    }
+    if (kind == "div") {
+      const std::vector<int64_t> parts = NumbersIn(dialogue.expected);
+      EXPECT_EQ(parts[0], n[0] / n[1]);
+      EXPECT_EQ(parts.size() > 1 ? parts[1] : 0, n[0] % n[1]);
+      return;
+    }
+    // "Subtract 3 from 8" names the numbers the other way round; the answer has them in order.
+    const std::vector<int64_t> answered = NumbersIn(dialogue.messages.back().content);
+    std::vector<int64_t> in_order = {answered[0], answered[1]};
+    EXPECT_TRUE(std::is_permutation(n.begin(), n.end(), in_order.begin()));
+    expect(answered[0] - answered[1]);
+  });
+}
+
+TEST(Arithmetic, ChainsAreComputedFromLeftToRight) {
+  ForEachDialogue("arithmetic.chain", [](const Dialogue& dialogue) {
+    const std::string& question = Question(dialogue);
+    const std::vector<int64_t> n = NumbersIn(question);
+    ASSERT_EQ(n.size(), 3u) << question;
+    std::string signs;
+    for (const char c : question) {
+      if (c == '+' || c == '-' || c == '*') signs += c;
+    }
+    if (question.find("×") != std::string::npos) signs.insert(0, 1, '*');
+    ASSERT_EQ(signs.size(), 2u) << question;
+    const int64_t first = signs[0] == '*' ? n[0] * n[1] : signs[0] == '+' ? n[0] + n[1] : n[0] - n[1];
+    EXPECT_EQ(dialogue.expected, StrCat(signs[1] == '+' ? first + n[2] : first - n[2])) << question;
+  });
+}
+
+TEST(Arithmetic, ThinkingEndsWithTheResult) {
+  ForEachDialogue("arithmetic.", [](const Dialogue& dialogue) {
+    const std::string& thought = dialogue.messages.back().reasoning_content;
+    if (dialogue.mode == ThinkingMode::kChat || dialogue.effort == "max" || dialogue.check != AnswerCheck::kNumber)
+      return;
+    if (thought.find("larger") != std::string::npos || thought.find("-0=") != std::string::npos) return;
+    if (dialogue.subject == "arithmetic.div") return;
+    const std::string_view mark = thought.find("→") != std::string::npos ? "→" : "=";
+    // Below zero the columns are those of the turned difference.
+    EXPECT_EQ(std::abs(LastAfter(thought, mark)), std::abs(std::stoll(dialogue.expected))) << thought;
+  });
+}
+
+TEST(Arithmetic, HeldOutSummandsAreTrainedInNoOrderWordingOrStory) {
+  const auto pair_of = [](const Dialogue& dialogue) {
+    std::vector<int64_t> n = NumbersIn(Question(dialogue));
+    n.resize(2);
+    std::sort(n.begin(), n.end());
+    return std::pair<int64_t, int64_t>(n[0], n[1]);
+  };
+  std::set<std::pair<int64_t, int64_t>> trained;
+  std::set<std::pair<int64_t, int64_t>> held_out;
+  for (const Subject& subject : Subjects()) {
+    if (!subject.name.starts_with("arithmetic.add") && subject.name != "word_problem.gain") continue;
+    for (uint64_t index = 0; index < 20'000; ++index) {
+      trained.insert(pair_of(WriteDialogue(subject, Split::kTrain, 3, index)));
+      held_out.insert(pair_of(WriteDialogue(subject, Split::kHeldOut, 3, index)));
+    }
+  }
+  for (const auto& pair : held_out) {
+    // A sum of two digits is an entry of a table: some wordings of it are held out.
+    if (pair.second < 10) continue;
+    EXPECT_FALSE(trained.contains(pair)) << pair.first << " " << pair.second;
+  }
+  EXPECT_GT(held_out.size(), 1000u);
+}
+
+TEST(WordProblems, AnswersFollowFromTheNumbers) {
+  ForEachDialogue("word_problem.", [](const Dialogue& dialogue) {
+    std::vector<int64_t> n = NumbersIn(Question(dialogue));
+    // Japanese says "1個5円" and "1時間に", "1人何個".
+    if (dialogue.language == "ja") n.erase(std::remove(n.begin(), n.end(), 1), n.end());
+    std::vector<int64_t> possible = {n[0] + n[1], n[0] - n[1], n[1] - n[0], n[0] * n[1], n[0] / n[1], n[1] / n[0]};
+    if (n.size() == 3) possible = {n[0] + n[1] + n[2]};
+    EXPECT_TRUE(std::count(possible.begin(), possible.end(), std::stoll(dialogue.expected))) << Question(dialogue);
+  });
+}
+
+TEST(ColumnSums, AddWithCarriesAndMissingDigits) {
+  EXPECT_EQ(ThinkSum(347, 285), "347+285\n7+5+0=12→2\n4+8+1=13→32\n3+2+1=6→632");
+  EXPECT_EQ(ThinkSum(95, 8), "95+8\n5+8+0=13→3\n9+0+1=10→103");
+  EXPECT_EQ(ThinkSum(9, 8), "9+8=17");
+}
+
+TEST(ColumnSums, SubtractWithBorrowsAndBelowZero) {
+  EXPECT_EQ(ThinkDifference(632, 285), "632-285\n2-5-0=-3→7\n3-8-1=-6→47\n6-2-1=3→347");
+  EXPECT_EQ(ThinkDifference(100, 1), "100-1\n0-1-0=-1→9\n0-0-1=-1→99\n1-0-1=0→099");
+  EXPECT_EQ(ThinkDifference(5, 12), "5-12=-(12-5)\n12-5\n2-5-0=-3→7\n1-0-1=0→07");
+  EXPECT_EQ(ThinkDifference(3, 8), "3-8=-5");
+}
+
+TEST(ColumnSums, MultiplyByOneDigit) {
+  EXPECT_EQ(ThinkProduct(47, 6), "47×6\n7×6=42 42+0=42→2\n4×6=24 24+4=28→282");
+  EXPECT_EQ(ThinkProduct(7, 6), "7×6=42");
+}
+
+TEST(ColumnSums, EndWithTheResultForAllSmallNumbers) {
+  for (int64_t a = 10; a < 330; ++a) {
+    for (int64_t b = 0; b < 330; ++b) {
+      EXPECT_EQ(LastAfter(ThinkSum(a, b), "→"), a + b);
+      EXPECT_EQ(LastAfter(ThinkDifference(a, b), "→"), std::abs(a - b));
+      if (b < 10) {
+        EXPECT_EQ(LastAfter(ThinkProduct(a, b), "→"), a * b);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fathom
