@@ -110,8 +110,8 @@ TEST_P(TrainForward, EqualsTheReferenceWithQuantisedActivationsInMostRows) {
 
 INSTANTIATE_TEST_SUITE_P(Presets, TrainForward,
                          testing::Values("tiny-swa", "tiny-csa", "tiny-hca", "tiny-hash", "tiny-full", "tiny-wide"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& preset) {
+                           std::string name = preset.param;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
@@ -120,7 +120,7 @@ INSTANTIATE_TEST_SUITE_P(Presets, TrainForward,
 // that no choice flips between the two sides of a difference.
 class Gradients {
  public:
-  explicit Gradients(const std::string& preset) : checkpoint_(*Checkpoint::Open(GoldenFolder(preset))) {
+  explicit Gradients(const std::string& preset) : checkpoint_(std::move(*Checkpoint::Open(GoldenFolder(preset)))) {
     config_ = checkpoint_->config();
     config_.experts_per_token = config_.experts;
     config_.index_topk = 1000;
@@ -197,7 +197,7 @@ TEST(TrainGradients, OfTheIndexersLoss) {
 
 TEST(TrainForwardTest, DialoguesOfAStepDoNotSeeEachOther) {
   const ArithmeticScope exact({.half = false, .quantize_weights = true, .quantize_activations = true});
-  const auto checkpoint = *Checkpoint::Open(GoldenFolder("tiny-full"));
+  const std::unique_ptr<Checkpoint> checkpoint = std::move(*Checkpoint::Open(GoldenFolder("tiny-full")));
   Parameters parameters = Parameters::FromCheckpoint(*checkpoint);
   TrainModel model(checkpoint->config(), parameters);
   const torch::NoGradGuard no_grad;
