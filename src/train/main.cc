@@ -10,7 +10,10 @@
 #include "base/signals.h"
 #include "base/strings.h"
 #include "base/term.h"
+#include "corpus/corpus.h"
 #include "corpus/tokenizer_training.h"
+#include "corpus/training_sequence.h"
+#include "train/torch/golden_writer.h"
 #include "train/torch/trainer.h"
 #include "train/train_config.h"
 
@@ -23,6 +26,7 @@ struct Flags {
   std::string from;
   std::string export_directory;
   std::string tokenizer_directory;
+  std::string golden;
   int64_t steps = 0;
   int64_t vocab = 4096;
   int64_t dialogues = 60000;
@@ -42,6 +46,23 @@ Status TrainTokenizerTo(const Flags& flags) {
   FATHOM_ASSIGN_OR_RETURN(const TrainedTokenizer tokenizer, TrainTokenizer(flags.seed, flags.dialogues, flags.vocab));
   FATHOM_RETURN_IF_ERROR(WriteFileAtomically(flags.tokenizer_directory + "/tokenizer.json", tokenizer.tokenizer_json));
   return WriteFileAtomically(flags.tokenizer_directory + "/tokenizer_config.json", tokenizer.tokenizer_config_json);
+}
+
+// Records what the trainer computes on a dialogue long enough for the indexer to choose among compressed rows.
+Status WriteGoldenFor(const std::string& directory) {
+  constexpr int64_t kTokens = 296;
+  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Load(directory + "/tokenizer.json"));
+  for (const Subject& subject : Subjects()) {
+    if (subject.name != "lookup.long") continue;
+    for (uint64_t index = 0;; ++index) {
+      const Dialogue dialogue = WriteDialogue(subject, Split::kHeldOut, 1, index);
+      FATHOM_ASSIGN_OR_RETURN(TrainingSequence sequence, MakeTrainingSequence(dialogue, *tokenizer, 0));
+      if (static_cast<int64_t>(sequence.tokens.size()) < kTokens) continue;
+      sequence.tokens.erase(sequence.tokens.begin(), sequence.tokens.end() - kTokens);
+      return WriteGolden(directory, sequence.tokens);
+    }
+  }
+  return InvalidArgument("the corpus has no subject lookup.long");
 }
 
 Status Train(const Flags& flags) {
@@ -64,6 +85,12 @@ Status Train(const Flags& flags) {
   return trainer->Export(flags.export_directory);
 }
 
+Status Dispatch(const Flags& flags) {
+  if (!flags.tokenizer_directory.empty()) return TrainTokenizerTo(flags);
+  if (!flags.golden.empty()) return WriteGoldenFor(flags.golden);
+  return Train(flags);
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Trains a DeepSeek-V4 model: from nothing on generated text, or from a model directory on your own");
   Flags flags;
@@ -72,6 +99,8 @@ int Main(int argc, char** argv) {
   app.add_option("--from", flags.from, "Model directory to start from instead of random numbers");
   app.add_option("--export", flags.export_directory, "Write the model here at the end, in the release layout");
   app.add_option("--steps", flags.steps, "Stop after this many steps (0: those of the configuration)");
+  app.add_option("--golden", flags.golden,
+                 "Only record, in this model directory, what the trainer computes with it: for `fathom verify golden`");
   app.add_flag("--evaluate", flags.evaluate, "Only print loss and accuracy over held-out dialogues");
   app.add_option("--train-tokenizer", flags.tokenizer_directory,
                  "Only learn a vocabulary from the generated corpus and write tokenizer.json into this directory");
@@ -83,7 +112,7 @@ int Main(int argc, char** argv) {
   KeepFreedMemory();
   Status status;
   try {  // libtorch and oneDNN report by exceptions
-    status = flags.tokenizer_directory.empty() ? Train(flags) : TrainTokenizerTo(flags);
+    status = Dispatch(flags);
   } catch (const std::exception& error) {
     status = Status(ErrorCode::kResource, StrCat("libtorch: ", error.what()));
   }

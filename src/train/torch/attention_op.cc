@@ -144,8 +144,9 @@ void SequenceAttention::Scores(const Block& block, const float* q, float* scores
 
 void SequenceAttention::IndexScores(const Block& block, float* scores, float* raw) const {
   const int64_t columns = block.row_columns;
-  SmallMatMul(block.queries() * index_heads(), columns, di(), in_.index_q + (begin_ + block.first) * index_heads() * di(),
-              di(), 1, scratch_.keys_t.data(), rows_stride_, raw, columns, false);
+  SmallMatMul(block.queries() * index_heads(), columns, di(),
+              in_.index_q + (begin_ + block.first) * index_heads() * di(), di(), 1, scratch_.keys_t.data(),
+              rows_stride_, raw, columns, false);
   for (int64_t t = 0; t < block.queries(); ++t) {
     float* out = scores + t * columns;
     std::fill_n(out, columns, 0.0f);
@@ -441,10 +442,15 @@ struct AttendFunction : torch::autograd::Function<AttendFunction> {
     const SequenceLayout& layout = *plan.layout;
     std::vector<float> sinks(static_cast<size_t>(layout.sequences() * heads));
     ForEachSequence(layout, [&](int64_t sequence, Scratch& scratch) {
-      const SequenceAttention::Gradients to = {Floats(out[0]), Floats(out[1]), Floats(out[3]), Floats(out[4]),
-                                               Floats(out[5]), Floats(out[6]), sinks.data() + sequence * heads};
-      SequenceAttention(plan, in, sequence, scratch).Backward(Floats(saved[7]), Floats(saved[8]), Floats(g),
-                                                              loss_factor, to);
+      const SequenceAttention::Gradients to = {Floats(out[0]),
+                                               Floats(out[1]),
+                                               Floats(out[3]),
+                                               Floats(out[4]),
+                                               Floats(out[5]),
+                                               Floats(out[6]),
+                                               sinks.data() + sequence * heads};
+      SequenceAttention(plan, in, sequence, scratch)
+          .Backward(Floats(saved[7]), Floats(saved[8]), Floats(g), loss_factor, to);
     });
     for (size_t i = 0; i < sinks.size(); ++i) Floats(out[2])[static_cast<int64_t>(i) % heads] += sinks[i];
     out.emplace_back();
@@ -465,9 +471,9 @@ AttentionOutputs Attend(const AttentionInputs& inputs, int64_t ratio, const Mode
   plan.ratio = ratio;
   plan.tap = &tap;
   plan.index_loss = inputs.index_q.defined() && torch::GradMode::is_enabled();
-  variable_list out = AttendFunction::apply(inputs.q.contiguous(), inputs.window.contiguous(), inputs.sink,
-                                            or_none(inputs.compressed), or_none(inputs.index_q),
-                                            or_none(inputs.index_w), or_none(inputs.index_keys), plan);
+  variable_list out =
+      AttendFunction::apply(inputs.q.contiguous(), inputs.window.contiguous(), inputs.sink, or_none(inputs.compressed),
+                            or_none(inputs.index_q), or_none(inputs.index_w), or_none(inputs.index_keys), plan);
   return {out[0], out[1]};
 }
 

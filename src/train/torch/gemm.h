@@ -30,8 +30,8 @@ torch::Tensor Gemm(Product product, const torch::Tensor& a, const torch::Tensor&
 
 // How this run computes; set once before the model is used, or by a test between forwards.
 struct TrainArithmetic {
-  bool half = true;                 // BF16 inputs of products
-  bool quantize_weights = true;     // FP4 / FP8 values in the places of the release
+  bool half = true;                  // BF16 inputs of products
+  bool quantize_weights = true;      // FP4 / FP8 values in the places of the release
   bool quantize_activations = true;  // Q8 and Q4 in the places of the reference's f32
 };
 TrainArithmetic& Arithmetic();

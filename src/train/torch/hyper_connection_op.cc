@@ -255,8 +255,8 @@ variable_list MixBeforeFunction::backward(AutogradContext* context, variable_lis
     Sinkhorn sinkhorn;
     std::vector<Lanes> logits(static_cast<size_t>(s * s));
     std::vector<Lanes> dlogits(static_cast<size_t>(s * s));
-    std::vector<float> da(static_cast<size_t>(kLanes * padded));   // d(loss)/d(z scale + base)
-    std::vector<float> dz(static_cast<size_t>(kLanes * padded));   // then divided by the root mean square
+    std::vector<float> da(static_cast<size_t>(kLanes * padded));  // d(loss)/d(z scale + base)
+    std::vector<float> dz(static_cast<size_t>(kLanes * padded));  // then divided by the root mean square
     const int64_t part_end = tokens * (part + 1) / kSumParts;
     for (int64_t first = tokens * part / kSumParts; first < part_end; first += kLanes) {
       const int64_t count = std::min(kLanes, part_end - first);
@@ -266,8 +266,7 @@ variable_list MixBeforeFunction::backward(AutogradContext* context, variable_lis
           logits[static_cast<size_t>(e)].fill(0);
           dlogits[static_cast<size_t>(e)].fill(0);
           for (int64_t l = 0; l < count; ++l) {
-            logits[static_cast<size_t>(e)][l] =
-                z_data[(first + l) * padded + 2 * s + e] * scales[2] + bases[2 * s + e];
+            logits[static_cast<size_t>(e)][l] = z_data[(first + l) * padded + 2 * s + e] * scales[2] + bases[2 * s + e];
             dlogits[static_cast<size_t>(e)][l] = dcomb_data[(first + l) * s * s + e];
           }
         }

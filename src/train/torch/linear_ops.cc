@@ -48,7 +48,8 @@ void RoundWeights(const Tensor& w, StoredAs format, Tensor& out) {
       float* rounded = to + part / blocks * rows * cols;
       for (int64_t col = 0; col < cols; col += kFp8Block) {
         const int64_t at = row * cols + col;
-        RoundFp8Block(matrix + at, std::min(kFp8Block, rows - row), std::min(kFp8Block, cols - col), cols, rounded + at);
+        RoundFp8Block(matrix + at, std::min(kFp8Block, rows - row), std::min(kFp8Block, cols - col), cols,
+                      rounded + at);
       }
     });
   }

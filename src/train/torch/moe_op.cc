@@ -47,8 +47,8 @@ Grouping Group(const std::vector<int32_t>& experts, int64_t tokens, int64_t k, i
   std::vector<int64_t> next(group.begin.begin(), group.begin.end() - 1);
   for (int64_t t = 0; t < tokens; ++t) {
     for (int64_t c = 0; c <= k; ++c) {
-      const size_t expert = c < k ? static_cast<size_t>(experts[static_cast<size_t>(t * k + c)])
-                                  : static_cast<size_t>(expert_count);
+      const size_t expert =
+          c < k ? static_cast<size_t>(experts[static_cast<size_t>(t * k + c)]) : static_cast<size_t>(expert_count);
       const auto row = static_cast<size_t>(next[expert]++);
       group.token[row] = static_cast<int32_t>(t);
       group.choice[row] = c < k ? static_cast<int32_t>(c) : -1;
@@ -110,9 +110,9 @@ struct ExpertsFunction : torch::autograd::Function<ExpertsFunction> {
   // Everything the backward needs that is no gradient.
   struct State : torch::CustomClassHolder {
     Grouping group;
-    Tensor x_rows;   // [rows, D] product input
-    Tensor vu;       // [rows, 2F] float
-    Tensor h_rows;   // [rows, F] product input
+    Tensor x_rows;                      // [rows, D] product input
+    Tensor vu;                          // [rows, 2F] float
+    Tensor h_rows;                      // [rows, F] product input
     Tensor w13, w2, shared13, shared2;  // product inputs
     Tensor weights;
     Swiglu swiglu;
@@ -136,8 +136,7 @@ void EachExpert(const Grouping& group, Product product, const Tensor& in, const 
     const int64_t rows = group.begin[static_cast<size_t>(e) + 1] - begin;
     WithHalf(in, [&](auto* data) {
       const auto* weights = static_cast<decltype(data)>(e < experts ? w.data_ptr() : shared.data_ptr());
-      GemmInto(product, rows, n, k, data + begin * k, weights + (e < experts ? e * n * k : 0),
-               Floats(out) + begin * n);
+      GemmInto(product, rows, n, k, data + begin * k, weights + (e < experts ? e * n * k : 0), Floats(out) + begin * n);
     });
   }
 }
@@ -182,8 +181,8 @@ Tensor SumOfRows(const Grouping& group, const Tensor& rows, int64_t tokens, int6
 }
 
 Tensor ExpertsFunction::forward(AutogradContext* context, const Tensor& x, const Tensor& weights, const Tensor& w13,
-                                const Tensor& w2, const Tensor& shared13, const Tensor& shared2,
-                                const Routing* routing, float limit) {
+                                const Tensor& w2, const Tensor& shared13, const Tensor& shared2, const Routing* routing,
+                                float limit) {
   const int64_t tokens = x.size(0);
   const int64_t width = x.size(1);
   const int64_t inner = w2.size(2);

@@ -190,7 +190,8 @@ Encoded EncodeFp8(const float* w, int64_t rows, int64_t cols) {
       const float scale = Fp8BlockScale(amax);
       out.scales.push_back(PowerOfTwoToE8m0(scale));
       for (int64_t r = r0; r < r1; ++r) {
-        for (int64_t c = c0; c < c1; ++c) out.codes[static_cast<size_t>(r * cols + c)] = FloatToE4m3(w[r * cols + c] / scale);
+        for (int64_t c = c0; c < c1; ++c)
+          out.codes[static_cast<size_t>(r * cols + c)] = FloatToE4m3(w[r * cols + c] / scale);
       }
     }
   }
@@ -332,16 +333,16 @@ void AppendMatrix(const std::string& name, StoredAs stored, const float* w, int6
   if (stored == StoredAs::kFp8) {
     Encoded encoded = EncodeFp8(w, rows, cols);
     out->push_back({{name, TensorType::kF8E4m3, {rows, cols}}, std::move(encoded.codes)});
-    out->push_back({{scale_name, TensorType::kF8E8m0, {(rows + 127) / 128, (cols + 127) / 128}},
-                    std::move(encoded.scales)});
+    out->push_back(
+        {{scale_name, TensorType::kF8E8m0, {(rows + 127) / 128, (cols + 127) / 128}}, std::move(encoded.scales)});
   } else if (stored == StoredAs::kFp4) {
     Encoded encoded = EncodeFp4(w, rows, cols);
     out->push_back({{name, TensorType::kI8, {rows, cols / 2}}, std::move(encoded.codes)});
     out->push_back({{scale_name, TensorType::kF8E8m0, {rows, cols / 32}}, std::move(encoded.scales)});
   } else {
     const bool bf16 = stored == StoredAs::kBf16;
-    out->push_back({{name, bf16 ? TensorType::kBf16 : TensorType::kF32, {rows, cols}},
-                    EncodePlain(w, rows * cols, bf16)});
+    out->push_back(
+        {{name, bf16 ? TensorType::kBf16 : TensorType::kF32, {rows, cols}}, EncodePlain(w, rows * cols, bf16)});
   }
 }
 

@@ -23,7 +23,7 @@ struct Parameter {
   // The release's name. Routed experts' matrices of one kind are one parameter: "layers.0.ffn.experts.*.w1.weight".
   std::string name;
   StoredAs stored = StoredAs::kF32;
-  Tensor value;  // float: [n], [rows, cols], or [E, rows, cols] for experts
+  Tensor value;         // float: [n], [rows, cols], or [E, rows, cols] for experts
   bool trained = true;  // false: the router's bias, which has its own rule
   bool matrix = false;  // Muon's; the others are AdamW's
 };

@@ -10,8 +10,8 @@ namespace fathom {
 
 enum class RowFinish : uint8_t {
   kNone,
-  kQ8Row,         // first d - r values by Q8 in blocks of 64: window and compressed rows (sections 7.4, 7.5)
-  kHadamardFp4,   // Q4(Hadamard(row)): the indexer's queries and keys (section 7.6)
+  kQ8Row,        // first d - r values by Q8 in blocks of 64: window and compressed rows (sections 7.4, 7.5)
+  kHadamardFp4,  // Q4(Hadamard(row)): the indexer's queries and keys (section 7.6)
 };
 
 struct RowRules {

@@ -1,7 +1,7 @@
 // sequence_layout.h - how the dialogues of a training step lie in its tensors.
 //
-// Tokens of all dialogues stand one after the other; each dialogue starts at position 0 and sees only itself. Compressed
-// rows of all dialogues likewise.
+// Tokens of all dialogues stand one after the other; each dialogue starts at position 0 and sees only itself.
+// Compressed rows of all dialogues likewise.
 #ifndef FATHOM_TRAIN_TORCH_SEQUENCE_LAYOUT_H_
 #define FATHOM_TRAIN_TORCH_SEQUENCE_LAYOUT_H_
 

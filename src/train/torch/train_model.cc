@@ -75,8 +75,8 @@ Tensor TrainModel::Attention(Pass& pass, const std::string& prefix, int64_t laye
   const std::string p = prefix + "attn.";
   const double eps = config_.rms_eps;
   const Rotation& rotation = pass.layout.at_tokens(ratio != 0);
-  const Tensor both = Linear(x, torch::cat({Value(p + "wq_a.weight"), Value(p + "wkv.weight")}),
-                             LinearInput::kQuantized);
+  const Tensor both =
+      Linear(x, torch::cat({Value(p + "wq_a.weight"), Value(p + "wkv.weight")}), LinearInput::kQuantized);
   const std::vector<Tensor> parts = both.split_with_sizes({config_.q_rank, config_.head_dim}, 1);
   const Tensor qr = RmsNorm(parts[0].contiguous(), Value(p + "q_norm.weight"), eps);
   const Tensor kv = RmsNorm(parts[1].contiguous(), Value(p + "kv_norm.weight"), eps);
@@ -108,17 +108,17 @@ Tensor TrainModel::Attention(Pass& pass, const std::string& prefix, int64_t laye
 void TrainModel::Indexer(Pass& pass, const std::string& prefix, const Tensor& x, const Tensor& qr,
                          AttentionInputs* inputs) {
   const double factor = 1.0 / std::sqrt(static_cast<double>(config_.index_dim * config_.index_heads));
-  inputs->index_q = RotateRows(Linear(qr.detach(), Value(prefix + "wq_b.weight"), LinearInput::kQuantized),
-                               pass.layout.at_tokens(true),
-                               {.heads = config_.index_heads, .finish = RowFinish::kHadamardFp4});
+  inputs->index_q =
+      RotateRows(Linear(qr.detach(), Value(prefix + "wq_b.weight"), LinearInput::kQuantized),
+                 pass.layout.at_tokens(true), {.heads = config_.index_heads, .finish = RowFinish::kHadamardFp4});
   inputs->index_w = Linear(x.detach(), Value(prefix + "weights_proj.weight"), LinearInput::kPlain) * factor;
   inputs->index_keys = Compressor(pass, prefix + "compressor.", 4, x.detach(), /*index=*/true);
 }
 
 // Section 7.5.
 Tensor TrainModel::Compressor(Pass& pass, const std::string& prefix, int64_t ratio, const Tensor& x, bool index) {
-  const Tensor kv_gate = Linear(x, torch::cat({Value(prefix + "wkv.weight"), Value(prefix + "wgate.weight")}),
-                                LinearInput::kPlain);
+  const Tensor kv_gate =
+      Linear(x, torch::cat({Value(prefix + "wkv.weight"), Value(prefix + "wgate.weight")}), LinearInput::kPlain);
   const Tensor rows = CompressBlocks(kv_gate, Value(prefix + "ape"), ratio, pass.layout);
   return RotateRows(RmsNorm(rows, Value(prefix + "norm.weight"), config_.rms_eps), pass.layout.at_rows(ratio),
                     {.finish = index ? RowFinish::kHadamardFp4 : RowFinish::kQ8Row});

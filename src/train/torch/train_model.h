@@ -35,12 +35,12 @@ struct LossWeights {
 };
 
 struct StepLoss {
-  Tensor total;  // [1], differentiable while this StepLoss lives
+  Tensor total;                      // [1], differentiable while this StepLoss lives
   std::shared_ptr<const void> pass;  // what the gradients still need
-  double tokens = 0;  // sum of weights
-  double loss = 0;    // mean cross-entropy by weight
-  double answer_loss = 0;     // of what the assistant writes
-  double answer_accuracy = 0;  // share of its tokens that are the most probable ones
+  double tokens = 0;                 // sum of weights
+  double loss = 0;                   // mean cross-entropy by weight
+  double answer_loss = 0;            // of what the assistant writes
+  double answer_accuracy = 0;        // share of its tokens that are the most probable ones
   int64_t answer_tokens = 0;
   double mtp_loss = 0;
   double mtp_accuracy = 0;

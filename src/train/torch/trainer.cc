@@ -41,8 +41,8 @@ Result<std::unique_ptr<Trainer>> Trainer::Create(TrainConfig config, TrainerOpti
 
 Status Trainer::ReadInputs() {
   if (config_.model.head_dim % 16 != 0) {
-    return InvalidArgument(StrCat("config key model.head_dim is ", config_.model.head_dim,
-                                  "; the trainer needs a multiple of 16"));
+    return InvalidArgument(
+        StrCat("config key model.head_dim is ", config_.model.head_dim, "; the trainer needs a multiple of 16"));
   }
   FATHOM_ASSIGN_OR_RETURN(tokenizer_, Tokenizer::Load(config_.tokenizer));
   if (tokenizer_->vocab_size() > config_.model.vocab_size) {
@@ -58,7 +58,12 @@ Status Trainer::ReadInputs() {
     FATHOM_ASSIGN_OR_RETURN(std::string text, ReadFile(path, kMaxBytes));
     tokenizer_files_.emplace_back(name, std::move(text));
   }
-  tokenizer_files_.emplace_back("generation_config.json", kGenerationConfig);
+  if (const std::string path = (folder / "generation_config.json").string(); FileExists(path)) {
+    FATHOM_ASSIGN_OR_RETURN(std::string text, ReadFile(path, 1 << 20));
+    tokenizer_files_.emplace_back("generation_config.json", std::move(text));
+  } else {
+    tokenizer_files_.emplace_back("generation_config.json", kGenerationConfig);
+  }
   std::vector<Dialogue> own;
   if (!config_.jsonl.empty()) {
     FATHOM_ASSIGN_OR_RETURN(own, ReadDialogues(config_.jsonl));
@@ -71,7 +76,8 @@ Status Trainer::ReadInputs() {
     FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(options_.from));
     if (checkpoint->config().vocab_size != config_.model.vocab_size ||
         ConfigToJson(checkpoint->checkpoint_config()).Dump() !=
-            ConfigToJson({.model = config_.model, .expert_dtype = checkpoint->checkpoint_config().expert_dtype}).Dump()) {
+            ConfigToJson({.model = config_.model, .expert_dtype = checkpoint->checkpoint_config().expert_dtype})
+                .Dump()) {
       return InvalidArgument(StrCat(options_.from, "/config.json differs from the config's `model`; they must agree"));
     }
     parameters_ = std::make_unique<Parameters>(Parameters::FromCheckpoint(*checkpoint));
@@ -149,8 +155,8 @@ Result<StepLoss> Trainer::Evaluate() {
   StepLoss sum;
   int64_t tokens = 0;
   while (tokens < config_.evaluate_tokens) {
-    FATHOM_ASSIGN_OR_RETURN(const TrainBatch batch, FillBatch(config_, *source_, *tokenizer_, true,
-                                                              config_.batch_tokens, &next));
+    FATHOM_ASSIGN_OR_RETURN(const TrainBatch batch,
+                            FillBatch(config_, *source_, *tokenizer_, true, config_.batch_tokens, &next));
     tokens += static_cast<int64_t>(batch.tokens.size());
     const StepLoss loss = model_->Loss(batch, {.mtp = config_.mtp_weight});
     const auto count = static_cast<double>(loss.answer_tokens);
@@ -179,9 +185,14 @@ Status Trainer::Report(const StepLoss& loss, double norm, double seconds, const 
   record.train_loss = loss.answer_loss;
   record.learning_rate = RateAt(position_.step - 1) * config_.muon_rate;
   record.tokens_per_second = seconds > 0 ? static_cast<double>(loss.tokens) / seconds : 0;
-  record.more = {{"loss", loss.loss},           {"accuracy", loss.answer_accuracy}, {"mtp_loss", loss.mtp_loss},
-                 {"mtp_accuracy", loss.mtp_accuracy}, {"balance", loss.balance},    {"indexer", loss.indexer},
-                 {"norm", norm},                {"seconds", position_.seconds}};
+  record.more = {{"loss", loss.loss},
+                 {"accuracy", loss.answer_accuracy},
+                 {"mtp_loss", loss.mtp_loss},
+                 {"mtp_accuracy", loss.mtp_accuracy},
+                 {"balance", loss.balance},
+                 {"indexer", loss.indexer},
+                 {"norm", norm},
+                 {"seconds", position_.seconds}};
   if (held_out != nullptr) {
     record.held_out_loss = held_out->answer_loss;
     record.more.emplace_back("held_out_accuracy", held_out->answer_accuracy);
@@ -193,8 +204,8 @@ Status Trainer::Report(const StepLoss& loss, double norm, double seconds, const 
 Status Trainer::Run() {
   BatchFeed feed(config_, *source_, *tokenizer_, position_.next_dialogue);
   const int64_t first = position_.step;
-  const int64_t last = options_.stop_after_steps > 0 ? std::min(config_.steps, first + options_.stop_after_steps)
-                                                     : config_.steps;
+  const int64_t last =
+      options_.stop_after_steps > 0 ? std::min(config_.steps, first + options_.stop_after_steps) : config_.steps;
   double printed = -1e9;
   const Clock::time_point begin = Clock::now();
   constexpr double kPrintSeconds = 15;
@@ -220,7 +231,8 @@ Status Trainer::Run() {
     FATHOM_RETURN_IF_ERROR(Report(loss, last_norm_, seconds, evaluates && !interrupted ? &held_out : nullptr));
     if (SecondsSince(begin) - printed > kPrintSeconds || ends) {
       printed = SecondsSince(begin);
-      const double left = printed / static_cast<double>(position_.step - first) * static_cast<double>(last - position_.step);
+      const double left =
+          printed / static_cast<double>(position_.step - first) * static_cast<double>(last - position_.step);
       WriteStderr(StrFormat(
           "step %lld of %lld  loss %.4f (answers %.4f, accuracy %.3f)  draft %.3f  indexer %.3f  balance %.3f  "
           "norm %.2f  %.0f tokens/s  %.0f s left\n",

@@ -27,7 +27,7 @@ inline float RoundToE4m3(float x) {
 inline float RoundToE2m1(float x) {
   const uint32_t bits = std::bit_cast<uint32_t>(x);
   const uint32_t rounded = (bits + 0x1fffffu + ((bits >> 22) & 1u)) & ~0x3fffffu;  // 1 mantissa bit
-  constexpr float kMagic = 0x1.8p22f;                                             // multiples of a half
+  constexpr float kMagic = 0x1.8p22f;                                              // multiples of a half
   const float small = (x + kMagic) - kMagic;
   return (bits & 0x7fffffffu) < 0x3f800000u ? small : std::bit_cast<float>(rounded);
 }

@@ -28,9 +28,7 @@ TEST(Orthogonalized, KeepsTheDirectionOfAnOrthogonalMatrix) {
   EXPECT_LT((Orthogonalized(q * 7) - q).abs().max().item<double>(), 0.05);
 }
 
-TEST(Orthogonalized, ZeroStaysZero) {
-  EXPECT_EQ(Orthogonalized(torch::zeros({8, 16})).abs().max().item<double>(), 0);
-}
+TEST(Orthogonalized, ZeroStaysZero) { EXPECT_EQ(Orthogonalized(torch::zeros({8, 16})).abs().max().item<double>(), 0); }
 
 }  // namespace
 }  // namespace fathom

@@ -80,7 +80,8 @@ class TrainForward : public testing::TestWithParam<const char*> {
     Tensor mtp;
     const bool has_mtp = checkpoint_->config().mtp_layers > 0;
     const Tensor logits = model.Logits(batch_, has_mtp ? &mtp : nullptr, {});
-    const Tensor want = torch::cat({Stored(*file_, mode + ".A.prefill_logits"), Stored(*file_, mode + ".A.decode_logits")});
+    const Tensor want =
+        torch::cat({Stored(*file_, mode + ".A.prefill_logits"), Stored(*file_, mode + ".A.decode_logits")});
     const Agreement agreement = Compare(logits, want);
     EXPECT_LT(agreement.worst, worst);
     EXPECT_LT(agreement.median, median);
@@ -155,7 +156,9 @@ class Gradients {
   }
 
  private:
-  double Total(TrainModel& model, const LossWeights& weights) { return model.Loss(batch_, weights).total.item<double>(); }
+  double Total(TrainModel& model, const LossWeights& weights) {
+    return model.Loss(batch_, weights).total.item<double>();
+  }
 
   // Difference quotient over |g|, of the step size that suits best: large steps bend, small ones drown in rounding.
   double BestRatio(TrainModel& model, const LossWeights& weights, Parameter& p, const Tensor& gradient, double norm) {

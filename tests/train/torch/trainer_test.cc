@@ -26,7 +26,8 @@ constexpr int64_t kVocab = 640;
 // A config of every kind of layer, small enough for seconds.
 std::string ConfigText(const std::string& more_data, int64_t steps) {
   return StrCat(R"({"model": {"architectures": ["DeepseekV4ForCausalLM"], "model_type": "deepseek_v4",
-    "vocab_size": )", kVocab, R"(, "hidden_size": 128, "num_hidden_layers": 3, "num_hash_layers": 1,
+    "vocab_size": )",
+                kVocab, R"(, "hidden_size": 128, "num_hidden_layers": 3, "num_hash_layers": 1,
     "num_nextn_predict_layers": 1, "num_attention_heads": 2, "head_dim": 96, "qk_rope_head_dim": 32,
     "q_lora_rank": 128, "o_groups": 1, "o_lora_rank": 128, "sliding_window": 32, "compress_ratios": [0, 4, 128, 0],
     "moe_intermediate_size": 128, "n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2,
@@ -34,8 +35,10 @@ std::string ConfigText(const std::string& more_data, int64_t steps) {
     "rms_norm_eps": 1e-06, "rope_theta": 10000, "compress_rope_theta": 40000, "index_n_heads": 2,
     "index_head_dim": 32, "index_topk": 16, "hc_mult": 2, "hc_sinkhorn_iters": 20, "hc_eps": 1e-06,
     "max_position_embeddings": 2048, "bos_token_id": 0, "eos_token_id": 1, "expert_dtype": "fp4"},
-   "data": {"tokenizer": "tokenizer.json", "max_sequence_tokens": 2048)", more_data, R"(},
-   "schedule": {"steps": )", steps, R"(, "batch_tokens": 1500, "warmup_steps": 2, "evaluate_every": 1000,
+   "data": {"tokenizer": "tokenizer.json", "max_sequence_tokens": 2048)",
+                more_data, R"(},
+   "schedule": {"steps": )",
+                steps, R"(, "batch_tokens": 1500, "warmup_steps": 2, "evaluate_every": 1000,
     "evaluate_tokens": 1000, "checkpoint_every": 1000},
    "optimizer": {"muon_rate": 0.01, "adam_rate": 0.005}, "loss": {"mtp_weight": 0.3}})");
 }
@@ -99,7 +102,8 @@ TEST_F(TrainerTest, LearnsAndAStoppedRunGoesOnWithTheSameBits) {
   ASSERT_TRUE((*second)->Run().ok());
   EXPECT_EQ(Losses("parts"), losses);
   const std::string state = "/state.safetensors";
-  EXPECT_EQ(ReadTestFile((directory_ / "parts") + state).substr(4096), ReadTestFile((directory_ / "whole") + state).substr(4096));
+  EXPECT_EQ(ReadTestFile((directory_ / "parts") + state).substr(4096),
+            ReadTestFile((directory_ / "whole") + state).substr(4096));
 }
 
 TEST_F(TrainerTest, TheEngineComputesWhatTheTrainerComputes) {
