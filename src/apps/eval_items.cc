@@ -104,7 +104,7 @@ std::optional<int64_t> LookupDistance(const EvalItem& item, const Tokenizer& tok
   const std::string text = item.prompt.text();
   const size_t at = text.rfind(item.dialogue.expected);
   if (at == std::string::npos) return std::nullopt;
-  const std::string_view after = std::string_view(text).substr(at + item.dialogue.expected.size());
+  const std::string after = text.substr(at + item.dialogue.expected.size());
   return static_cast<int64_t>(tokenizer.Encode(after, AddedTokens::kMatch).size());
 }
 

@@ -94,7 +94,7 @@ std::string Report(const EvalContext& context, std::span<const EvalItem> items, 
   const auto too_long = std::ranges::count(results, Completion::End::kNoPlace,
                                            [](const EvalResult& result) { return result.completion.end; });
   if (too_long > 0) {
-    text += StrCat("\n", too_long, " prompts are longer than the model's context and count as wrong.\n");
+    text += StrCat("\nPrompts longer than the model's context, counted as wrong: ", too_long, ".\n");
   }
   if (const std::vector<DistanceRow> rows = DistanceRows(results); !rows.empty()) {
     text += "\n" + print(DistanceTable(rows));
@@ -299,6 +299,7 @@ Json EvalJson(const EvalContext& context, std::span<const EvalItem> items, std::
   std::vector<Json> rows_json;
   for (const EvalRow& row : rows) rows_json.push_back(RowJson(row));
   std::vector<Json> items_json;
+  items_json.reserve(items.size());
   for (size_t number = 0; number < items.size(); ++number) {
     items_json.push_back(ItemJson(items[number], results[number]));
   }

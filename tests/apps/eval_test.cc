@@ -291,7 +291,7 @@ TEST(EvalReport, DistancesAndDraftsHaveTablesOfTheirOwn) {
   }
   results[3].completion.end = Completion::End::kNoPlace;
   const std::string markdown = EvalMarkdown(Context(), items, results);
-  EXPECT_NE(markdown.find("\n1 prompts are longer than the model's context and count as wrong.\n"), std::string::npos);
+  EXPECT_NE(markdown.find("\nPrompts longer than the model's context, counted as wrong: 1.\n"), std::string::npos);
   EXPECT_NE(markdown.find("| tokens from the fact to the end | right | % |\n"
                           "|---|---:|---:|\n"
                           "| below 512 | 1/2 | 50.0 |\n"
