@@ -297,6 +297,7 @@ std::string EvalErrors(std::span<const EvalItem> items, std::span<const EvalResu
 Json EvalJson(const EvalContext& context, std::span<const EvalItem> items, std::span<const EvalResult> results) {
   const std::vector<EvalRow> rows = EvalRows(items, results);
   std::vector<Json> rows_json;
+  rows_json.reserve(rows.size());
   for (const EvalRow& row : rows) rows_json.push_back(RowJson(row));
   std::vector<Json> items_json;
   items_json.reserve(items.size());
