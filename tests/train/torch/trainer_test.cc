@@ -12,53 +12,24 @@
 #include "base/thread_pool.h"
 #include "cache/sequence_cache.h"
 #include "checkpoint/checkpoint.h"
-#include "corpus/tokenizer_training.h"
 #include "model/model.h"
 #include "model/workspace.h"
-#include "tests/support/run_binary.h"
+#include "tests/train/torch/train_fixture.h"
 #include "train/torch/gemm.h"
 
 namespace fathom {
 namespace {
 
-constexpr int64_t kVocab = 640;
-
-// A config of every kind of layer, small enough for seconds.
-std::string ConfigText(const std::string& more_data, int64_t steps) {
-  return StrCat(R"({"model": {"architectures": ["DeepseekV4ForCausalLM"], "model_type": "deepseek_v4",
-    "vocab_size": )",
-                kVocab, R"(, "hidden_size": 128, "num_hidden_layers": 3, "num_hash_layers": 1,
-    "num_nextn_predict_layers": 1, "num_attention_heads": 2, "head_dim": 96, "qk_rope_head_dim": 32,
-    "q_lora_rank": 128, "o_groups": 1, "o_lora_rank": 128, "sliding_window": 32, "compress_ratios": [0, 4, 128, 0],
-    "moe_intermediate_size": 128, "n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2,
-    "scoring_func": "sqrtsoftplus", "routed_scaling_factor": 1.5, "norm_topk_prob": true, "swiglu_limit": 10.0,
-    "rms_norm_eps": 1e-06, "rope_theta": 10000, "compress_rope_theta": 40000, "index_n_heads": 2,
-    "index_head_dim": 32, "index_topk": 16, "hc_mult": 2, "hc_sinkhorn_iters": 20, "hc_eps": 1e-06,
-    "max_position_embeddings": 2048, "bos_token_id": 0, "eos_token_id": 1, "expert_dtype": "fp4"},
-   "data": {"tokenizer": "tokenizer.json", "max_sequence_tokens": 2048)",
-                more_data, R"(},
-   "schedule": {"steps": )",
-                steps, R"(, "batch_tokens": 1500, "warmup_steps": 2, "evaluate_every": 1000,
-    "evaluate_tokens": 1000, "checkpoint_every": 1000},
-   "optimizer": {"muon_rate": 0.01, "adam_rate": 0.005}, "loss": {"mtp_weight": 0.3}})");
-}
-
-class TrainerTest : public testing::Test {
+class TrainerTest : public TrainFixture {
  protected:
   void SetUp() override {
-    static const TrainedTokenizer kTokenizer = [] {
-      auto tokenizer = TrainTokenizer(1, 3000, kVocab);
-      EXPECT_TRUE(tokenizer.ok()) << tokenizer.status().message();
-      return *tokenizer;
-    }();
-    WriteTestFile(directory_ / "tokenizer.json", kTokenizer.tokenizer_json);
-    WriteTestFile(directory_ / "tokenizer_config.json", kTokenizer.tokenizer_config_json);
+    TrainFixture::SetUp();
     Arithmetic() = {};
   }
 
-  Result<std::unique_ptr<Trainer>> Make(const std::string& run, int64_t stop_after = 0, const std::string& data = "",
-                                        int64_t steps = 8, const std::string& from = "") {
-    WriteTestFile(directory_ / "train.json", ConfigText(data, steps));
+  Result<std::unique_ptr<Trainer>> Make(const std::string& run, int64_t stop_after = 0, const SmallRun& small = {},
+                                        const std::string& from = "") {
+    WriteTestFile(directory_ / "train.json", SmallConfig(small));
     FATHOM_ASSIGN_OR_RETURN(TrainConfig config, ReadTrainConfig(directory_ / "train.json"));
     TrainerOptions options;
     options.run_directory = directory_ / run;
@@ -70,17 +41,6 @@ class TrainerTest : public testing::Test {
   std::string ErrorOf(const Result<std::unique_ptr<Trainer>>& result) const {
     return result.ok() ? "no error" : result.status().message();
   }
-
-  // The losses in a run's log, as text.
-  std::vector<double> Losses(const std::string& run) const {
-    auto log = LossLog::Open((directory_ / run) + "/log.jsonl", 1000000);
-    EXPECT_TRUE(log.ok());
-    std::vector<double> losses;
-    for (const TrainRecord& record : log->records()) losses.push_back(record.train_loss);
-    return losses;
-  }
-
-  TemporaryDirectory directory_;
 };
 
 TEST_F(TrainerTest, LearnsAndAStoppedRunGoesOnWithTheSameBits) {
@@ -155,7 +115,8 @@ TEST_F(TrainerTest, GoesOnFromAModelWithTheUsersDialogues) {
                     R"(?"}, {"role": "assistant", "content": "It is )", i % 3 * 111, "\"}]}\n");
   }
   WriteTestFile(directory_ / "own.jsonl", lines);
-  auto tuned = Make("tuned", 0, R"(, "jsonl": "own.jsonl", "prompt_weight": 0.0)", 12, directory_ / "model");
+  auto tuned =
+      Make("tuned", 0, {.steps = 12, .data = R"(, "jsonl": "own.jsonl", "prompt_weight": 0.0)"}, directory_ / "model");
   ASSERT_TRUE(tuned.ok()) << ErrorOf(tuned);
   const double before = (*tuned)->Evaluate()->answer_loss;
   ASSERT_TRUE((*tuned)->Run().ok());
@@ -164,10 +125,12 @@ TEST_F(TrainerTest, GoesOnFromAModelWithTheUsersDialogues) {
 
 TEST_F(TrainerTest, BadInputsAreNamed) {
   WriteTestFile(directory_ / "own.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": 5}]}\n");
-  EXPECT_NE(ErrorOf(Make("run", 0, R"(, "jsonl": "own.jsonl")")).find("own.jsonl:1"), std::string::npos)
-      << ErrorOf(Make("run", 0, R"(, "jsonl": "own.jsonl")"));
-  EXPECT_NE(ErrorOf(Make("run", 0, R"(, "jsonl": "missing.jsonl")")).find("missing.jsonl"), std::string::npos);
-  EXPECT_NE(ErrorOf(Make("run", 0, "", 8, directory_ / "nothing")).find("nothing"), std::string::npos);
+  const std::string bad_line = ErrorOf(Make("run", 0, {.data = R"(, "jsonl": "own.jsonl")"}));
+  EXPECT_NE(bad_line.find("own.jsonl"), std::string::npos) << bad_line;
+  EXPECT_NE(bad_line.find("line 1"), std::string::npos) << bad_line;
+  const std::string missing = ErrorOf(Make("run", 0, {.data = R"(, "jsonl": "missing.jsonl")"}));
+  EXPECT_NE(missing.find("missing.jsonl"), std::string::npos) << missing;
+  EXPECT_NE(ErrorOf(Make("run", 0, {}, directory_ / "nothing")).find("nothing"), std::string::npos);
   WriteTestFile(directory_ / "damaged/state.safetensors", "not a state");
   EXPECT_NE(ErrorOf(Make("damaged")).find("damaged/state.safetensors"), std::string::npos);
 }
@@ -181,14 +144,6 @@ TEST_F(TrainerTest, AnExportNeverReplacesAnotherDirectory) {
   EXPECT_NE(status.message().find("mine"), std::string::npos);
   EXPECT_EQ(ReadTestFile(directory_ / "mine/notes.txt"), "keep");
   EXPECT_FALSE(FileExists(directory_ / "mine.partial"));
-}
-
-TEST_F(TrainerTest, AFullDiskLeavesNoHalfWrittenModel) {
-  auto trainer = Make("run", 1);
-  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
-  const Status status = (*trainer)->Export("/dev/full/model");
-  EXPECT_FALSE(status.ok());
-  EXPECT_NE(status.message().find("/dev/full/model"), std::string::npos);
 }
 
 }  // namespace

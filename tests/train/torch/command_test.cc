@@ -1,0 +1,84 @@
+// The trainer as a user runs it: killed in the middle, out of disk, with absurd settings.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "checkpoint/checkpoint.h"
+#include "tests/train/torch/train_fixture.h"
+
+namespace fathom {
+namespace {
+
+class TrainCommand : public TrainFixture {
+ protected:
+  // Runs a shell script with $T the program, in the test's directory, on two threads.
+  RunResult Shell(const std::string& script) {
+    return RunProgram({"bash", "-c", script}, {.environment = {{"T", FATHOM_TRAIN_BINARY}, {"OMP_NUM_THREADS", "2"}},
+                                               .directory = directory_.path(),
+                                               .timeout_seconds = 600});
+  }
+};
+
+TEST_F(TrainCommand, AKilledRunGoesOnFromItsCheckpointAndEndsWithTheSameBits) {
+  WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 12, .checkpoint_every = 2}));
+  const RunResult whole = Shell("$T --config train.json --run whole --export whole-model");
+  ASSERT_EQ(whole.exit_code, 0) << whole;
+  const RunResult killed = Shell(
+      "$T --config train.json --run killed & pid=$!\n"
+      "for i in $(seq 3000); do [ -e killed/state.safetensors ] && break; sleep 0.05; done\n"
+      "kill -9 $pid; wait $pid; exit 0");
+  ASSERT_EQ(killed.exit_code, 0) << killed;
+  ASSERT_TRUE(FileExists(directory_ / "killed/state.safetensors"));
+  const RunResult resumed = Shell("$T --config train.json --run killed --export killed-model");
+  ASSERT_EQ(resumed.exit_code, 0) << resumed;
+  EXPECT_EQ(Losses("killed"), Losses("whole"));
+  const std::string shard = "/model-00001-of-00001.safetensors";
+  EXPECT_EQ(ReadTestFile((directory_ / "killed-model") + shard), ReadTestFile((directory_ / "whole-model") + shard));
+  const auto checkpoint = Checkpoint::Open(directory_ / "killed-model");
+  EXPECT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  EXPECT_TRUE(FileExists(directory_ / "killed-model/tokenizer.json"));
+}
+
+// Writing past the limit fails as on a full disk; with the signal ignored the program hears of it as an error.
+TEST_F(TrainCommand, AFullDiskIsAClearErrorAndLeavesNoHalfWrittenModel) {
+  WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 1}));
+  ASSERT_EQ(Shell("$T --config train.json --run run").exit_code, 0);
+  const RunResult full = Shell("trap '' XFSZ; ulimit -f 64; $T --config train.json --run run --export model");
+  EXPECT_EQ(full.exit_code, 3) << full;
+  EXPECT_NE(full.err.find("model"), std::string::npos) << full;
+  EXPECT_FALSE(FileExists(directory_ / "model"));
+  EXPECT_FALSE(FileExists(directory_ / "model.partial"));
+  const RunResult checkpoint = Shell("trap '' XFSZ; ulimit -f 64; $T --config train.json --run other");
+  EXPECT_EQ(checkpoint.exit_code, 3) << checkpoint;
+  EXPECT_NE(checkpoint.err.find("state.safetensors"), std::string::npos) << checkpoint;
+  EXPECT_FALSE(FileExists(directory_ / "other/state.safetensors"));
+}
+
+TEST_F(TrainCommand, AbsurdSettingsAndMissingFlagsAreRefused) {
+  std::string config = SmallConfig({});
+  config.replace(config.find("\"hidden_size\": 128"), 18, "\"hidden_size\": 130");
+  WriteTestFile(directory_ / "width.json", config);
+  const RunResult width = Shell("$T --config width.json --run run");
+  EXPECT_EQ(width.exit_code, 2) << width;
+  EXPECT_NE(width.err.find("hidden_size"), std::string::npos) << width;
+  WriteTestFile(directory_ / "steps.json", SmallConfig({.steps = -5}));
+  const RunResult steps = Shell("$T --config steps.json --run run");
+  EXPECT_EQ(steps.exit_code, 2) << steps;
+  EXPECT_NE(steps.err.find("steps"), std::string::npos) << steps;
+  EXPECT_EQ(Shell("$T --run run").exit_code, 2);
+  EXPECT_FALSE(FileExists(directory_ / "run"));
+}
+
+TEST_F(TrainCommand, CtrlCWritesACheckpointOfTheLastWholeStep) {
+  WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 100000}));
+  const RunResult result =
+      RunProgram({FATHOM_TRAIN_BINARY, "--config", directory_ / "train.json", "--run", directory_ / "run"},
+                 {.interrupt_after = "step 1 of"});
+  EXPECT_EQ(result.exit_code, 130) << result;
+  EXPECT_TRUE(FileExists(directory_ / "run/state.safetensors"));
+}
+
+}  // namespace
+}  // namespace fathom
