@@ -15,9 +15,11 @@ class TrainCommand : public TrainFixture {
  protected:
   // Runs a shell script with $T the program, in the test's directory, on two threads.
   RunResult Shell(const std::string& script) {
-    return RunProgram({"bash", "-c", script}, {.environment = {{"T", FATHOM_TRAIN_BINARY}, {"OMP_NUM_THREADS", "2"}},
-                                               .directory = directory_.path(),
-                                               .timeout_seconds = 600});
+    RunOptions options;
+    options.environment = {{"T", FATHOM_TRAIN_BINARY}, {"OMP_NUM_THREADS", "2"}};
+    options.directory = directory_.path();
+    options.timeout_seconds = 600;
+    return RunProgram({"bash", "-c", script}, options);
   }
 };
 
@@ -73,9 +75,10 @@ TEST_F(TrainCommand, AbsurdSettingsAndMissingFlagsAreRefused) {
 
 TEST_F(TrainCommand, CtrlCWritesACheckpointOfTheLastWholeStep) {
   WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 100000}));
+  RunOptions options;
+  options.interrupt_after = "step 1 of";
   const RunResult result =
-      RunProgram({FATHOM_TRAIN_BINARY, "--config", directory_ / "train.json", "--run", directory_ / "run"},
-                 {.interrupt_after = "step 1 of"});
+      RunProgram({FATHOM_TRAIN_BINARY, "--config", directory_ / "train.json", "--run", directory_ / "run"}, options);
   EXPECT_EQ(result.exit_code, 130) << result;
   EXPECT_TRUE(FileExists(directory_ / "run/state.safetensors"));
 }

@@ -19,7 +19,7 @@ inline constexpr int64_t kTrainVocab = 640;
 struct SmallRun {
   int64_t steps = 8;
   int64_t checkpoint_every = 1000;
-  std::string data;  // more members of `data`, beginning with a comma
+  std::string data = "";  // more members of `data`, beginning with a comma
 };
 
 inline std::string SmallConfig(const SmallRun& run) {
