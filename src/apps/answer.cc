@@ -159,10 +159,22 @@ Json AssistantMessageJson(const Answer& answer) {
   for (const ToolCall& call : answer.tool_calls) {
     const Json function =
         Json::Object({{"name", Json::String(call.name)}, {"arguments", Json::String(call.arguments)}});
-    calls.push_back(Json::Object({{"type", Json::String("function")}, {"function", function}}));
+    Json entry = Json::Object();
+    if (!call.id.empty()) entry.Set("id", Json::String(call.id));
+    entry.Set("type", Json::String("function"));
+    entry.Set("function", function);
+    calls.push_back(std::move(entry));
   }
   message.Set("tool_calls", Json::Array(std::move(calls)));
   return message;
+}
+
+void WriteToolResult(std::string_view name, std::string_view result) {
+  const bool colour = UseColour(STDOUT_FILENO);
+  const std::string text = StrCat(colour ? kDim : "", Printable(name), " → ", result, colour ? kPlain : "",
+                                  result.ends_with('\n') ? "" : "\n");
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
 }
 
 AnswerWriter::AnswerWriter() : terminal_(IsTerminal(STDOUT_FILENO)), colour_(UseColour(STDOUT_FILENO)) {}

@@ -52,6 +52,9 @@ std::string DescribeUsage(const Finished& finished);
 // The message as JSON, in the order and with the names of the chat API: role, content, reasoning_content, tool_calls.
 Json AssistantMessageJson(const Answer& answer);
 
+// "calculator → 42" as a line of standard output, dim on a terminal.
+void WriteToolResult(std::string_view name, std::string_view result);
+
 // Writes answers to standard output as they come: reasoning dim if this is a terminal, otherwise not at all.
 class AnswerWriter {
  public:

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "apps/answer.h"
+#include "apps/chat_tools.h"
 #include "apps/conversation.h"
 #include "apps/flags.h"
 #include "apps/line_editor.h"
@@ -26,9 +27,11 @@
 namespace fathom {
 namespace {
 
-constexpr std::string_view kHelp = R"(/new                 forget the conversation (not the system prompt)
+constexpr std::string_view kHelp =
+    R"(/new                 forget the conversation (not the system prompt, not the tools)
 /system [TEXT|off]   show, set or remove the system prompt
 /think [LEVEL]       show or set thinking: on, off, low, high, max
+/tools [WHAT]        show or set the model's tools: builtin, off, or a FILE with a list of them
 /save FILE           write the messages as JSON
 /load FILE           go on with the messages of such a file
 /stats               tokens and speed so far
@@ -42,6 +45,12 @@ constexpr char kFooter[] =
     R"(In the conversation /help lists the commands. When standard input is no terminal, its lines are the messages (and
 commands) and the answers follow on standard output.
 
+With --tools, or /tools in the conversation, the model can call tools. Those of "builtin" are executed, offline:
+  calculator(expression)   numbers, + - * / and parentheses
+  get_time(timezone)       the time in a city or time zone (Europe/Berlin, UTC, +05:30, local)
+For a call of a FILE's tools you are asked for the result (Ctrl-C takes the message back); when standard input is no
+terminal, its next line is the result. The model goes on with the results; after 8 rounds of calls the turn ends.
+
 Exit code: 0 at the end of the conversation, 2 if a flag is not accepted, 3 if memory or a file fails, 130 after Ctrl-C
 outside of an answer when there is no terminal.)";
 
@@ -51,6 +60,7 @@ struct Flags {
   ThinkingFlags thinking;
   std::string system;
   std::string load;
+  std::string tools;
   bool unprotected = false;
 };
 
@@ -63,19 +73,26 @@ void Complain(const Status& status) { WriteStderr(StrCat("fathom chat: ", status
 
 class Chat {
  public:
-  Chat(const Flags& flags, const LoadedModel& model, Engine& engine, SamplingParams sampling, EffortRequest effort)
-      : flags_(flags), model_(model), engine_(engine), sampling_(std::move(sampling)), effort_(std::move(effort)) {}
+  Chat(const Flags& flags, const LoadedModel& model, Engine& engine, SamplingParams sampling, EffortRequest effort,
+       LineEditor& editor)
+      : flags_(flags),
+        model_(model),
+        engine_(engine),
+        sampling_(std::move(sampling)),
+        effort_(std::move(effort)),
+        editor_(editor) {}
 
   Conversation& conversation() { return conversation_; }
+  ChatTools& tools() { return tools_; }
 
   // Reads and answers until the end.
-  void Converse(LineEditor& editor) {
+  void Converse() {
     while (!quit_) {
-      std::optional<std::string> input = editor.Read();
+      std::optional<std::string> input = editor_.Read();
       if (!input) break;
       Take(std::move(*input));
     }
-    if (editor.interactive()) Print("\n");
+    if (editor_.interactive()) Print("\n");
   }
 
  private:
@@ -104,6 +121,7 @@ class Chat {
     }
     if (name == "/system") return System(argument);
     if (name == "/think") return Think(argument);
+    if (name == "/tools") return Tools(argument);
     if (name == "/stats") return PrintStats();
     if (name == "/save" || name == "/load") return SaveOrLoad(name == "/save", argument);
     Complain(InvalidArgument(
@@ -133,6 +151,14 @@ class Chat {
     Print(StrCat("(thinking ", on ? "on" : "off", on && request.effort ? ", effort " + *request.effort : "", ")\n"));
   }
 
+  void Tools(const std::string& argument) {
+    const Status status = argument.empty() ? Status() : tools_.Set(argument);
+    if (!status.ok()) return Complain(status);
+    const std::string names = tools_.Names();
+    if (names.empty()) return Print("(no tools)\n");
+    Print(StrCat("(tools: ", names, tools_.builtin() ? ")\n" : "; you are asked for their results)\n"));
+  }
+
   void SaveOrLoad(bool save, const std::string& path) {
     if (path.empty()) return Complain(InvalidArgument(StrCat(save ? "/save" : "/load", " needs a file name")));
     const Status status = save ? conversation_.Save(path) : conversation_.Load(path);
@@ -156,7 +182,7 @@ class Chat {
     FATHOM_ASSIGN_OR_RETURN(const std::vector<ChatMessage> messages, conversation_.Messages());
     FATHOM_ASSIGN_OR_RETURN(
         const RenderedPrompt prompt,
-        RenderChat(messages, {},
+        RenderChat(messages, tools_.schemas(),
                    {.dialect = model_.dialect(), .thinking_mode = choice.mode, .reasoning_effort = choice.effort}));
     GenerateRequest request;
     request.prompt = EncodePrompt(model_.tokenizer(), prompt, flags_.unprotected);
@@ -170,23 +196,43 @@ class Chat {
     return answer;
   }
 
+  std::optional<std::string> AskForResult(const ToolCall& call) {
+    std::optional<std::string> result = AskToolResult(call, editor_);
+    if (editor_.interactive()) {
+      if (!result) Print("\n");  // the cursor stands behind the question
+    } else if (result) {
+      WriteToolResult(call.name, *result);
+    } else {
+      quit_ = true;
+    }
+    return result;
+  }
+
   void Say(std::string text) {
-    conversation_.AddUser(std::move(text));
-    const Result<Answer> answer = AnswerNow();
-    ClearInterrupt();
-    if (!answer.ok()) {
-      conversation_.RemoveLast();
-      return Complain(answer.status());
+    const TurnActions actions = {
+        .answer =
+            [this] {
+              Result<Answer> answer = AnswerNow();
+              if (answer.ok()) Count(answer->finished);
+              return answer;
+            },
+        .ask = [this](const ToolCall& call) { return AskForResult(call); },
+        .show = [](const ToolCall& call, std::string_view result) { WriteToolResult(call.name, result); }};
+    const Result<TurnEnd> end = RunTurn(std::move(text), tools_, actions, &conversation_);
+    if (!quit_) ClearInterrupt();
+    if (!end.ok()) return Complain(end.status());
+    switch (*end) {
+      case TurnEnd::kAnswered:
+        return;
+      case TurnEnd::kOutOfTokens:
+        return Print("(out of tokens)\n");
+      case TurnEnd::kStopped:
+        return Print("(stopped)\n");
+      case TurnEnd::kForgotten:
+        return Print("(stopped; the message is not part of the conversation)\n");
+      case TurnEnd::kTooManyRounds:
+        return Print(StrCat("(stopped after ", kMaxToolRounds, " rounds of tool calls)\n"));
     }
-    Count(answer->finished);
-    const bool stopped = answer->finish_reason == "cancelled";
-    if (stopped && answer->content.empty()) {
-      conversation_.RemoveLast();
-      return Print("(stopped; the message is not part of the conversation)\n");
-    }
-    conversation_.Add(AssistantMessageJson(*answer));
-    if (stopped) Print("(stopped)\n");
-    if (answer->finish_reason == "length") Print("(out of tokens)\n");
   }
 
   void Count(const Finished& finished) {
@@ -202,6 +248,8 @@ class Chat {
   Engine& engine_;
   const SamplingParams sampling_;
   EffortRequest effort_;
+  LineEditor& editor_;
+  ChatTools tools_;
   Conversation conversation_;
   bool quit_ = false;
   int64_t answers_ = 0;
@@ -227,18 +275,22 @@ int Run(const Flags& flags) {
   const Result<std::unique_ptr<Engine>> engine = (*model)->StartEngine({.max_sequences = 1});
   if (!engine.ok()) return Fail(engine.status());
 
-  Chat chat(flags, **model, **engine, std::move(*sampling), effort);
+  LineEditor editor(IsTerminal(STDIN_FILENO) ? HistoryFile() : std::string());
+  Chat chat(flags, **model, **engine, std::move(*sampling), effort, editor);
+  if (!flags.tools.empty()) {
+    const Status set = chat.tools().Set(flags.tools);
+    if (!set.ok()) return Fail(set);
+  }
   if (!flags.load.empty()) {
     const Status loaded = chat.conversation().Load(flags.load);
     if (!loaded.ok()) return Fail(loaded);
   }
   if (!flags.system.empty()) chat.conversation().SetSystem(flags.system);
-  LineEditor editor(IsTerminal(STDIN_FILENO) ? HistoryFile() : std::string());
   if (editor.interactive()) {
     Print(StrCat((*model)->checkpoint().model_name(), ", context ", (*engine)->limits().context,
                  " tokens; /help lists the commands\n"));
   }
-  chat.Converse(editor);
+  chat.Converse();
   return InterruptRequested() ? Cancelled("").exit_code() : 0;
 }
 
@@ -252,6 +304,8 @@ int ChatMain(int argc, char** argv) {
   AddContextFlag(app, &flags.model);
   app.add_option("--system", flags.system, "System prompt")->type_name("TEXT");
   app.add_option("--load", flags.load, "Go on with the messages of a file that /save wrote")->type_name("FILE");
+  app.add_option("--tools", flags.tools, "JSON list of tools as in the chat API, or \"builtin\" (see below)")
+      ->type_name("FILE");
   AddThinkingFlags(app, &flags.thinking);
   app.add_flag("--unprotected", flags.unprotected,
                "Control tokens spelled in messages count, as in the official encoder");

@@ -39,11 +39,30 @@ std::string Conversation::system() const {
 
 void Conversation::AddUser(std::string text) { Add(Message("user", std::move(text))); }
 
+void Conversation::AddToolResult(std::string call_id, std::string text) {
+  Add(Json::Object({{"role", Json::String("tool")},
+                    {"tool_call_id", Json::String(std::move(call_id))},
+                    {"content", Json::String(std::move(text))}}));
+}
+
+void Conversation::Truncate(size_t size) {
+  if (size < messages_.size()) messages_.erase(messages_.begin() + static_cast<int64_t>(size), messages_.end());
+}
+
 void Conversation::Clear() { messages_.erase(messages_.begin() + (has_system() ? 1 : 0), messages_.end()); }
 
 int64_t Conversation::turns() const {
   return std::count_if(messages_.begin(), messages_.end(),
                        [](const Json& message) { return RoleOf(message) == "user"; });
+}
+
+int64_t Conversation::tool_calls() const {
+  int64_t count = 0;
+  for (const Json& message : messages_) {
+    const Json* calls = message.Find("tool_calls");
+    if (calls != nullptr && calls->is_array()) count += static_cast<int64_t>(calls->items().size());
+  }
+  return count;
 }
 
 Status Conversation::Save(const std::string& path) const {

@@ -24,13 +24,18 @@ class Conversation {
 
   void Add(Json message) { messages_.push_back(std::move(message)); }
   void AddUser(std::string text);
-  void RemoveLast() { messages_.pop_back(); }
+  // What a tool returned to the call with that id.
+  void AddToolResult(std::string call_id, std::string text);
+  // Forgets all but the first `size` messages.
+  void Truncate(size_t size);
   // Forgets all but the system prompt.
   void Clear();
 
   // User messages so far.
   int64_t turns() const;
-  bool empty() const { return messages_.empty(); }
+  // Tool calls so far.
+  int64_t tool_calls() const;
+  size_t size() const { return messages_.size(); }
   // Checked for the encoder.
   Result<std::vector<ChatMessage>> Messages() const { return ParseChatMessages(Json::Array(messages_)); }
 

@@ -47,7 +47,7 @@ struct LineEditor::Terminal {
   EditLine* edit = nullptr;
   History* history = nullptr;
   std::string history_file;
-  bool continued = false;
+  std::string prompt;
 };
 
 namespace {
@@ -93,9 +93,7 @@ LineEditor::LineEditor(std::string history_file) : interactive_(IsTerminal(STDIN
       edit, EL_PROMPT, +[](EditLine* editing) {
         Terminal* terminal = nullptr;
         el_get(editing, EL_CLIENTDATA, &terminal);
-        static char prompt[] = "> ";
-        static char continuation[] = ". ";
-        return terminal->continued ? continuation : prompt;
+        return terminal->prompt.data();
       });
   el_set(edit, EL_EDITOR, "emacs");
   el_wset(edit, EL_GETCFN, &ReadKey);
@@ -116,24 +114,25 @@ LineEditor::~LineEditor() {
   el_end(terminal_->edit);
 }
 
-std::optional<std::string> LineEditor::ReadLine(bool continued) {
+std::optional<std::string> LineEditor::ReadLine(const std::string& prompt, Kind kind) {
   if (terminal_ == nullptr) {
     std::string line = ReadPlainLine();
     if (line.empty()) return std::nullopt;
     return line;
   }
-  terminal_->continued = continued;
+  terminal_->prompt = prompt;
   int size = 0;
   const char* line = el_gets(terminal_->edit, &size);
   while (line == nullptr && InterruptRequested()) {  // Ctrl-C: libedit gives up the line; begin another
-    ClearInterrupt();
     el_reset(terminal_->edit);
+    if (kind == Kind::kQuestion) return std::nullopt;
+    ClearInterrupt();
     line = el_gets(terminal_->edit, &size);
   }
   if (line == nullptr || size <= 0) return std::nullopt;
   std::string text(line, static_cast<size_t>(size));
   HistEvent event;
-  if (text != "\n") history(terminal_->history, &event, H_ENTER, text.c_str());
+  if (text != "\n" && kind == Kind::kInput) history(terminal_->history, &event, H_ENTER, text.c_str());
   return text;
 }
 
@@ -146,9 +145,9 @@ LineEditor::LineEditor(std::string /*history_file*/)
 
 LineEditor::~LineEditor() = default;
 
-std::optional<std::string> LineEditor::ReadLine(bool continued) {
+std::optional<std::string> LineEditor::ReadLine(const std::string& prompt, Kind /*kind*/) {
   if (interactive_) {
-    std::fputs(continued ? ". " : "> ", stdout);
+    std::fputs(prompt.c_str(), stdout);
     std::fflush(stdout);
   }
   std::string line = ReadPlainLine();
@@ -158,13 +157,17 @@ std::optional<std::string> LineEditor::ReadLine(bool continued) {
 
 #endif  // FATHOM_HAVE_LIBEDIT
 
-std::optional<std::string> LineEditor::Read() {
+std::optional<std::string> LineEditor::Read() { return ReadLines("> ", Kind::kInput); }
+
+std::optional<std::string> LineEditor::Ask(const std::string& prompt) { return ReadLines(prompt, Kind::kQuestion); }
+
+std::optional<std::string> LineEditor::ReadLines(const std::string& prompt, Kind kind) {
   std::string text;
   bool continued = false;
   while (true) {
-    std::optional<std::string> line = ReadLine(continued);
+    std::optional<std::string> line = ReadLine(continued ? ". " : prompt, kind);
     if (InterruptRequested()) {
-      if (!interactive_) return std::nullopt;
+      if (!interactive_ || kind == Kind::kQuestion) return std::nullopt;
       ClearInterrupt();  // Ctrl-C in the moment before the line was begun
     }
     if (!line) {

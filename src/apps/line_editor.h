@@ -27,10 +27,16 @@ class LineEditor {
   // interrupted reading (base/signals.h).
   std::optional<std::string> Read();
 
+  // An answer to a question: `prompt` stands in front of it on a terminal, and it is not kept in the history. Here
+  // Ctrl-C gives up the question; the signal's flag stays set.
+  std::optional<std::string> Ask(const std::string& prompt);
+
  private:
   struct Terminal;
+  enum class Kind { kInput, kQuestion };
 
-  std::optional<std::string> ReadLine(bool continued);
+  std::optional<std::string> ReadLines(const std::string& prompt, Kind kind);
+  std::optional<std::string> ReadLine(const std::string& prompt, Kind kind);
 
   const bool interactive_;
   std::unique_ptr<Terminal> terminal_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "apps/answer.h"
+#include "apps/chat_tools.h"
 #include "apps/flags.h"
 #include "apps/model_options.h"
 #include "apps/sampling_options.h"
@@ -25,7 +26,6 @@ namespace fathom {
 namespace {
 
 constexpr size_t kMaxPromptBytes = size_t{1} << 30;
-constexpr uint64_t kMaxToolsBytes = uint64_t{64} << 20;
 
 constexpr char kFooter[] =
     R"(The answer goes to standard output, everything else to standard error. Thinking is shown (dim) on a terminal only; --json
@@ -71,14 +71,6 @@ Result<std::string> ReadPrompt(const Flags& flags) {
   return prompt;
 }
 
-Result<std::vector<Json>> ReadTools(const std::string& path) {
-  if (path.empty()) return std::vector<Json>();
-  FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxToolsBytes));
-  const Result<Json> json = ParseJson(text);
-  if (!json.ok()) return DataLoss(StrCat(path, ": ", json.status().message()));
-  return ParseTools(*json, path);
-}
-
 struct Task {
   GenerateRequest request;
   AnswerFormat format;
@@ -95,7 +87,10 @@ Result<Task> MakeTask(const Flags& flags, const LoadedModel& model, const std::s
     task.request.prompt = model.tokenizer().Encode(prompt, AddedTokens::kMatch);
     return task;
   }
-  FATHOM_ASSIGN_OR_RETURN(const std::vector<Json> tools, ReadTools(flags.tools));
+  std::vector<Json> tools;
+  if (!flags.tools.empty()) {
+    FATHOM_ASSIGN_OR_RETURN(tools, ReadTools(flags.tools));
+  }
   FATHOM_ASSIGN_OR_RETURN(const EffortChoice choice, MapEffort(model.dialect(), EffortFrom(flags.thinking, model)));
   task.format.mode = choice.mode;
   std::vector<ChatMessage> messages;

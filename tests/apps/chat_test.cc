@@ -42,7 +42,7 @@ TEST_F(ChatCommand, AnswersTheLinesOfAPipe) {
 
 TEST_F(ChatCommand, HelpListsTheCommands) {
   const RunResult result = Chat("/help\n");
-  for (const char* name : {"/new", "/system", "/think", "/save FILE", "/load FILE", "/stats", "/quit"}) {
+  for (const char* name : {"/new", "/system", "/think", "/tools", "/save FILE", "/load FILE", "/stats", "/quit"}) {
     EXPECT_NE(result.out.find(name), std::string::npos) << name;
   }
 }
@@ -106,6 +106,43 @@ TEST_F(ChatCommand, ThinkingIsSetAndShown) {
   const RunResult answer = Chat("/think on\nhello\n/save " + (directory_ / "a.json") + "\n");
   EXPECT_EQ(answer.out.rfind("(thinking on)\n(out of tokens)\n", 0), 0u) << answer;
   EXPECT_NE(Saved("a.json").items()[1].Find("reasoning_content")->string(), "");
+}
+
+TEST_F(ChatCommand, ToolsAreSetAndShownAndStay) {
+  WriteTestFile(directory_ / "tools.json", R"([{"type": "function", "function": {"name": "get_weather"}}])");
+  const RunResult result = Chat("/tools\n/tools builtin\n/new\n/tools\n/tools /nonexistent.json\n/tools " +
+                                (directory_ / "tools.json") + "\n/tools off\n");
+  EXPECT_EQ(result.out,
+            "(no tools)\n(tools: calculator, get_time)\n(new conversation)\n(tools: calculator, get_time)\n"
+            "(tools: get_weather; you are asked for their results)\n(no tools)\n");
+  EXPECT_NE(result.err.find("/nonexistent.json"), std::string::npos) << result;
+  EXPECT_EQ(Chat("/tools\n", {"--tools", "builtin"}).out, "(tools: calculator, get_time)\n");
+  EXPECT_EQ(Chat("", {"--tools", "/nonexistent.json"}).exit_code, 2);
+}
+
+TEST_F(ChatCommand, TheModelIsToldOfTheTools) {
+  const auto prompt_tokens = [&](const std::vector<std::string>& more) {
+    const RunResult result = Chat("hello\n/stats\n", more);
+    const size_t at = result.out.find("prompt ");
+    EXPECT_NE(at, std::string::npos) << result;
+    return at == std::string::npos ? 0 : std::atoi(result.out.c_str() + at + 7);
+  };
+  EXPECT_GT(prompt_tokens({"--tools", "builtin"}), prompt_tokens({}) + 100);
+}
+
+TEST_F(ChatCommand, AConversationWithCallsIsLoadedAndContinued) {
+  const std::string calls =
+      R"([{"role":"user","content":"6 * 7?"},{"role":"assistant","content":"","tool_calls":[{"id":"call_1",)"
+      R"("type":"function","function":{"name":"calculator","arguments":"{\"expression\": \"6 * 7\"}"}}]},)"
+      R"({"role":"tool","tool_call_id":"call_1","content":"42"},{"role":"assistant","content":"42"}])";
+  WriteTestFile(directory_ / "in.json", calls);
+  const RunResult result =
+      Chat("/load " + (directory_ / "in.json") + "\nmore\n/save " + (directory_ / "out.json") + "\n",
+           {"--tools", "builtin"});
+  EXPECT_EQ(result.err.find("fathom chat: "), std::string::npos) << result;
+  const Json messages = Saved("out.json");
+  ASSERT_EQ(messages.items().size(), 6u) << result;
+  EXPECT_EQ(messages.Dump().substr(0, calls.size() - 1), calls.substr(0, calls.size() - 1));
 }
 
 TEST_F(ChatCommand, ABackslashContinuesAndADoubleSlashIsText) {

@@ -13,6 +13,9 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,16 +32,16 @@ class PtySession {
     std::vector<char*> pointers;
     for (std::string& argument : arguments) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
-    child_ = forkpty(&terminal_, nullptr, nullptr, nullptr);
-    if (child_ == 0) {
-      setenv("TERM", "xterm", 1);
-      setenv("LC_ALL", "C.UTF-8", 1);
-      unsetenv("NO_COLOR");
-      for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
-      execv(binary.c_str(), pointers.data());
-      _exit(127);
-    }
-    EXPECT_GT(child_, 0);
+    Start(
+        [&] {
+          execv(binary.c_str(), pointers.data());
+          return 127;
+        },
+        environment);
+  }
+  // Calls `program` in a process of its own on such a terminal; what it returns is the exit code.
+  PtySession(const std::function<int()>& program, const std::vector<std::pair<std::string, std::string>>& environment) {
+    Start(program, environment);
   }
   PtySession(const PtySession&) = delete;
   PtySession& operator=(const PtySession&) = delete;
@@ -71,8 +74,10 @@ class PtySession {
   }
 
   // Waits for the prompt, and until the program takes keys one by one: it shows the prompt a moment before.
-  bool WaitForPrompt() {
-    if (!WaitFor("> ")) return false;
+  bool WaitForPrompt() { return WaitFor("> ") && WaitForKeys(); }
+
+  // Waits until the program takes keys one by one.
+  bool WaitForKeys() {
     termios modes = {};
     while (tcgetattr(terminal_, &modes) == 0 && (modes.c_lflag & ICANON) != 0) {
       if (!Read()) return false;
@@ -102,6 +107,21 @@ class PtySession {
   const std::string& shown() const { return shown_; }
 
  private:
+  void Start(const std::function<int()>& program, const std::vector<std::pair<std::string, std::string>>& environment) {
+    std::fflush(nullptr);
+    child_ = forkpty(&terminal_, nullptr, nullptr, nullptr);
+    if (child_ == 0) {
+      setenv("TERM", "xterm", 1);
+      setenv("LC_ALL", "C.UTF-8", 1);
+      unsetenv("NO_COLOR");
+      for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+      const int exit_code = program();
+      std::fflush(nullptr);
+      _exit(exit_code);
+    }
+    EXPECT_GT(child_, 0);
+  }
+
   // False at the end of the program.
   bool Read() {
     char buffer[4096];
