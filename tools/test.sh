@@ -62,7 +62,8 @@ fi
 tsan_folders=(base model engine)
 tsan_tests='ThreadPool|Progress|Log\.|Engine|SameBitsOnOneTwoAndThreeThreads/tinyhash|SameBitsInABatch.*/tinyhash'
 aarch64_folders=(numeric kernels)
-train_folders=(train train_torch)
+train_folders=(train_torch)
+cmake_options=()  # for every variant
 logs=$root/build/test-logs
 passed=0 failed=0
 rows=()  # of the closing table
@@ -86,7 +87,7 @@ step() {
 # build_variant PRESET TARGET...: configures with tests and builds. `all` is everything.
 build_variant() {
   local dir=$root/build/$1
-  configure "$dir" "$1" -DFATHOM_TESTS="${tests:-ON}" && ninja -C "$dir" -j "$(jobs)" "${@:2}"
+  configure "$dir" "$1" -DFATHOM_TESTS="${tests:-ON}" "${cmake_options[@]}" && ninja -C "$dir" -j "$(jobs)" "${@:2}"
 }
 
 # The ctest label of each test is its folder in tests/.
@@ -133,9 +134,12 @@ stage_release() {
   run_ctest release
 }
 
+# In the directory of the release stage: what the trainer shares with the program is compiled once.
 stage_train() {
-  step train 'train: building' build_variant train fathom-train "${train_folders[@]/%/_test}" || return
-  run_ctest train -L "$(only_folders "${train_folders[@]}")"
+  cmake_options=(-DFATHOM_TRAIN=ON)
+  step train 'train: building' build_variant release "${train_folders[@]/%/_test}" || return
+  cmake_options=()
+  run_ctest release -L "$(only_folders "${train_folders[@]}")"
 }
 
 stage_asan() {

@@ -41,7 +41,7 @@ Result<DefaultModel> FindDefaultModel() {
   if (const char* named = std::getenv("FATHOM_MODEL"); named != nullptr && *named != '\0') return DefaultModel{named};
   if (const char* home = std::getenv("FATHOM_HOME"); home != nullptr && *home != '\0') {
     const std::string nano = StrCat(home, "/models/nano");
-    if (DirectoryExists(nano)) return DefaultModel{nano};
+    if (FileExists(nano + "/config.json")) return DefaultModel{nano};
   }
   FATHOM_ASSIGN_OR_RETURN(const std::string cache, UserDirectory(UserDirectoryKind::kCache));
   DefaultModel model = {cache + "/synthetic-tiny", true};

@@ -254,7 +254,7 @@ Draft Long(CorpusRandom& random) {
 
 constexpr Subject kSubjects[] = {
     {"lookup.short", 5.0, WriteFrom<Short>},
-    {"lookup.long", 0.6, WriteFrom<Long>},
+    {"lookup.long", 0.4, WriteFrom<Long>},
 };
 
 }  // namespace

@@ -164,10 +164,10 @@ Draft NoneFits(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"tools.call", 3.4, WriteFrom<Call>},
-    {"tools.result", 2.2, WriteFrom<Result>},
-    {"tools.not_needed", 0.8, WriteFrom<NotNeeded>},
-    {"tools.none_fits", 0.6, WriteFrom<NoneFits>},
+    {"tools.call", 2.2, WriteFrom<Call>},
+    {"tools.result", 1.3, WriteFrom<Result>},
+    {"tools.not_needed", 0.5, WriteFrom<NotNeeded>},
+    {"tools.none_fits", 0.4, WriteFrom<NoneFits>},
 };
 
 }  // namespace

@@ -121,7 +121,7 @@ TEST(Arithmetic, HeldOutSummandsAreTrainedInNoOrderWordingOrStory) {
   std::set<std::pair<int64_t, int64_t>> held_out;
   for (const Subject& subject : Subjects()) {
     if (!subject.name.starts_with("arithmetic.add") && subject.name != "word_problem.gain") continue;
-    for (uint64_t index = 0; index < 20'000; ++index) {
+    for (uint64_t index = 0; index < 5'000; ++index) {
       trained.insert(pair_of(WriteDialogue(subject, Split::kTrain, 3, index)));
       held_out.insert(pair_of(WriteDialogue(subject, Split::kHeldOut, 3, index)));
     }

@@ -120,7 +120,7 @@ TEST(Dialogues, HeldOutPromptsAreNeverTrained) {
       held_out.insert(Render(WriteDialogue(subject, Split::kHeldOut, 1, index), false));
     }
   }
-  for (uint64_t index = 0; index < 100'000; ++index) {
+  for (uint64_t index = 0; index < 30'000; ++index) {
     const Dialogue dialogue = CorpusDialogue(2, index);
     if (dialogue.subject == "lookup.long") continue;  // slow to render, and of random digits
     const std::string prompt = Render(dialogue, false);
