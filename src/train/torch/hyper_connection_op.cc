@@ -32,8 +32,8 @@ struct Shape {
   int64_t flat() const { return streams * width; }
 };
 
-// The columns of C normalised, then rows and columns in turn, for 16 tokens. Keeps every state: state[2 i] is C before
-// and state[2 i + 1]... each step divides by (sum + eps), kept in `sums`.
+// C made doubly stochastic for 16 tokens side by side: a softmax of each row, then columns and rows divided in turn by
+// (their sum + eps). The backward pass needs every state on the way, so they are kept.
 struct Sinkhorn {
   std::vector<Lanes> state;  // [steps + 1][S * S]
   std::vector<Lanes> sums;   // [steps][S]

@@ -229,12 +229,7 @@ float SoftmaxGradient(float* logits, int64_t vocab, int64_t target, float weight
   return std::log(sum) - (target_logit - largest);
 }
 
-// The loss and, if wanted, its gradients, computed with the forward: logits of all rows never exist at once.
-struct LossParts {
-  Tensor dx;
-  Tensor dhead;
-};
-
+// A value whose gradients were computed together with it: logits of all rows never exist at once.
 struct GivenGradients : torch::autograd::Function<GivenGradients> {
   static Tensor forward(AutogradContext* context, const Tensor&, const Tensor&, const Tensor& value, const Tensor& dx,
                         const Tensor& dhead) {
@@ -284,10 +279,11 @@ HeadLoss HeadCrossEntropy(const Tensor& x, const Tensor& head, const std::vector
   for (size_t t = 0; t < weights.size(); ++t) {
     if (weights[t] > 0) rows.push_back(static_cast<int64_t>(t));
   }
-  LossParts parts;
+  Tensor dx;
+  Tensor dhead;
   if (gradients) {
-    parts.dx = torch::zeros_like(x, torch::kFloat32);
-    parts.dhead = torch::zeros_like(head, torch::kFloat32);
+    dx = torch::zeros_like(x, torch::kFloat32);
+    dhead = torch::zeros_like(head, torch::kFloat32);
   }
   const torch::NoGradGuard no_grad;
   const Tensor head_half = ToHalf(head.detach().contiguous());
@@ -327,14 +323,14 @@ HeadLoss HeadCrossEntropy(const Tensor& x, const Tensor& head, const std::vector
     const Tensor gradient = ToHalf(logits);
     const Tensor chunk_dx = Gemm(Product::kNN, gradient, head_half);
     for (int64_t i = 0; i < count; ++i) {
-      std::copy_n(Floats(chunk_dx) + i * width, width, Floats(parts.dx) + chunk_rows[i] * width);
+      std::copy_n(Floats(chunk_dx) + i * width, width, Floats(dx) + chunk_rows[i] * width);
     }
-    parts.dhead += Gemm(Product::kTN, gradient, inputs);
+    dhead += Gemm(Product::kTN, gradient, inputs);
   }
   const Tensor value = torch::full({1}, sum, torch::kFloat32);
   if (gradients) {
     const torch::AutoGradMode with_grad(true);
-    loss.sum = GivenGradients::apply(x, head, value, parts.dx, parts.dhead);
+    loss.sum = GivenGradients::apply(x, head, value, dx, dhead);
   } else {
     loss.sum = value;
   }
