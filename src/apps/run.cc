@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "apps/answer.h"
+#include "apps/answer_rules.h"
 #include "apps/chat_tools.h"
 #include "apps/flags.h"
 #include "apps/model_options.h"
@@ -36,6 +37,7 @@ has it too:
 Examples:
   fathom run -p "Why is the sky blue?"
   git diff | fathom run --system "Review this change." --effort max
+  fathom run --schema person.json -p "Who wrote Faust?"
   fathom run --raw --temperature 0 --max-tokens 20 -p "Once upon a time"
 
 Exit code: 0 with an answer, 2 if the prompt or a flag is not accepted, 3 if memory or a file fails, 130 after Ctrl-C (what
@@ -48,6 +50,7 @@ struct Flags {
   std::string prompt;
   std::string system;
   std::string tools;
+  AnswerRuleFlags answer_rules;
   bool has_prompt = false;
   bool has_system = false;
   bool raw = false;
@@ -91,6 +94,7 @@ Result<Task> MakeTask(const Flags& flags, const LoadedModel& model, const std::s
   if (!flags.tools.empty()) {
     FATHOM_ASSIGN_OR_RETURN(tools, ReadTools(flags.tools));
   }
+  FATHOM_ASSIGN_OR_RETURN(const AnswerRules rules, ReadAnswerRules(flags.answer_rules, tools, model));
   FATHOM_ASSIGN_OR_RETURN(const EffortChoice choice, MapEffort(model.dialect(), EffortFrom(flags.thinking, model)));
   task.format.mode = choice.mode;
   std::vector<ChatMessage> messages;
@@ -98,13 +102,17 @@ Result<Task> MakeTask(const Flags& flags, const LoadedModel& model, const std::s
     messages.emplace_back().role = role;
     messages.back().content = content;
   };
-  if (flags.has_system) add("system", flags.system);
+  if (flags.has_system || !rules.response_format.is_null()) {
+    add("system", flags.system);
+    messages.back().response_format = rules.response_format;
+  }
   add("user", prompt);
   FATHOM_ASSIGN_OR_RETURN(
       const RenderedPrompt rendered,
       RenderChat(messages, tools,
                  {.dialect = model.dialect(), .thinking_mode = choice.mode, .reasoning_effort = choice.effort}));
   task.request.prompt = EncodePrompt(model.tokenizer(), rendered, flags.unprotected);
+  FATHOM_ASSIGN_OR_RETURN(task.request.constraint, ConstraintFor(rules, rendered.answer_mode(), model.tokenizer()));
   return task;
 }
 
@@ -151,6 +159,7 @@ void PrintAnswer(const Flags& flags, const Answer& answer, const LoadedModel& mo
   if (answer.finish_reason == "length") {
     remark = answer.content.empty() && !answer.reasoning.empty() ? "; out of tokens while still thinking"
                                                                  : "; out of tokens";
+    if (flags.answer_rules.constrains()) remark = "; out of tokens, so the answer is not complete";
   } else if (answer.finish_reason == "cancelled") {
     remark = "; stopped by Ctrl-C";
   }
@@ -196,12 +205,14 @@ int RunMain(int argc, char** argv) {
   AddThinkingFlags(app, &flags.thinking);
   CLI::Option* tools =
       app.add_option("--tools", flags.tools, "JSON list of tools as in the chat API")->type_name("FILE");
+  AddAnswerRuleFlags(app, tools, &flags.answer_rules);
   CLI::Option* raw =
       app.add_flag("--raw", flags.raw, "The prompt as it is: no roles, nothing added, control tokens count");
   CLI::Option* unprotected = app.add_flag("--unprotected", flags.unprotected,
                                           "Control tokens spelled in the prompt count, as in the official encoder");
   for (CLI::Option* option : {system, tools, unprotected}) raw->excludes(option);
-  for (const char* name : {"--think", "--no-think", "--effort"}) raw->excludes(app.get_option(name));
+  for (const char* name : {"--think", "--no-think", "--effort", "--schema", "--json-object"})
+    raw->excludes(app.get_option(name));
   AddSamplingFlags(app, &flags.sampling);
   app.add_flag("--json", flags.json, "One JSON object instead of text (see below)");
   app.add_flag("--stream,!--no-stream", flags.stream,

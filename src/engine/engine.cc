@@ -167,9 +167,12 @@ bool Engine::Receive() {
   }
   for (EngineMailbox::Submission& submission : submissions) {
     const uint64_t seed = submission.request.sampling.seed.value_or(RandomSeed());
+    if (submission.request.constraint.automaton != nullptr && trie_ == nullptr) {
+      trie_ = std::make_unique<TokenTrie>(tokenizer_);
+    }
     scheduler_.Add(std::make_unique<Sequence>(next_number_++, std::move(submission.request), seed,
                                               std::move(submission.handler), std::move(submission.cancelled),
-                                              tokenizer_, limits_.context, submission.time));
+                                              tokenizer_, limits_.context, submission.time, trie_.get()));
   }
   const std::lock_guard lock(mailbox_->mutex);
   return !mailbox_->stop;
@@ -214,7 +217,8 @@ void Engine::SampleAndAppend(std::span<const Scheduler::Chunk> chunks, MatView<c
   model_.pool().ParallelFor(count, 1, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t index = begin; index < end; ++index) {
       const auto at = static_cast<size_t>(index);
-      samples[at] = ready[at]->sampler().Next(logits.row_span(index), &scratch_[static_cast<size_t>(worker)]);
+      samples[at] = ready[at]->sampler().Next(logits.row_span(index), ready[at]->AllowedTokens(),
+                                              &scratch_[static_cast<size_t>(worker)]);
     }
   });
   for (size_t index = 0; index < ready.size(); ++index) ready[index]->Append(std::move(samples[index]));

@@ -110,6 +110,7 @@ class Engine {
   const std::unique_ptr<internal::EngineMailbox> mailbox_;
 
   // Of the engine's thread.
+  std::unique_ptr<const TokenTrie> trie_;  // made for the first request with a constraint; sequences refer to it
   Scheduler scheduler_;
   Workspace workspace_;
   std::vector<int32_t> step_tokens_;

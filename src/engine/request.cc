@@ -89,6 +89,9 @@ Status ValidateRequest(const GenerateRequest& request, const RequestLimits& limi
   FATHOM_RETURN_IF_ERROR(CheckIds("prompt", request.prompt, limits.vocab_size));
   FATHOM_RETURN_IF_ERROR(CheckIds("stop_tokens", request.stop_tokens, limits.vocab_size));
   FATHOM_RETURN_IF_ERROR(CheckStop(request.stop));
+  if (const std::optional<int32_t> id = request.constraint.begin_after_token) {
+    FATHOM_RETURN_IF_ERROR(CheckIds("constraint.begin_after_token", std::span(&*id, 1), limits.vocab_size));
+  }
   return CheckSampling(request.sampling, limits.vocab_size);
 }
 

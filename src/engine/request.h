@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/grammar/constraint.h"
 
 namespace fathom {
 
@@ -45,6 +46,9 @@ struct GenerateRequest {
   std::vector<std::string> stop;
   // Ids that end the answer and are not part of its text. The caller names the model's EOS here.
   std::vector<int32_t> stop_tokens;
+  // What the answer may be; its automaton null: anything. An answer that nothing may follow ends even without a stop
+  // token. Stop strings end it earlier, and then it need not be complete.
+  Constraint constraint;
   int32_t priority = 0;  // larger is served first
   // Whether to look for this prompt's beginning among kept prefixes, and to keep this sequence when it is done.
   bool use_prefix_cache = true;

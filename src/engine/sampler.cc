@@ -52,6 +52,12 @@ Status CheckLogits(std::span<const float> logits) {
   return {};
 }
 
+void ApplyMask(std::span<const uint64_t> allowed, std::span<float> x) {
+  for (size_t id = 0; id < x.size(); ++id) {
+    if (!MaskHas(allowed, static_cast<int32_t>(id))) x[id] = kNegativeInfinity;
+  }
+}
+
 // Larger logit first, lower id first among equals.
 struct MoreProbable {
   std::span<const float> x;
@@ -172,13 +178,19 @@ int32_t Sampler::Draw(std::span<const float> x, SamplerScratch* scratch) const {
   return last;  // the sum is the total, which u * total can round up to
 }
 
-Result<Sample> Sampler::Next(std::span<const float> logits, SamplerScratch* scratch) const {
+Result<Sample> Sampler::Next(std::span<const float> logits, std::span<const uint64_t> allowed,
+                             SamplerScratch* scratch) const {
   FATHOM_RETURN_IF_ERROR(CheckLogits(logits));
   scratch->logits.assign(logits.begin(), logits.end());
   ApplyPenalties(scratch->logits);
+  if (!allowed.empty()) ApplyMask(allowed, scratch->logits);
   Sample sample;
   sample.id = Draw(scratch->logits, scratch);
-  if (sample.id < 0) return InvalidArgument("no token is possible: logit_bias forbids every one of them");
+  if (sample.id < 0) {
+    return InvalidArgument(allowed.empty() ? "no token is possible: logit_bias forbids every one of them"
+                                           : "no token is possible: logit_bias or the model's vocabulary has none of "
+                                             "those that the schema or grammar allows here");
+  }
   if (params_.logprobs) ComputeLogprobs(logits, *params_.logprobs, &sample);
   return sample;
 }

@@ -6,6 +6,7 @@
 //   2. frequency_penalty f    x = x - f * (times the id is in the answer so far)
 //      presence_penalty p     x = x - p for every id in the answer so far         (OpenAI's and vLLM's definitions)
 //   3. logit_bias             x = x + bias
+//      grammar                x = -infinity for every id that may not come
 //   4. temperature T          0: the largest x, the lowest id of equals; the rest does not apply.
 //                             Otherwise weights w = Exp((x - max x) / T), 1 for the best.
 //   5. top_k                  only the k largest remain (by x; of equals, the lower id first)
@@ -18,7 +19,8 @@
 // what else runs, in which steps, or whether the sequence was interrupted. Weights are float32 by numeric/math.h, sums
 // double in a fixed order, so results do not depend on processor or libm either.
 //
-// Logprobs are of the model's own distribution: before penalties, bias and temperature (vLLM's "raw_logprobs").
+// Logprobs are of the model's own distribution: before penalties, bias, grammar and temperature (vLLM's
+// "raw_logprobs"); so the most probable tokens that are reported need not have been possible.
 #ifndef FATHOM_ENGINE_SAMPLER_H_
 #define FATHOM_ENGINE_SAMPLER_H_
 
@@ -54,8 +56,12 @@ class Sampler {
   // `params` are valid (ValidateRequest). `seed` is used whatever params.seed says.
   Sampler(SamplingParams params, uint64_t seed, std::span<const int32_t> prompt);
 
-  // Chooses the next token. An error if a logit is NaN or +infinity (a damaged checkpoint), or if no token is possible.
-  Result<Sample> Next(std::span<const float> logits, SamplerScratch* scratch) const;
+  // Chooses the next token among `allowed` (bits by id, ids past its end are not; empty: all). An error if a logit is
+  // NaN or +infinity (a damaged checkpoint), or if no token is possible.
+  Result<Sample> Next(std::span<const float> logits, std::span<const uint64_t> allowed, SamplerScratch* scratch) const;
+  Result<Sample> Next(std::span<const float> logits, SamplerScratch* scratch) const {
+    return Next(logits, {}, scratch);
+  }
 
   // Tells that `id` was appended to the answer.
   void Accept(int32_t id);

@@ -21,7 +21,7 @@ int64_t MaxTotal(const GenerateRequest& request, int64_t context) {
 
 Sequence::Sequence(uint64_t number, GenerateRequest request, uint64_t seed, EventHandler handler,
                    std::shared_ptr<const std::atomic<bool>> cancelled, const Tokenizer& tokenizer, int64_t context,
-                   SteadyTime submitted)
+                   SteadyTime submitted, const TokenTrie* trie)
     : number_(number),
       request_(std::move(request)),
       handler_(std::move(handler)),
@@ -32,6 +32,10 @@ Sequence::Sequence(uint64_t number, GenerateRequest request, uint64_t seed, Even
       text_(tokenizer),
       stop_(request_.stop),
       submitted_(submitted) {
+  if (request_.constraint.automaton != nullptr) {
+    FATHOM_CHECK(trie != nullptr);
+    constraint_.emplace(request_.constraint, *trie, request_.stop_tokens);
+  }
   usage_.prompt_tokens = static_cast<int64_t>(request_.prompt.size());
 }
 
@@ -107,13 +111,14 @@ void Sequence::Append(Result<Sample> sample) {
   if (!first_token_) first_token_ = last_token_;
   tokens_.push_back(id);
   sampler_.Accept(id);
+  if (constraint_) constraint_->Accept(id);
   ++usage_.completion_tokens;
   if (std::ranges::find(request_.stop_tokens, id) != request_.stop_tokens.end()) return Finish(FinishReason::kStop);
 
   GeneratedToken event{id, {}, sample->logprob, std::move(sample->top)};
   stop_.Push(text_.Push(id), &event.text);
   const bool go_on = Emit(event);
-  if (!go_on || stop_.matched()) return Finish(FinishReason::kStop);
+  if (!go_on || stop_.matched() || (constraint_ && constraint_->finished())) return Finish(FinishReason::kStop);
   if (static_cast<int64_t>(tokens_.size()) >= max_total_) Finish(FinishReason::kLength);
 }
 

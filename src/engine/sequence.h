@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "cache/sequence_cache.h"
+#include "engine/grammar/constraint.h"
 #include "engine/prefix_store.h"
 #include "engine/request.h"
 #include "engine/sampler.h"
@@ -31,10 +32,11 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 class Sequence {
  public:
   // `number` orders sequences by arrival. `request` is valid; it ends when prompt and answer have `context` tokens.
-  // `cancelled` may be set from any thread. `tokenizer` must outlive the sequence.
+  // `cancelled` may be set from any thread. `tokenizer` must outlive the sequence, and so must `trie`,
+  // which a request with a constraint needs.
   Sequence(uint64_t number, GenerateRequest request, uint64_t seed, EventHandler handler,
            std::shared_ptr<const std::atomic<bool>> cancelled, const Tokenizer& tokenizer, int64_t context,
-           SteadyTime submitted);
+           SteadyTime submitted, const TokenTrie* trie = nullptr);
 
   // Whether this one is served before `other`: higher priority, then earlier arrival.
   bool Before(const Sequence& other) const;
@@ -42,6 +44,10 @@ class Sequence {
   bool finished() const { return reason_.has_value(); }
   const GenerateRequest& request() const { return request_; }
   const Sampler& sampler() const { return sampler_; }
+  // What may come next, for Sampler::Next(). It follows from the tokens of the answer alone.
+  std::span<const uint64_t> AllowedTokens() {
+    return constraint_ ? constraint_->AllowedTokens() : std::span<const uint64_t>();
+  }
   const Usage& usage() const { return usage_; }
 
   // ---- cache
@@ -90,6 +96,7 @@ class Sequence {
   std::vector<int64_t> snapshot_positions_;  // still to come
 
   Sampler sampler_;
+  std::optional<ConstraintState> constraint_;
   TextStream text_;
   StopMatcher stop_;
   Usage usage_;

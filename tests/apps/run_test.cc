@@ -1,6 +1,8 @@
 // `fathom run` as a user runs it.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "base/json.h"
 #include "tests/apps/synthetic_model.h"
 #include "tests/support/run_binary.h"
@@ -236,6 +238,63 @@ TEST(RunCommand, WithoutAModelAPlaceholderIsMadeAndSaysSo) {
   const RunResult named = RunFathom({"run", "-p", "hello", "--max-tokens", "3"}, options);
   EXPECT_EQ(named.exit_code, 0) << named;
   EXPECT_EQ(named.err.find("no trained model"), std::string::npos) << named;
+}
+
+std::string WriteFileIn(const TemporaryDirectory& directory, const std::string& name, const std::string& text) {
+  const std::string path = directory.path() + "/" + name;
+  std::ofstream(path) << text;
+  return path;
+}
+
+TEST(RunCommand, AnswersObeyASchema) {
+  const TemporaryDirectory directory;
+  const std::string schema = WriteFileIn(directory, "schema.json", R"({"type": "object", "properties": {
+      "name": {"type": "string", "maxLength": 8}, "n": {"type": "integer", "minimum": 1, "maximum": 20}},
+      "required": ["name", "n"], "additionalProperties": false})");
+  for (const char* seed : {"1", "2", "3"}) {
+    const Json answer = RunJson({"--no-think", "--schema", schema, "-p", "x", "--max-tokens", "200", "--seed", seed});
+    EXPECT_EQ(Text(answer, "finish_reason"), "stop");
+    const Result<Json> value = ParseJson(Text(answer, "text"));
+    ASSERT_TRUE(value.ok()) << Text(answer, "text");
+    ASSERT_EQ(value->members().size(), 2u);
+    EXPECT_TRUE(value->Find("name")->is_string());
+    const int64_t n = value->Find("n")->AsInt().value_or(0);
+    EXPECT_TRUE(n >= 1 && n <= 20) << n;
+  }
+}
+
+TEST(RunCommand, WrongSchemasAreNamedWithTheirPlace) {
+  const TemporaryDirectory directory;
+  const std::string schema =
+      WriteFileIn(directory, "schema.json", R"({"type": "object", "properties": {"x": {"not": {}}}})");
+  const RunResult result = Ask({"--no-think", "--schema", schema, "-p", "x"});
+  EXPECT_EQ(result.exit_code, 2) << result;
+  EXPECT_NE(result.err.find("schema.json.properties.x: the keyword 'not' is not supported"), std::string::npos)
+      << result;
+  EXPECT_EQ(Ask({"--json-object", "--schema", schema, "-p", "x"}).exit_code, 2);
+  EXPECT_EQ(Ask({"--tool-choice", "required", "-p", "x"}).exit_code, 2);
+}
+
+TEST(RunCommand, RequiredToolsAreCalled) {
+  const TemporaryDirectory directory;
+  const std::string tools = WriteFileIn(directory, "tools.json", R"([
+      {"type": "function", "function": {"name": "roll", "parameters": {"type": "object",
+        "properties": {"sides": {"type": "integer", "minimum": 2, "maximum": 100}}, "required": ["sides"]}}},
+      {"type": "function", "function": {"name": "flip", "parameters": {"type": "object", "properties": {}}}}])");
+  const std::vector<std::string> base = {"--no-think", "--tools", tools, "-p", "x", "--max-tokens", "400"};
+  std::vector<std::string> named = base;
+  named.insert(named.end(), {"--tool-choice", "roll"});
+  const Json answer = RunJson(named);
+  const Json* calls = answer.Find("tool_calls");
+  ASSERT_TRUE(calls != nullptr && !calls->items().empty());
+  EXPECT_EQ(Text(calls->items()[0], "name"), "roll");
+  const Result<Json> arguments = ParseJson(Text(calls->items()[0], "arguments"));
+  ASSERT_TRUE(arguments.ok() && arguments->Find("sides") != nullptr) << Text(calls->items()[0], "arguments");
+  std::vector<std::string> unknown = base;
+  unknown.insert(unknown.end(), {"--tool-choice", "dance"});
+  const RunResult result = Ask(unknown);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(result.err.find("no tool is called 'dance'; the tools are roll, flip"), std::string::npos) << result;
 }
 
 }  // namespace
