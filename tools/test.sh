@@ -25,7 +25,7 @@ names others.
 
   --all              also the stages and lengths that take long: clang-tidy, ten minutes for each fuzzer
   --only A,B         only these stages
-  --fuzz-seconds N   how long each fuzzer runs (default 20)
+  --fuzz-seconds N   how long each fuzzer runs (default 10)
   -h, --help         this text
 EOT
 }
@@ -34,7 +34,7 @@ EOT
 
 all_stages=(format data release train asan tsan fuzz aarch64 tidy)
 stages=(format data release train asan tsan fuzz aarch64)
-fuzz_seconds=20
+fuzz_seconds=10
 only=''
 filter=()
 while (($#)); do
