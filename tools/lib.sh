@@ -2,7 +2,7 @@
 # Functions of ./fathom and tools/test.sh, for `source`. Everything said here goes to stderr: stdout belongs to the
 # program. Callers set `root`; build_program also needs `preset`, `target`, `build` and `stamp`.
 
-build_packages=(g++ cmake ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev libxxhash-dev)
+build_packages=(g++ cmake ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev libxxhash-dev libboost-dev libzstd-dev)
 train_packages=(libtorch-dev libdnnl-dev)  # the trainer's, beside those
 test_packages=(libgtest-dev libgmock-dev libpcre2-dev libicu-dev clang libclang-rt-14-dev clang-format-14 clang-tidy-14
                g++-aarch64-linux-gnu qemu-user-static)

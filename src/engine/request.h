@@ -6,6 +6,7 @@
 #ifndef FATHOM_ENGINE_REQUEST_H_
 #define FATHOM_ENGINE_REQUEST_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -50,6 +51,15 @@ struct GenerateRequest {
   // token. Stop strings end it earlier, and then it need not be complete.
   Constraint constraint;
   int32_t priority = 0;  // larger is served first
+  // Who asks: places in a step are shared out evenly between users of one priority. Empty is a user, too.
+  std::string user;
+  // Ends with kError if it is not done by then.
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  // Kept prefixes of another scope are never used: what one user sent can not be noticed by another.
+  std::string cache_scope;
+  // Reports the log-probability of every prompt token but the first, with this many of the most probable; before the
+  // first generated token. The whole prompt is read then. max_tokens may be 0 with it.
+  std::optional<int64_t> prompt_logprobs;
   // Whether to look for this prompt's beginning among kept prefixes, and to keep this sequence when it is done.
   bool use_prefix_cache = true;
 };
@@ -106,7 +116,13 @@ struct Finished {
   uint64_t seed = 0;  // with it the answer can be had again
 };
 
-using Event = std::variant<PrefillProgress, GeneratedToken, Finished>;
+// Logprobs of prompt tokens [first, first + tokens.size()); parts come in order.
+struct PromptLogprobs {
+  int64_t first = 0;
+  std::vector<GeneratedToken> tokens;  // text is the token's own, perhaps invalid UTF-8
+};
+
+using Event = std::variant<PrefillProgress, PromptLogprobs, GeneratedToken, Finished>;
 
 // Called on the engine's thread, so it must be quick: every sequence waits for it. Returns whether to go on; false ends
 // the request with kStop after this token (its return value for Finished is ignored). It may call Submit() and

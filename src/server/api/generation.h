@@ -1,0 +1,121 @@
+// generation.h - chat and text requests to the engine and back: rendering, constraints, parsing, replay, accounting.
+//
+//   FATHOM_ASSIGN_OR_RETURN(Generation generation, service.Start(request, caller, sink));
+//   exchange->OnDisconnect([generation] { generation.Cancel(); });
+//
+// Everything a protocol has in common with the others happens here, once.
+#ifndef FATHOM_SERVER_API_GENERATION_H_
+#define FATHOM_SERVER_API_GENERATION_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/engine.h"
+#include "server/api/answer_sink.h"
+#include "server/api/api_error.h"
+#include "server/api/chat_request.h"
+#include "tokenizer/chat_dialect.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom {
+
+class AnswerReplay;
+
+// The model behind the server, and the defaults of its requests.
+struct ServedModel {
+  std::string name;                       // first of the list of models
+  std::vector<std::string> aliases = {};  // other names that mean it
+  bool any_name = true;                   // unknown names mean it, too; otherwise they are an error
+  std::string directory;
+  int64_t created = 0;  // Unix time
+  Dialect dialect = Dialect::kV4;
+  SamplingParams sampling;  // generation_config.json
+  std::vector<int32_t> stop_tokens;
+  EffortRequest default_effort = {};  // where a request says nothing
+  int64_t parameters = 0;
+  int64_t bytes = 0;
+};
+
+// What is told about a request when it is over: metrics and the audit log are made from it.
+struct GenerationRecord {
+  std::string kind;  // "chat", "completion"
+  Caller caller;
+  Usage usage;
+  int64_t reasoning_tokens = 0;
+  Timings timings;
+  std::string finish;  // stop, length, tool_calls, cancelled, error
+  std::string error = {};
+};
+class GenerationObserver {
+ public:
+  virtual ~GenerationObserver() = default;
+  // On the engine's thread.
+  virtual void OnFirstToken(double /*seconds_since_submit*/) {}
+  virtual void OnToken(double /*seconds_since_last*/) {}
+  virtual void OnFinished(const GenerationRecord& record) = 0;
+};
+
+// A running request; copies mean the same one.
+class Generation {
+ public:
+  explicit Generation(std::vector<RequestHandle> handles) : handles_(std::move(handles)) {}
+  void Cancel() const {
+    for (const RequestHandle& handle : handles_) handle.Cancel();
+  }
+
+ private:
+  std::vector<RequestHandle> handles_;
+};
+
+template <typename T>
+using ApiResult = std::variant<T, ApiError>;
+
+// Text completion: prompts that are taken as they are, or fill-in-the-middle.
+struct TextRequest {
+  std::string model = {};
+  std::vector<int32_t> prompt = {};
+  SamplingRequest sampling = {};
+  std::optional<int64_t> max_tokens = {};  // 0 only together with prompt_logprobs
+  std::vector<std::string> stop = {};
+  int64_t n = 1;
+  std::optional<int64_t> prompt_logprobs = {};  // see GenerateRequest
+  AnswerForm form = {};
+  bool use_prefix_cache = true;
+};
+
+class GenerationService {
+ public:
+  // All must outlive the service. `observer` and `replay` may be null.
+  GenerationService(Engine& engine, const Tokenizer& tokenizer, ServedModel model, AnswerReplay* replay,
+                    GenerationObserver* observer);
+
+  const ServedModel& model() const { return model_; }
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  Engine& engine() { return engine_; }
+
+  // Renders, compiles constraints and submits. After an error nothing of `sink` is called. Thread-safe.
+  ApiResult<Generation> Start(const ChatRequest& request, const Caller& caller, std::shared_ptr<AnswerSink> sink);
+  ApiResult<Generation> StartText(const TextRequest& request, const Caller& caller, std::shared_ptr<AnswerSink> sink);
+
+  // The prompt's tokens as Start() would submit them.
+  ApiResult<std::vector<int32_t>> PromptTokens(const ChatRequest& request, const Caller& caller);
+  // The prompt's text.
+  ApiResult<std::string> PromptText(const ChatRequest& request);
+  // Whether `name` means this model: an error kModelNotFound otherwise. A suffix in brackets ("[1m]") is ignored.
+  std::optional<ApiError> CheckModel(const std::string& name) const;
+
+ private:
+  Engine& engine_;
+  const Tokenizer& tokenizer_;
+  const ServedModel model_;
+  AnswerReplay* const replay_;
+  GenerationObserver* const observer_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_SERVER_API_GENERATION_H_
