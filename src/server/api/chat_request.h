@@ -28,9 +28,10 @@ struct AnswerForm {
 
 // Who asks, as the server's keys and the request's user field tell. Separates scheduling and, by `cache_scope`, caches.
 struct Caller {
-  std::string key_id = {};  // of the API key; empty when the server has no keys
-  std::string user = {};    // user_id, metadata.user_id, user
-  int32_t priority = 0;     // the key's
+  std::string key_id = {};      // of the API key; empty when the server has no keys
+  std::string user = {};        // user_id, metadata.user_id, user
+  int32_t priority = 0;         // the key's
+  std::string request_id = {};  // of the HTTP request, so that what is reported about the generation finds it
   std::string fairness_group() const { return key_id + '\n' + user; }
 };
 

@@ -49,6 +49,7 @@ struct GenerationRecord {
   Timings timings;
   std::string finish;  // stop, length, tool_calls, cancelled, error
   std::string error = {};
+  std::string cache_note = {};  // why no more of the prompt came from a kept prefix; empty if nothing is known
 };
 class GenerationObserver {
  public:
