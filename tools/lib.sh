@@ -2,10 +2,11 @@
 # Functions of ./fathom and tools/test.sh, for `source`. Everything said here goes to stderr: stdout belongs to the
 # program. Callers set `root`; build_program also needs `preset`, `target`, `build` and `stamp`.
 
-build_packages=(g++ cmake ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev libxxhash-dev libboost-dev libzstd-dev)
+build_packages=(g++ cmake ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev libxxhash-dev libboost-dev libzstd-dev zlib1g-dev)
+web_packages=(nodejs npm)  # unless there is an npm
 train_packages=(libtorch-dev libdnnl-dev)  # the trainer's, beside those
 test_packages=(libgtest-dev libgmock-dev libpcre2-dev libicu-dev clang libclang-rt-14-dev clang-format-14 clang-tidy-14
-               g++-aarch64-linux-gnu qemu-user-static)
+               g++-aarch64-linux-gnu qemu-user-static chromium)
 
 say() { printf 'fathom: %s\n' "$*" >&2; }
 fail() {
@@ -179,7 +180,12 @@ build_program() {
   trap 'clear_live; say "stopped; the next start goes on from here."; exit 130' INT TERM
   if ! up_to_date; then
     local packages=("${build_packages[@]}")
-    [[ $preset != train ]] || packages+=("${train_packages[@]}")
+    if [[ $preset == train ]]; then
+      packages+=("${train_packages[@]}")
+    else
+      # For the web page. Node.js often comes from elsewhere than Debian; any will do.
+      command -v npm >/dev/null || packages+=("${web_packages[@]}")
+    fi
     ensure_packages 'building' "${packages[@]}"
     rm -f "$build"/fathom.stamp.*
     say "building into $build"

@@ -232,7 +232,7 @@ stage_tidy() {
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 # Node.js often comes from elsewhere than Debian; any will do.
-command -v npm >/dev/null || test_packages+=(nodejs npm)
+command -v npm >/dev/null || test_packages+=("${web_packages[@]}")
 [[ " ${stages[*]} " != *" train "* ]] || test_packages+=("${train_packages[@]}")
 ensure_packages 'testing' "${build_packages[@]}" "${test_packages[@]}"
 mkdir -p "$logs"
