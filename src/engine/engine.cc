@@ -102,18 +102,13 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokeniz
 }
 
 Engine::Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptions& options, RequestLimits limits)
-    : model_(model),
-      tokenizer_(tokenizer),
+    : tokenizer_(tokenizer),
       options_(options),
       limits_(std::move(limits)),
       mailbox_(std::make_unique<EngineMailbox>()),
       scheduler_(model.cache_layout(),
                  {options.max_sequences, options.step_tokens, options.cache_bytes, options.snapshot_interval}),
-      workspace_(model, options.step_tokens, limits_.context),
-      scratch_(static_cast<size_t>(model.pool().threads())) {
-  const ModelConfig& config = model.config();
-  rows_.resize(static_cast<size_t>(options.max_sequences * config.streams * config.hidden_size));
-  logits_.resize(static_cast<size_t>(options.max_sequences * config.vocab_size));
+      runner_(model, tokenizer, options.step_tokens, options.max_sequences, limits_.context) {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -181,47 +176,12 @@ bool Engine::Receive() {
 void Engine::Step() {
   scheduler_.DropCancelled();
   const std::vector<Scheduler::Chunk>& chunks = scheduler_.NextStep();
-  step_tokens_.clear();
-  step_segments_.clear();
-  for (const Scheduler::Chunk& chunk : chunks) {
-    SequenceCache& cache = chunk.sequence->cache();
-    const std::span<const int32_t> next =
-        chunk.sequence->tokens().subspan(static_cast<size_t>(cache.position()), static_cast<size_t>(chunk.tokens));
-    step_tokens_.insert(step_tokens_.end(), next.begin(), next.end());
-    step_segments_.push_back({&cache, chunk.tokens});
-  }
   if (!chunks.empty()) {
-    const MatView<const float> streams = model_.Forward({step_tokens_, step_segments_}, workspace_);
-    for (const Scheduler::Chunk& chunk : chunks) chunk.sequence->DidRead();
-    SampleAndAppend(chunks, streams);
+    runner_.Run(chunks);
     ++steps_;
   }
   scheduler_.RemoveFinished();
   PublishStats();
-}
-
-void Engine::SampleAndAppend(std::span<const Scheduler::Chunk> chunks, MatView<const float> streams) {
-  std::vector<Sequence*> ready;
-  int64_t row = -1;
-  for (const Scheduler::Chunk& chunk : chunks) {
-    row += chunk.tokens;  // the chunk's last
-    if (chunk.sequence->finished() || chunk.sequence->pending() != 0) continue;
-    std::copy_n(streams.row(row), streams.cols, rows_.data() + static_cast<int64_t>(ready.size()) * streams.cols);
-    ready.push_back(chunk.sequence);
-  }
-  if (ready.empty()) return;
-  const auto count = static_cast<int64_t>(ready.size());
-  const MatView<float> logits(logits_.data(), count, limits_.vocab_size);
-  model_.Logits(MatView<const float>(rows_.data(), count, streams.cols), workspace_, logits);
-  std::vector<Result<Sample>> samples(ready.size(), Sample{});
-  model_.pool().ParallelFor(count, 1, [&](int64_t begin, int64_t end, int worker) {
-    for (int64_t index = begin; index < end; ++index) {
-      const auto at = static_cast<size_t>(index);
-      samples[at] = ready[at]->sampler().Next(logits.row_span(index), ready[at]->AllowedTokens(),
-                                              &scratch_[static_cast<size_t>(worker)]);
-    }
-  });
-  for (size_t index = 0; index < ready.size(); ++index) ready[index]->Append(std::move(samples[index]));
 }
 
 void Engine::PublishStats() {

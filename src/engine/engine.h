@@ -14,17 +14,15 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "engine/request.h"
-#include "engine/sampler.h"
 #include "engine/scheduler.h"
+#include "engine/step_runner.h"
 #include "model/model.h"
-#include "model/workspace.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom {
@@ -99,11 +97,8 @@ class Engine {
   // Takes new requests into the scheduler; waits for some if there is nothing to do. False when the engine is to end.
   bool Receive();
   void Step();
-  // Samples for every chunk that reached its sequence's last token; streams [tokens of the step, S * D].
-  void SampleAndAppend(std::span<const Scheduler::Chunk> chunks, MatView<const float> streams);
   void PublishStats();
 
-  const Model& model_;
   const Tokenizer& tokenizer_;
   const EngineOptions options_;
   const RequestLimits limits_;
@@ -112,12 +107,7 @@ class Engine {
   // Of the engine's thread.
   std::unique_ptr<const TokenTrie> trie_;  // made for the first request with a constraint; sequences refer to it
   Scheduler scheduler_;
-  Workspace workspace_;
-  std::vector<int32_t> step_tokens_;
-  std::vector<Segment> step_segments_;
-  std::vector<float> rows_;              // [max_sequences, S * D]
-  std::vector<float> logits_;            // [max_sequences, V]
-  std::vector<SamplerScratch> scratch_;  // one per thread of the pool
+  StepRunner runner_;
   uint64_t next_number_ = 0;
   int64_t steps_ = 0;
 

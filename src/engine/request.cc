@@ -24,6 +24,11 @@ Status CheckIds(const char* field, std::span<const int32_t> ids, int64_t vocab_s
   return {};
 }
 
+Status CheckLogprobs(const char* field, const std::optional<int64_t>& count) {
+  if (!count || (*count >= 0 && *count <= kMaxLogprobs)) return {};
+  return InvalidArgument(StrCat(field, " is ", *count, "; accepted is 0 to ", kMaxLogprobs));
+}
+
 Status CheckSampling(const SamplingParams& sampling, int64_t vocab_size) {
   constexpr double kSmallest = 1e-6;  // for values that must not be zero
   FATHOM_RETURN_IF_ERROR(CheckRange("temperature", sampling.temperature, 0, 100));
@@ -35,9 +40,7 @@ Status CheckSampling(const SamplingParams& sampling, int64_t vocab_size) {
   if (sampling.top_k < 0) {
     return InvalidArgument(StrCat("top_k is ", sampling.top_k, "; accepted is 0 (off) or a positive number"));
   }
-  if (sampling.logprobs && (*sampling.logprobs < 0 || *sampling.logprobs > kMaxLogprobs)) {
-    return InvalidArgument(StrCat("logprobs is ", *sampling.logprobs, "; accepted is 0 to ", kMaxLogprobs));
-  }
+  FATHOM_RETURN_IF_ERROR(CheckLogprobs("logprobs", sampling.logprobs));
   for (const auto& [id, bias] : sampling.logit_bias) {
     FATHOM_RETURN_IF_ERROR(CheckIds("logit_bias", std::span(&id, 1), vocab_size));
     if (bias != -std::numeric_limits<float>::infinity() && !(std::abs(bias) <= kMaxLogitBias)) {
@@ -83,9 +86,11 @@ Status ValidateRequest(const GenerateRequest& request, const RequestLimits& limi
     return InvalidArgument(StrCat("the prompt is too long: it has ", prompt_tokens, " tokens, and ",
                                   limits.context_source, " holds ", limits.context, " for prompt and answer together"));
   }
-  if (request.max_tokens && *request.max_tokens < 1) {
-    return InvalidArgument(StrCat("max_tokens is ", *request.max_tokens, "; accepted is 1 or more"));
+  const int64_t least = request.prompt_logprobs ? 0 : 1;
+  if (request.max_tokens && *request.max_tokens < least) {
+    return InvalidArgument(StrCat("max_tokens is ", *request.max_tokens, "; accepted is ", least, " or more"));
   }
+  FATHOM_RETURN_IF_ERROR(CheckLogprobs("prompt_logprobs", request.prompt_logprobs));
   FATHOM_RETURN_IF_ERROR(CheckIds("prompt", request.prompt, limits.vocab_size));
   FATHOM_RETURN_IF_ERROR(CheckIds("stop_tokens", request.stop_tokens, limits.vocab_size));
   FATHOM_RETURN_IF_ERROR(CheckStop(request.stop));

@@ -40,7 +40,8 @@ struct SamplingParams {
 
 struct GenerateRequest {
   std::vector<int32_t> prompt;  // at least one id, shorter than the context
-  // Tokens to generate at most, at least 1; absent: until the context is full. Cut to what the context leaves.
+  // Tokens to generate at most, at least 1 (0: see prompt_logprobs); absent: until the context is full. Cut to what the
+  // context leaves.
   std::optional<int64_t> max_tokens;
   SamplingParams sampling;
   // Generation ends before the first of these texts to be complete; it is not part of the answer.

@@ -195,6 +195,14 @@ Result<Sample> Sampler::Next(std::span<const float> logits, std::span<const uint
   return sample;
 }
 
+Result<Sample> LogprobsOfToken(int32_t id, std::span<const float> logits, int64_t count) {
+  FATHOM_RETURN_IF_ERROR(CheckLogits(logits));
+  Sample sample;
+  sample.id = id;
+  ComputeLogprobs(logits, count, &sample);
+  return sample;
+}
+
 void ComputeLogprobs(std::span<const float> logits, int64_t count, Sample* sample) {
   const int32_t best = ArgMax(logits);
   const float largest = best < 0 ? 0 : logits[static_cast<size_t>(best)];
@@ -206,6 +214,7 @@ void ComputeLogprobs(std::span<const float> logits, int64_t count, Sample* sampl
     return static_cast<float>(double{logits[static_cast<size_t>(id)]} - double{largest} - log_total);
   };
   sample->logprob = logprob(sample->id);
+  if (count == 0) return;
   std::vector<int32_t> ids(logits.size());
   std::iota(ids.begin(), ids.end(), 0);
   const size_t top = std::min(static_cast<size_t>(count), ids.size());

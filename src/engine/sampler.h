@@ -80,6 +80,9 @@ class Sampler {
   std::unordered_set<int32_t> seen_;  // prompt and answer; kept only for the repetition penalty
 };
 
+// What the model thought of `id`, and the `count` most probable tokens. An error as of Sampler::Next().
+Result<Sample> LogprobsOfToken(int32_t id, std::span<const float> logits, int64_t count);
+
 // Fills in `sample->logprob` of sample->id and the `count` most probable tokens. `logits` hold no NaN or +infinity.
 void ComputeLogprobs(std::span<const float> logits, int64_t count, Sample* sample);
 

@@ -113,7 +113,7 @@ void Scheduler::Admit() {
 
 void Scheduler::Start(Sequence* sequence) {
   if (!sequence->request().use_prefix_cache) return sequence->Start(SequenceCache(layout_), {}, {});
-  PrefixStore::Match match = store_.Find(sequence->tokens());
+  PrefixStore::Match match = store_.Find(sequence->lookup_tokens());
   const int64_t hit_position = match.hit ? match.hit->cache.position() : 0;
 
   // The last token of a chat prompt opens or closes the thinking part, and the next turn's prompt may have the other

@@ -102,6 +102,24 @@ void Sequence::ReportProgress() {
   if (!Emit(event)) Finish(FinishReason::kStop);
 }
 
+std::span<const int32_t> Sequence::lookup_tokens() const {
+  const bool all = !request_.prompt_logprobs || next_prompt_logprob_ >= usage_.prompt_tokens;
+  // The row of the token before tells about the next one, and a lookup leaves the last token to be read.
+  return all ? tokens() : tokens().first(static_cast<size_t>(next_prompt_logprob_));
+}
+
+Sequence::TokenRange Sequence::PromptLogprobsDue() const {
+  if (!request_.prompt_logprobs || finished()) return {};
+  return {next_prompt_logprob_, std::min(cache_->position() + 1, usage_.prompt_tokens)};
+}
+
+void Sequence::TellPromptLogprobs(Result<std::vector<GeneratedToken>> tokens) {
+  if (!tokens.ok()) return Finish(FinishReason::kError, tokens.status());
+  const PromptLogprobs event{next_prompt_logprob_, std::move(*tokens)};
+  next_prompt_logprob_ += static_cast<int64_t>(event.tokens.size());
+  if (!Emit(event)) Finish(FinishReason::kStop);
+}
+
 void Sequence::Append(Result<Sample> sample) {
   FATHOM_CHECK(pending() == 0);
   if (finished()) return;
@@ -119,7 +137,7 @@ void Sequence::Append(Result<Sample> sample) {
   stop_.Push(text_.Push(id), &event.text);
   const bool go_on = Emit(event);
   if (!go_on || stop_.matched() || (constraint_ && constraint_->finished())) return Finish(FinishReason::kStop);
-  if (static_cast<int64_t>(tokens_.size()) >= max_total_) Finish(FinishReason::kLength);
+  if (full()) Finish(FinishReason::kLength);
 }
 
 void Sequence::Finish(FinishReason reason, Status status) {

@@ -73,8 +73,20 @@ class Sequence {
   int64_t pending() const { return static_cast<int64_t>(tokens_.size()) - cache_->position(); }
   // How many may be read at once: all, or up to the next position that is to be saved.
   int64_t max_chunk() const;
+  // The tokens by which a kept prefix may be looked up: all, unless logprobs of prompt tokens are still to be told.
+  std::span<const int32_t> lookup_tokens() const;
   // To be called after the cache has read up to position(): saves it if planned, reports progress.
   void DidRead();
+  // Prompt tokens [first, end) of which logprobs were asked for, follow from what has been read, and were not told yet.
+  struct TokenRange {
+    int64_t first = 0;
+    int64_t end = 0;
+  };
+  TokenRange PromptLogprobsDue() const;
+  // Tells the first of those due, or ends with an error.
+  void TellPromptLogprobs(Result<std::vector<GeneratedToken>> tokens);
+  // Prompt and answer are as long as they may be: no token is to be sampled.
+  bool full() const { return static_cast<int64_t>(tokens_.size()) >= max_total_; }
   // Appends the sampled token, or ends with an error.
   void Append(Result<Sample> sample);
   // Ends the request: the last event. `status` for kError.
@@ -94,6 +106,7 @@ class Sequence {
   std::optional<SequenceCache> cache_;
   std::vector<SequenceCache::Snapshot> snapshots_;
   std::vector<int64_t> snapshot_positions_;  // still to come
+  int64_t next_prompt_logprob_ = 1;          // the first prompt token not yet told of
 
   Sampler sampler_;
   std::optional<ConstraintState> constraint_;

@@ -25,6 +25,7 @@ struct Answer {
   std::vector<std::string> pieces;
   std::vector<float> logprobs;
   std::vector<PrefillProgress> progress;
+  std::vector<PromptLogprobs> prompt_logprobs;
   Finished finished;
 
   std::string text() const {
@@ -44,6 +45,10 @@ inline Answer Collect(EventQueue& queue) {
       return answer;
     }
     if (const auto* progress = std::get_if<PrefillProgress>(&*event)) answer.progress.push_back(*progress);
+    if (const auto* part = std::get_if<PromptLogprobs>(&*event)) {
+      EXPECT_TRUE(answer.ids.empty()) << "before the first token";
+      answer.prompt_logprobs.push_back(*part);
+    }
     if (const auto* token = std::get_if<GeneratedToken>(&*event)) {
       answer.ids.push_back(token->id);
       answer.pieces.push_back(token->text);

@@ -44,6 +44,18 @@ TEST(ValidateRequest, IdsOutOfRange) {
 
 TEST(ValidateRequest, NumbersOutOfRange) {
   EXPECT_EQ(ErrorOf([](GenerateRequest* r) { r->max_tokens = 0; }), "max_tokens is 0; accepted is 1 or more");
+  EXPECT_EQ(ErrorOf([](GenerateRequest* r) {
+              r->max_tokens = 0;
+              r->prompt_logprobs = 0;
+            }),
+            "");
+  EXPECT_EQ(ErrorOf([](GenerateRequest* r) {
+              r->max_tokens = -1;
+              r->prompt_logprobs = 0;
+            }),
+            "max_tokens is -1; accepted is 0 or more");
+  EXPECT_EQ(ErrorOf([](GenerateRequest* r) { r->prompt_logprobs = 1001; }),
+            "prompt_logprobs is 1001; accepted is 0 to 1000");
   EXPECT_EQ(ErrorOf([](GenerateRequest* r) { r->sampling.temperature = std::nan(""); }),
             "temperature is nan; accepted is 0 to 100");
   EXPECT_EQ(ErrorOf([](GenerateRequest* r) { r->sampling.temperature = -0.5; }),
