@@ -67,6 +67,32 @@ void AutomatonBuilder::AddTexts(int32_t from, std::span<const std::string_view> 
   }
 }
 
+int32_t AutomatonBuilder::AddAutomaton(const ByteAutomaton& other) {
+  const auto offset = static_cast<int32_t>(ends_.size());
+  for (size_t state = 0; state < other.states() && !full_; ++state) {
+    const int32_t copy = AddState();
+    if (!full_) ends_[static_cast<size_t>(copy)] = other.is_end(static_cast<int32_t>(state)) ? 1 : 0;
+  }
+  for (size_t state = 0; state < other.states() && !full_; ++state) {
+    for (ByteAutomaton::Edge edge : other.edges(static_cast<int32_t>(state))) {
+      edge.to += offset;
+      edge.rule_start += offset;
+      Add(static_cast<int32_t>(state) + offset, edge);
+    }
+  }
+  return offset + other.start();
+}
+
+Result<ByteAutomaton> EitherOf(const ByteAutomaton& first, const ByteAutomaton& second) {
+  AutomatonBuilder builder;
+  const AutomatonBuilder::Rule root = builder.AddRule();
+  for (const ByteAutomaton* automaton : {&first, &second}) {
+    const int32_t start = builder.AddAutomaton(*automaton);
+    builder.AddEpsilon(root.start, start);
+  }
+  return builder.Finish(root);
+}
+
 Result<ByteAutomaton> AutomatonBuilder::Finish(Rule root) const {
   if (full_) {
     return InvalidArgument(StrCat("the grammar is too large: it takes more than ", ByteAutomaton::kMaxStates,

@@ -75,6 +75,8 @@ class AutomatonBuilder {
   void AddEpsilon(int32_t from, int32_t to);
   void AddCall(int32_t from, Rule rule, int32_t to);
   void AddText(int32_t from, std::string_view text, int32_t to);
+  // A finished automaton's states and edges as part of this one; the state it starts in. Its ends are ends.
+  int32_t AddAutomaton(const ByteAutomaton& other);
   // One of `texts`, with shared beginnings as one path.
   void AddTexts(int32_t from, std::span<const std::string_view> texts, int32_t to);
 
@@ -94,6 +96,9 @@ class AutomatonBuilder {
   std::vector<BuildEdge> edges_;
   bool full_ = false;
 };
+
+// What either of two automata accepts. An error if both together are too large.
+Result<ByteAutomaton> EitherOf(const ByteAutomaton& first, const ByteAutomaton& second);
 
 }  // namespace fathom
 

@@ -34,7 +34,7 @@ class ToolCompiler {
     after_ = builder_.AddState();
     const int32_t next = builder_.AddState();
     builder_.AddSymbol(after_, '\n', next);
-    builder_.AddEpsilon(next, calls_);
+    if (!options_.one_call) builder_.AddEpsilon(next, calls_);
     Text(StrCat("</｜DSML｜", tags_.block, ">"), next, root.end);
     return root;
   }

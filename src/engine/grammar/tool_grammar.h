@@ -25,6 +25,7 @@ struct ToolGrammarOptions {
   bool dsml_token = true;  // the tokenizer has kDsmlText as a control token; else it is text
   // The grammar begins behind "<｜DSML｜" (ToolBlockMark()), for a block that the model has begun by itself.
   bool begun = false;
+  bool one_call = false;  // the block has one call, not one or more
 };
 
 // `functions` are the `function` members of a request's tools (ParseTools), `path` the list's name for messages. What a

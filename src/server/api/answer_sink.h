@@ -43,6 +43,8 @@ class AnswerSink {
 
   // The prompt is being read. Not called for short ones.
   virtual bool OnPrefill(const PrefillProgress&) { return true; }
+  // Only if prompt_logprobs were asked for; parts come in order, before the first token.
+  virtual bool OnPromptLogprobs(const PromptLogprobs&) { return true; }
   virtual bool OnText(int choice, AnswerPart part, std::string_view text) = 0;
   // Only if logprobs were asked for; before the OnText() whose text the token completes. Tokens of markup are left out.
   virtual bool OnToken(int /*choice*/, const TokenReport& /*report*/) { return true; }

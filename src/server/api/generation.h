@@ -15,15 +15,18 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "server/api/answer_constraint.h"
 #include "server/api/answer_sink.h"
 #include "server/api/api_error.h"
 #include "server/api/chat_request.h"
 #include "tokenizer/chat_dialect.h"
+#include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom {
 
 class AnswerReplay;
+struct AnswerPumpSetup;
 
 // The model behind the server, and the defaults of its requests.
 struct ServedModel {
@@ -110,11 +113,27 @@ class GenerationService {
   std::optional<ApiError> CheckModel(const std::string& name) const;
 
  private:
+  struct Prompt {
+    std::vector<int32_t> tokens;
+    ThinkingMode answer_mode = ThinkingMode::kChat;
+  };
+  Result<RenderedPrompt> Render(const ChatRequest& request, std::vector<ChatMessage> messages,
+                                const EffortChoice& effort) const;
+  Result<Prompt> MakePrompt(const ChatRequest& request, const Caller& caller) const;
+  Result<EffortChoice> EffortOf(const ChatRequest& request) const;
+  std::vector<int32_t> Encode(const RenderedPrompt& prompt, const std::vector<ChatMessage>& messages,
+                              const std::string& scope) const;
+  SamplingParams SamplingFrom(const SamplingRequest& request) const;
+  GenerateRequest BaseRequest(const SamplingRequest& sampling, const Caller& caller) const;
+  // Checks what the engine would refuse with less to say; submits `request` once per choice.
+  ApiResult<Generation> Submit(GenerateRequest request, AnswerPumpSetup setup, std::shared_ptr<AnswerSink> sink);
+
   Engine& engine_;
   const Tokenizer& tokenizer_;
   const ServedModel model_;
   AnswerReplay* const replay_;
   GenerationObserver* const observer_;
+  ConstraintCompiler constraints_;
 };
 
 }  // namespace fathom

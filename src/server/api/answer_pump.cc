@@ -1,0 +1,252 @@
+#include "server/api/answer_pump.h"
+
+#include <array>
+#include <random>
+#include <utility>
+#include <variant>
+
+#include "base/strings.h"
+
+namespace fathom {
+namespace {
+
+constexpr int kRetryAfterSeconds = 5;
+
+double SecondsBetween(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+const char* FinishLabel(AnswerFinish finish) {
+  switch (finish) {
+    case AnswerFinish::kLength:
+      return "length";
+    case AnswerFinish::kToolCalls:
+      return "tool_calls";
+    case AnswerFinish::kStop:
+    case AnswerFinish::kStopSequence:
+      break;
+  }
+  return "stop";
+}
+
+std::string NewCallId() {
+  static constexpr std::string_view kBase62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  constexpr int kLength = 24;
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  std::uniform_int_distribution<size_t> letter(0, kBase62.size() - 1);
+  std::string id = "call_";
+  for (int n = 0; n < kLength; ++n) id += kBase62[letter(random)];
+  return id;
+}
+
+}  // namespace
+
+AnswerPump::AnswerPump(AnswerPumpSetup setup, const Tokenizer& tokenizer, std::shared_ptr<AnswerSink> sink,
+                       AnswerReplay* replay, GenerationObserver* observer)
+    : setup_(std::move(setup)),
+      tokenizer_(tokenizer),
+      sink_(std::move(sink)),
+      replay_(replay),
+      observer_(observer),
+      think_end_(tokenizer.FindAddedToken(kThinkEndText)),
+      unfinished_(setup_.choices) {
+  for (int index = 0; index < setup_.choices; ++index) {
+    Choice& choice = choices_.emplace_back(setup_.stream);
+    choice.reasoning = !setup_.raw && setup_.stream.mode == ThinkingMode::kThinking;
+    choice.message.role = "assistant";
+  }
+  totals_.seed = setup_.seed;
+  record_.kind = setup_.kind;
+  record_.caller = setup_.caller;
+}
+
+EventHandler AnswerPump::Handler(int choice) {
+  return [self = shared_from_this(), choice](const Event& event) { return self->Handle(choice, event); };
+}
+
+void AnswerPump::Started(std::vector<RequestHandle> handles) {
+  const std::lock_guard lock(mutex_);
+  handles_ = std::move(handles);
+  if (!stopped_) return;
+  for (const RequestHandle& handle : handles_) handle.Cancel();
+}
+
+void AnswerPump::Abandon() {
+  const std::lock_guard lock(mutex_);
+  abandoned_ = true;
+}
+
+bool AnswerPump::abandoned() const {
+  const std::lock_guard lock(mutex_);
+  return abandoned_;
+}
+
+// Ends all choices; always false, what a handler returns then.
+bool AnswerPump::Stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  for (const RequestHandle& handle : handles_) handle.Cancel();
+  return false;
+}
+
+bool AnswerPump::Handle(int index, const Event& event) {
+  if (abandoned()) return false;
+  if (const auto* finished = std::get_if<Finished>(&event)) {
+    HandleFinished(index, *finished);
+    return false;
+  }
+  if (stopped_ || failed_) return false;
+  if (const auto* progress = std::get_if<PrefillProgress>(&event)) {
+    const bool tell = index == 0 && progress->done < progress->total;
+    return !tell || sink_->OnPrefill(*progress) || Stop();
+  }
+  if (const auto* logprobs = std::get_if<PromptLogprobs>(&event)) return sink_->OnPromptLogprobs(*logprobs) || Stop();
+  return HandleToken(index, std::get<GeneratedToken>(event));
+}
+
+void AnswerPump::TellTimes(Choice* choice) {
+  if (observer_ == nullptr) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (choice->last_token) {
+    observer_->OnToken(SecondsBetween(*choice->last_token, now));
+  } else {
+    observer_->OnFirstToken(SecondsBetween(submitted_, now));
+  }
+  choice->last_token = now;
+}
+
+bool AnswerPump::HandleToken(int index, const GeneratedToken& token) {
+  Choice& choice = choices_[static_cast<size_t>(index)];
+  TellTimes(&choice);
+  choice.tokens.push_back(token.id);
+  if (token.id == think_end_) choice.reasoning = false;
+  if (choice.reasoning) ++totals_.reasoning_tokens;
+  if (setup_.logprobs && (setup_.raw || !tokenizer_.is_added(token.id))) choice.unreported.push_back(token);
+  if (!PushText(index, token.text)) return Stop();
+  if (setup_.raw) return true;
+  // Whatever is still held back when markup begins was part of it.
+  if (tokenizer_.is_added(token.id) || choice.stream.tool_calls() > 0) choice.unreported.clear();
+  return !choice.stream.ended();
+}
+
+bool AnswerPump::PushText(int index, const std::string& text) {
+  Choice& choice = choices_[static_cast<size_t>(index)];
+  if (!setup_.raw) return Send(index, choice.stream.Push(text));
+  return text.empty() || SendText(index, AnswerPart::kContent, text);
+}
+
+bool AnswerPump::SendText(int index, AnswerPart part, const std::string& text) {
+  Choice& choice = choices_[static_cast<size_t>(index)];
+  for (GeneratedToken& token : std::exchange(choice.unreported, {})) {
+    if (!sink_->OnToken(index, {part, std::move(token)})) return false;
+  }
+  std::string& whole = part == AnswerPart::kReasoning ? choice.message.reasoning_content : choice.message.content;
+  if (setup_.remember) whole += text;
+  return sink_->OnText(index, part, text);
+}
+
+bool AnswerPump::Send(int index, const std::vector<CompletionEvent>& events) {
+  Choice& choice = choices_[static_cast<size_t>(index)];
+  std::vector<ToolCall>& calls = choice.message.tool_calls;
+  for (const CompletionEvent& event : events) {
+    bool go_on = true;
+    switch (event.type) {
+      case CompletionEventType::kReasoning:
+        go_on = SendText(index, AnswerPart::kReasoning, event.text);
+        break;
+      case CompletionEventType::kContent:
+        choice.reasoning = false;
+        go_on = SendText(index, AnswerPart::kContent, event.text);
+        break;
+      case CompletionEventType::kToolCallStart:
+        choice.reasoning = false;
+        choice.unreported.clear();
+        calls.push_back({NewCallId(), event.text, {}});
+        go_on = sink_->OnToolCall(index, event.index, calls.back().id, event.text);
+        break;
+      case CompletionEventType::kToolCallArguments:
+        calls.back().arguments += event.text;
+        go_on = sink_->OnArguments(index, event.index, event.text);
+        break;
+    }
+    if (!go_on) return false;
+  }
+  return true;
+}
+
+void AnswerPump::HandleFinished(int index, const Finished& finished) {
+  Choice& choice = choices_[static_cast<size_t>(index)];
+  if (std::exchange(choice.finished, true)) return;
+  --unfinished_;
+  if (index == 0) {
+    totals_.usage.prompt_tokens = finished.usage.prompt_tokens;
+    totals_.usage.cached_tokens = finished.usage.cached_tokens;
+    totals_.timings = finished.timings;
+  }
+  totals_.usage.completion_tokens += finished.usage.completion_tokens;
+  if (!failed_) {
+    std::optional<ApiError> error;
+    if (finished.reason == FinishReason::kError) error = ApiErrorFrom(finished.status);
+    if (finished.reason == FinishReason::kCancelled || stopped_) {
+      error = ApiError{ApiErrorKind::kOverloaded, "the request was cancelled", {}, kRetryAfterSeconds};
+    }
+    if (!error && !sink_->OnChoiceEnd(index, EndChoice(index, finished))) {
+      Stop();
+      error = ApiError{ApiErrorKind::kOverloaded, "the request was cancelled", {}, kRetryAfterSeconds};
+    }
+    if (error) {
+      failed_ = true;
+      const bool cancelled = finished.reason != FinishReason::kError;
+      record_.finish = cancelled ? "cancelled" : "error";
+      record_.error = cancelled ? "" : error->message;
+      Stop();
+      sink_->Fail(*error);
+    }
+  }
+  if (unfinished_ > 0) return;
+  if (!failed_) sink_->End(totals_);
+  Record();
+}
+
+ChoiceEnd AnswerPump::EndChoice(int index, const Finished& finished) {
+  Choice& choice = choices_[static_cast<size_t>(index)];
+  ChoiceEnd end;
+  end.stop_sequence = finished.stop_string;
+  CompletionFinish cause =
+      finished.reason == FinishReason::kLength ? CompletionFinish::kLength : CompletionFinish::kStop;
+  if (!PushText(index, finished.text)) Stop();
+  if (!setup_.raw) {
+    CompletionTail tail = choice.stream.Finish(cause);
+    if (!Send(index, tail.events)) Stop();
+    cause = tail.finish;
+    end.stop_sequence = choice.stream.matched_stop();
+  }
+  end.finish = AnswerFinish::kStop;
+  if (cause == CompletionFinish::kLength) end.finish = AnswerFinish::kLength;
+  if (cause == CompletionFinish::kToolCalls) end.finish = AnswerFinish::kToolCalls;
+  if (end.finish == AnswerFinish::kStop && !end.stop_sequence.empty()) end.finish = AnswerFinish::kStopSequence;
+  if (index == 0) record_.finish = FinishLabel(end.finish);
+  const bool whole = end.finish == AnswerFinish::kStop || end.finish == AnswerFinish::kToolCalls;
+  if (!whole) choice.tokens.clear();  // the turn doesn't end where they do
+  Remember(&choice, finished);
+  return end;
+}
+
+void AnswerPump::Remember(Choice* choice, const Finished& finished) {
+  if (replay_ == nullptr || !setup_.remember || finished.reason == FinishReason::kError) return;
+  const std::optional<int32_t> eos = tokenizer_.FindAddedToken(kEosText);
+  if (!eos) return;
+  // The engine doesn't report a stop token, and answers that end with their tool calls have none.
+  if (!choice->tokens.empty()) choice->tokens.push_back(*eos);
+  replay_->Remember(setup_.caller.fairness_group(), choice->message, std::move(choice->tokens));
+}
+
+void AnswerPump::Record() {
+  if (observer_ == nullptr) return;
+  record_.usage = totals_.usage;
+  record_.reasoning_tokens = totals_.reasoning_tokens;
+  record_.timings = totals_.timings;
+  observer_->OnFinished(record_);
+}
+
+}  // namespace fathom

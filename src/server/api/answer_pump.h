@@ -1,0 +1,98 @@
+// answer_pump.h - the engine's events of one request's choices to an AnswerSink.
+//
+//   auto pump = std::make_shared<AnswerPump>(setup, tokenizer, sink, replay, observer);
+//   engine.Submit(request, pump->Handler(choice));   // once per choice
+//   pump->Started(handles);
+//
+// Runs on the engine's thread; Started() and Abandon() may come from another one.
+#ifndef FATHOM_SERVER_API_ANSWER_PUMP_H_
+#define FATHOM_SERVER_API_ANSWER_PUMP_H_
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "server/api/answer_replay.h"
+#include "server/api/answer_sink.h"
+#include "server/api/generation.h"
+#include "tokenizer/completion_stream.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom {
+
+struct AnswerPumpSetup {
+  std::string kind;  // of the record
+  Caller caller;
+  int choices = 1;
+  bool raw = false;  // no roles, no reasoning, no tools: all text is content; the engine matches stop strings
+  CompletionStreamOptions stream = {};
+  bool logprobs = false;
+  bool remember = false;  // answers for the replay
+  uint64_t seed = 0;      // that all choices' seeds come from
+};
+
+class AnswerPump : public std::enable_shared_from_this<AnswerPump> {
+ public:
+  // `replay` and `observer` may be null; all but `sink` must outlive the pump.
+  AnswerPump(AnswerPumpSetup setup, const Tokenizer& tokenizer, std::shared_ptr<AnswerSink> sink, AnswerReplay* replay,
+             GenerationObserver* observer);
+
+  EventHandler Handler(int choice);
+  // All choices are submitted: these are their handles.
+  void Started(std::vector<RequestHandle> handles);
+  // Not all could be submitted: nothing of the sink is called, no record is made.
+  void Abandon();
+
+ private:
+  struct Choice {
+    explicit Choice(const CompletionStreamOptions& options) : stream(options) {}
+
+    CompletionStream stream;
+    bool reasoning = false;  // before </think>
+    bool finished = false;
+    ChatMessage message;  // as the client gets it
+    std::vector<int32_t> tokens;
+    std::vector<GeneratedToken> unreported;  // their text is still held back
+    std::optional<std::chrono::steady_clock::time_point> last_token;
+  };
+
+  bool Handle(int index, const Event& event);
+  bool HandleToken(int index, const GeneratedToken& token);
+  void HandleFinished(int index, const Finished& finished);
+  bool Send(int index, const std::vector<CompletionEvent>& events);
+  bool SendText(int index, AnswerPart part, const std::string& text);
+  bool PushText(int index, const std::string& text);
+  ChoiceEnd EndChoice(int index, const Finished& finished);
+  void Remember(Choice* choice, const Finished& finished);
+  void TellTimes(Choice* choice);
+  bool Stop();
+  void Record();
+  bool abandoned() const;
+
+  const AnswerPumpSetup setup_;
+  const Tokenizer& tokenizer_;
+  const std::shared_ptr<AnswerSink> sink_;
+  AnswerReplay* const replay_;
+  GenerationObserver* const observer_;
+  const std::optional<int32_t> think_end_;
+  const std::chrono::steady_clock::time_point submitted_ = std::chrono::steady_clock::now();
+
+  mutable std::mutex mutex_;
+  std::vector<RequestHandle> handles_;
+  bool stopped_ = false;  // cancelled from inside
+  bool abandoned_ = false;
+
+  std::vector<Choice> choices_;
+  int unfinished_ = 0;
+  AnswerTotals totals_;
+  bool failed_ = false;  // Fail() was called
+  GenerationRecord record_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_SERVER_API_ANSWER_PUMP_H_
