@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <map>
 #include <random>
 
 #include "base/check.h"
 #include "base/cpu_features.h"
 #include "base/strings.h"
+#include "engine/stopwatch.h"
 
 namespace fathom {
 namespace internal {
@@ -18,13 +21,20 @@ struct EngineMailbox {
     EventHandler handler;
     std::shared_ptr<std::atomic<bool>> cancelled;
     SteadyTime time;
+    uint64_t number = 0;
+  };
+  struct Snapshot {
+    RequestInfo info;  // without its age
+    SteadyTime submitted;
   };
 
   std::mutex mutex;
   std::condition_variable wake;
   std::vector<Submission> submissions;
+  uint64_t next_number = 0;
   bool stop = false;
   EngineStats stats;
+  std::vector<Snapshot> requests;
 };
 
 }  // namespace internal
@@ -48,6 +58,8 @@ Status CheckOptions(const EngineOptions& options) {
   constexpr int64_t kMaxQueue = 1 << 20;
   FATHOM_RETURN_IF_ERROR(CheckOption("step_tokens", options.step_tokens, 1, kMaxStepTokens));
   FATHOM_RETURN_IF_ERROR(CheckOption("max_sequences", options.max_sequences, 1, options.step_tokens));
+  constexpr int64_t kMaxStepMs = 3600 * 1000;
+  FATHOM_RETURN_IF_ERROR(CheckOption("step_ms", options.step_ms, 0, kMaxStepMs));
   return CheckOption("max_queue", options.max_queue, 1, kMaxQueue);
 }
 
@@ -106,8 +118,11 @@ Engine::Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptio
       options_(options),
       limits_(std::move(limits)),
       mailbox_(std::make_unique<EngineMailbox>()),
-      scheduler_(model.cache_layout(),
-                 {options.max_sequences, options.step_tokens, options.cache_bytes, options.snapshot_interval}),
+      scheduler_(model.cache_layout(), {.max_sequences = options.max_sequences,
+                                        .step_tokens = options.step_tokens,
+                                        .cache_bytes = options.cache_bytes,
+                                        .snapshot_interval = options.snapshot_interval,
+                                        .step_seconds = static_cast<double>(options.step_ms) / 1e3}),
       runner_(model, tokenizer, options.step_tokens, options.max_sequences, limits_.context) {
   thread_ = std::thread([this] { Run(); });
 }
@@ -132,7 +147,7 @@ Result<RequestHandle> Engine::Submit(GenerateRequest request, EventHandler handl
   }
   ++mailbox_->stats.requests;
   mailbox_->submissions.push_back(
-      {std::move(request), std::move(handler), cancelled, std::chrono::steady_clock::now()});
+      {std::move(request), std::move(handler), cancelled, std::chrono::steady_clock::now(), mailbox_->next_number++});
   mailbox_->wake.notify_one();
   return RequestHandle(std::move(cancelled));
 }
@@ -142,10 +157,38 @@ EngineStats Engine::stats() const {
   return mailbox_->stats;
 }
 
+std::vector<RequestInfo> Engine::requests() const {
+  std::vector<RequestInfo> requests;
+  const SteadyTime now = std::chrono::steady_clock::now();
+  const auto add = [&](RequestInfo info, SteadyTime submitted) {
+    info.age_seconds = std::chrono::duration<double>(now - submitted).count();
+    requests.push_back(std::move(info));
+  };
+  const std::lock_guard lock(mailbox_->mutex);
+  for (const EngineMailbox::Snapshot& snapshot : mailbox_->requests) add(snapshot.info, snapshot.submitted);
+  for (const EngineMailbox::Submission& submission : mailbox_->submissions) {
+    RequestInfo info;
+    info.number = submission.number;
+    info.user = submission.request.user;
+    info.priority = submission.request.priority;
+    info.prompt_tokens = static_cast<int64_t>(submission.request.prompt.size());
+    add(std::move(info), submission.time);
+  }
+  return requests;
+}
+
 void Engine::Run() {
   while (Receive()) Step();
   scheduler_.DropAll();
   PublishStats();
+  PublishRequests();
+}
+
+EventHandler Engine::Timed(EventHandler handler) {
+  return [this, inner = std::move(handler)](const Event& event) {
+    const Stopwatch watch(&handler_seconds_);
+    return inner(event);
+  };
 }
 
 bool Engine::Receive() {
@@ -160,13 +203,14 @@ bool Engine::Receive() {
     // Until the next PublishStats() they would count neither as submitted nor as waiting.
     mailbox_->stats.waiting += static_cast<int64_t>(submissions.size());
   }
+  const Stopwatch watch(&step_seconds_);
   for (EngineMailbox::Submission& submission : submissions) {
     const uint64_t seed = submission.request.sampling.seed.value_or(RandomSeed());
     if (submission.request.constraint.automaton != nullptr && trie_ == nullptr) {
       trie_ = std::make_unique<TokenTrie>(tokenizer_);
     }
-    scheduler_.Add(std::make_unique<Sequence>(next_number_++, std::move(submission.request), seed,
-                                              std::move(submission.handler), std::move(submission.cancelled),
+    scheduler_.Add(std::make_unique<Sequence>(submission.number, std::move(submission.request), seed,
+                                              Timed(std::move(submission.handler)), std::move(submission.cancelled),
                                               tokenizer_, limits_.context, submission.time, trie_.get()));
   }
   const std::lock_guard lock(mailbox_->mutex);
@@ -174,29 +218,61 @@ bool Engine::Receive() {
 }
 
 void Engine::Step() {
-  scheduler_.DropCancelled();
+  const Stopwatch watch(&step_seconds_);
+  scheduler_.DropEnded(std::chrono::steady_clock::now());
   const std::vector<Scheduler::Chunk>& chunks = scheduler_.NextStep();
   if (!chunks.empty()) {
     runner_.Run(chunks);
     ++steps_;
+    scheduler_.DidStep(watch.seconds());
   }
   scheduler_.RemoveFinished();
   PublishStats();
+  constexpr std::chrono::milliseconds kInterval(100);
+  const bool idle = scheduler_.running() == 0 && scheduler_.waiting() == 0;
+  if (idle || std::chrono::steady_clock::now() - requests_published_ >= kInterval) PublishRequests();
 }
 
 void Engine::PublishStats() {
+  std::map<int32_t, PriorityLoad, std::greater<>> loads;
+  scheduler_.ForEach([&](const Sequence& sequence) {
+    PriorityLoad& load = loads[sequence.request().priority];
+    ++(sequence.started() ? load.running : load.waiting);
+  });
+  const Usage& finished = scheduler_.finished_usage();
+  const double service = scheduler_.mean_service_seconds();
   const std::lock_guard lock(mailbox_->mutex);
   EngineStats& stats = mailbox_->stats;
   stats.steps = steps_;
+  stats.prompt_tokens_read = runner_.prompt_tokens_read();
+  stats.generated_tokens = runner_.generated_tokens();
   stats.preemptions = scheduler_.preemptions();
+  stats.step_seconds = step_seconds_;
+  stats.model_seconds = runner_.model_seconds();
+  stats.handler_seconds = handler_seconds_;
   stats.waiting = scheduler_.waiting();
   stats.running = scheduler_.running();
+  stats.priorities.clear();
+  for (auto& [priority, load] : loads) stats.priorities.push_back({priority, load.waiting, load.running});
   stats.cache_bytes = scheduler_.cache_bytes();
   stats.kept_prefixes = scheduler_.kept_prefixes();
-  const Usage& finished = scheduler_.finished_usage();
+  stats.prefill_budget = scheduler_.prefill_budget();
+  const bool busy = stats.waiting > 0 || stats.running >= options_.max_sequences;
+  stats.next_place_seconds = busy ? EstimateWaitSeconds(1, stats.running, service) : 0;
+  stats.wait_seconds = busy ? EstimateWaitSeconds(stats.waiting + 1, stats.running, service) : 0;
   stats.prompt_tokens = finished.prompt_tokens;
   stats.cached_tokens = finished.cached_tokens;
   stats.completion_tokens = finished.completion_tokens;
+}
+
+void Engine::PublishRequests() {
+  std::vector<EngineMailbox::Snapshot> requests;
+  scheduler_.ForEach([&](const Sequence& sequence) { requests.push_back({sequence.Info(), sequence.submitted()}); });
+  {
+    const std::lock_guard lock(mailbox_->mutex);
+    mailbox_->requests.swap(requests);
+  }
+  requests_published_ = std::chrono::steady_clock::now();
 }
 
 }  // namespace fathom

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/engine_stats.h"
 #include "engine/request.h"
 #include "engine/scheduler.h"
 #include "engine/step_runner.h"
@@ -29,26 +30,13 @@ namespace fathom {
 
 struct EngineOptions {
   int64_t context = 0;               // tokens of prompt and answer of one sequence; 0: what model and memory allow
-  int64_t max_sequences = 8;         // running at once; at most step_tokens
+  int64_t max_sequences = 32;        // running at once; at most step_tokens
   int64_t max_queue = 256;           // waiting for a place; more are refused
   int64_t step_tokens = 512;         // read in one step by all sequences together
   int64_t cache_bytes = 0;           // for caches and kept prefixes; 0: a quarter of this machine's RAM
   int64_t snapshot_interval = 4096;  // see SchedulerOptions
-};
-
-// Counters since the start, and the present load.
-struct EngineStats {
-  int64_t steps = 0;
-  int64_t requests = 0;       // accepted by Submit()
-  int64_t refused = 0;        // because the queue was full
-  int64_t prompt_tokens = 0;  // of finished requests
-  int64_t cached_tokens = 0;  // of those, taken from kept prefixes
-  int64_t completion_tokens = 0;
-  int64_t preemptions = 0;  // sequences sent back to the queue for want of memory
-  int64_t waiting = 0;
-  int64_t running = 0;
-  int64_t cache_bytes = 0;
-  int64_t kept_prefixes = 0;
+  // While answers are generated a step reads so much of prompts that it takes about this long; 0: step_tokens always.
+  int64_t step_ms = 500;
 };
 
 namespace internal {
@@ -89,6 +77,8 @@ class Engine {
 
   // Thread-safe; as of the last step.
   EngineStats stats() const;
+  // All requests that are not finished: those running, then those waiting. Thread-safe and never waits for a step.
+  std::vector<RequestInfo> requests() const;
 
  private:
   Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptions& options, RequestLimits limits);
@@ -97,7 +87,10 @@ class Engine {
   // Takes new requests into the scheduler; waits for some if there is nothing to do. False when the engine is to end.
   bool Receive();
   void Step();
+  // `handler`, timed.
+  EventHandler Timed(EventHandler handler);
   void PublishStats();
+  void PublishRequests();
 
   const Tokenizer& tokenizer_;
   const EngineOptions options_;
@@ -108,8 +101,10 @@ class Engine {
   std::unique_ptr<const TokenTrie> trie_;  // made for the first request with a constraint; sequences refer to it
   Scheduler scheduler_;
   StepRunner runner_;
-  uint64_t next_number_ = 0;
   int64_t steps_ = 0;
+  double step_seconds_ = 0;
+  double handler_seconds_ = 0;
+  SteadyTime requests_published_;
 
   std::thread thread_;  // last: it uses everything above
 };

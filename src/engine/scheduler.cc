@@ -1,7 +1,8 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
-#include <numeric>
+#include <functional>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -14,39 +15,14 @@ constexpr int64_t kMinPrefixTokens = 64;
 
 }  // namespace
 
-std::vector<int64_t> PlanStep(std::span<const StepCandidate> candidates, int64_t budget) {
-  FATHOM_CHECK(static_cast<int64_t>(candidates.size()) <= budget);
-  std::vector<int64_t> shares(candidates.size(), 0);
-  for (size_t index = 0; index < candidates.size(); ++index) {
-    if (candidates[index].pending != 1) continue;
-    shares[index] = 1;
-    --budget;
-  }
-  // Gives up to `limit` tokens to candidates in the given order and returns what is left of it.
-  const auto give = [&](std::span<const size_t> order, int64_t limit) {
-    for (const size_t index : order) {
-      const int64_t more = std::min(limit, candidates[index].max_chunk - shares[index]);
-      shares[index] += more;
-      limit -= more;
-    }
-    return limit;
-  };
-  std::vector<size_t> in_order(candidates.size());
-  std::iota(in_order.begin(), in_order.end(), size_t{0});
-  std::vector<size_t> shortest_first = in_order;
-  std::stable_sort(shortest_first.begin(), shortest_first.end(),
-                   [&](size_t a, size_t b) { return candidates[a].pending < candidates[b].pending; });
-  const int64_t half = budget / 2;
-  const int64_t left = give(in_order, budget - half);
-  give(in_order, give(shortest_first, half + left));
-  return shares;
-}
-
 int64_t CacheBytes(const CacheLayout& layout, int64_t tokens) {
   return layout.state_bytes() + layout.BlocksFor(tokens) * layout.block_bytes();
 }
 
-Scheduler::Scheduler(const CacheLayout& layout, const SchedulerOptions& options) : layout_(layout), options_(options) {
+Scheduler::Scheduler(const CacheLayout& layout, const SchedulerOptions& options)
+    : layout_(layout),
+      options_(options),
+      pacer_(options.step_seconds, options.min_prefill_tokens, options.step_tokens) {
   FATHOM_CHECK(options_.max_sequences >= 1 && options_.max_sequences <= options_.step_tokens);
 }
 
@@ -56,12 +32,16 @@ void Scheduler::Insert(std::unique_ptr<Sequence> sequence, Queue* queue) {
   queue->insert(place, std::move(sequence));
 }
 
-void Scheduler::Add(std::unique_ptr<Sequence> sequence) { Insert(std::move(sequence), &waiting_); }
+void Scheduler::Add(std::unique_ptr<Sequence> sequence) {
+  shares_.Enter(sequence->request().user);
+  Insert(std::move(sequence), &waiting_);
+}
 
-void Scheduler::DropCancelled() {
+void Scheduler::DropEnded(SteadyTime now) {
   for (Queue* queue : {&waiting_, &running_}) {
     for (const auto& sequence : *queue) {
       if (sequence->cancelled()) sequence->Finish(FinishReason::kCancelled);
+      sequence->CheckDeadline(now);
     }
   }
   RemoveFinished();
@@ -79,9 +59,7 @@ void Scheduler::RemoveFinished() {
   for (Queue* queue : {&waiting_, &running_}) {
     for (const auto& sequence : *queue) {
       if (!sequence->finished()) continue;
-      finished_usage_.prompt_tokens += sequence->usage().prompt_tokens;
-      finished_usage_.cached_tokens += sequence->usage().cached_tokens;
-      finished_usage_.completion_tokens += sequence->usage().completion_tokens;
+      Account(*sequence);
       if (sequence->started()) Keep(sequence.get());
     }
     std::erase_if(*queue, [](const auto& sequence) { return sequence->finished(); });
@@ -94,21 +72,61 @@ void Scheduler::Keep(Sequence* sequence) {
   store_.Add(sequence->TakeKept());
 }
 
+void Scheduler::Account(const Sequence& finished) {
+  finished_usage_.prompt_tokens += finished.usage().prompt_tokens;
+  finished_usage_.cached_tokens += finished.usage().cached_tokens;
+  finished_usage_.completion_tokens += finished.usage().completion_tokens;
+  shares_.Leave(finished.request().user);
+  constexpr double kWeight = 0.1;  // about the last ten
+  const double seconds = finished.service_seconds();
+  if (seconds <= 0) return;
+  mean_service_seconds_ += (mean_service_seconds_ == 0 ? 1 : kWeight) * (seconds - mean_service_seconds_);
+}
+
+std::vector<AdmissionCandidate> Scheduler::Candidates(const Queue& queue) const {
+  std::vector<AdmissionCandidate> candidates;
+  for (const auto& sequence : queue) {
+    const UserShares::Share& share = shares_.Of(sequence->request().user);
+    const auto tokens = static_cast<int64_t>(sequence->tokens().size());
+    const bool running = &queue == &running_;
+    // What it needs to read all it has, and a waiting one to begin its answer.
+    const int64_t bytes = CacheBytes(layout_, running ? tokens : tokens + 1) + sequence->snapshot_bytes();
+    candidates.push_back(
+        {sequence->request().priority, share.number, share.served, sequence->number(), bytes, running});
+  }
+  return candidates;
+}
+
 void Scheduler::Admit() {
   chunks_.clear();
-  int64_t reserved = 0;  // what the running ones need to read all they have
-  for (const auto& sequence : running_) {
-    reserved += CacheBytes(layout_, static_cast<int64_t>(sequence->tokens().size())) + sequence->snapshot_bytes();
+  if (waiting_.empty()) return;
+  std::vector<AdmissionCandidate> candidates = Candidates(running_);
+  const size_t first_waiting = candidates.size();
+  std::ranges::copy(Candidates(waiting_), std::back_inserter(candidates));
+  AdmissionPlan plan = PlanAdmission(candidates, options_.max_sequences, options_.cache_bytes);
+  // Taken out by index first: putting back in moves the others.
+  std::ranges::sort(plan.start, std::greater<>());
+  std::ranges::sort(plan.stop, std::greater<>());
+  Queue starting;
+  for (const size_t index : plan.start) {
+    const auto place = waiting_.begin() + static_cast<ptrdiff_t>(index - first_waiting);
+    starting.push_back(std::move(*place));
+    waiting_.erase(place);
   }
-  while (!waiting_.empty() && running() < options_.max_sequences) {
-    const int64_t bytes = CacheBytes(layout_, static_cast<int64_t>(waiting_.front()->tokens().size()) + 1);
-    if (!running_.empty() && reserved + bytes > options_.cache_bytes) return;
-    reserved += bytes;
-    std::unique_ptr<Sequence> sequence = std::move(waiting_.front());
-    waiting_.erase(waiting_.begin());
+  for (const size_t index : plan.stop) Preempt(index);
+  for (auto& sequence : starting) {
     Start(sequence.get());
     Insert(std::move(sequence), &running_);
   }
+}
+
+void Scheduler::Preempt(size_t index) {
+  std::unique_ptr<Sequence> sequence = std::move(running_[index]);
+  running_.erase(running_.begin() + static_cast<ptrdiff_t>(index));
+  Keep(sequence.get());
+  sequence->Stop();
+  ++preemptions_;
+  Insert(std::move(sequence), &waiting_);
 }
 
 void Scheduler::Start(Sequence* sequence) {
@@ -139,12 +157,29 @@ void Scheduler::Start(Sequence* sequence) {
 void Scheduler::PlanChunks() {
   chunks_.clear();
   std::vector<StepCandidate> candidates;
-  for (const auto& sequence : running_) candidates.push_back({sequence->pending(), sequence->max_chunk()});
-  const std::vector<int64_t> shares = PlanStep(candidates, options_.step_tokens);
+  int64_t answers = 0;
+  for (const auto& sequence : running_) {
+    const GenerateRequest& request = sequence->request();
+    candidates.push_back(
+        {sequence->pending(), sequence->max_chunk(), request.priority, shares_.Of(request.user).served});
+    answers += static_cast<int64_t>(sequence->pending() == 1);
+  }
+  prefill_allowed_ = options_.step_tokens - answers;
+  if (answers > 0) prefill_allowed_ = std::min(prefill_allowed_, pacer_.budget());
+  const std::vector<int64_t> shares = PlanStep(candidates, answers + prefill_allowed_);
   for (size_t index = 0; index < shares.size(); ++index) {
     if (shares[index] > 0) chunks_.push_back({running_[index].get(), shares[index]});
   }
   std::stable_partition(chunks_.begin(), chunks_.end(), [](const Chunk& chunk) { return chunk.tokens == 1; });
+}
+
+void Scheduler::DidStep(double seconds) {
+  int64_t prefill = 0;
+  for (const Chunk& chunk : chunks_) {
+    shares_.Charge(chunk.sequence->request().user, chunk.tokens);
+    if (chunk.tokens > 1) prefill += chunk.tokens;
+  }
+  pacer_.DidStep(prefill, prefill_allowed_, seconds);
 }
 
 int64_t Scheduler::BytesAfterStep() const {
@@ -167,11 +202,7 @@ bool Scheduler::MakeRoom() {
   store_.ShrinkTo(0);
   for (const auto& sequence : running_) sequence->DropSnapshots();
   if (BytesAfterStep() <= options_.cache_bytes || running() == 1) return true;
-  std::unique_ptr<Sequence> last = std::move(running_.back());
-  running_.pop_back();
-  last->Stop();
-  ++preemptions_;
-  Insert(std::move(last), &waiting_);
+  Preempt(ServiceOrder(Candidates(running_)).back());
   return false;
 }
 

@@ -1,8 +1,11 @@
 // scheduler.h - who is served in the next step.
 //
-// Sequences wait, ordered by priority and arrival, until there is a place and memory for them; then they take part in
-// steps until they are done. When memory runs out on the way, kept prefixes go first, then snapshots, then the last
-// running sequence goes back to the queue: it will read its tokens again and continue with the same bits.
+// Sequences wait until there is a place and memory for them; then they take part in steps until they are done. Who is
+// first, and whose prompts are read, is decided by step_plan.h before every step: a sequence can lose its place to one
+// of higher priority, or of a user who has none. When memory runs out on the way, kept prefixes go first, then
+// snapshots, then the last sequence in the order of service goes back to the queue. A sequence that went back continues
+// from what the prefix store still has of it, or reads its tokens again: with the same bits, and nothing is sampled
+// twice.
 //
 // Not thread-safe: belongs to the engine's thread.
 #ifndef FATHOM_ENGINE_SCHEDULER_H_
@@ -16,6 +19,7 @@
 #include "cache/sequence_cache.h"
 #include "engine/prefix_store.h"
 #include "engine/sequence.h"
+#include "engine/step_plan.h"
 
 namespace fathom {
 
@@ -25,19 +29,11 @@ struct SchedulerOptions {
   int64_t cache_bytes = 0;    // of all caches, snapshots and kept prefixes
   // Long prompts are saved every so many tokens; 0: only where a follow-up is likely to continue.
   int64_t snapshot_interval = 0;
+  // While answers are generated a step reads so many prompt tokens that it takes about this long, but at least
+  // min_prefill_tokens; 0: no such limit.
+  double step_seconds = 0;
+  int64_t min_prefill_tokens = 64;
 };
-
-// What PlanStep() has to know of a running sequence.
-struct StepCandidate {
-  int64_t pending = 0;    // tokens not yet read, >= 1
-  int64_t max_chunk = 0;  // of those at once, >= 1
-};
-
-// Distributes `budget` >= candidates.size() tokens over the candidates, which are in order of service. Returns each
-// one's share, perhaps 0. First everyone with one pending token gets it: answers keep moving. Of the rest one half goes
-// to the first in order, so that long prompts finish one after the other, and one half to whoever has least to read, so
-// that a short prompt does not wait for long ones.
-std::vector<int64_t> PlanStep(std::span<const StepCandidate> candidates, int64_t budget);
 
 // Bytes of a cache after `tokens`.
 int64_t CacheBytes(const CacheLayout& layout, int64_t tokens);
@@ -53,13 +49,15 @@ class Scheduler {
   Scheduler(const CacheLayout& layout, const SchedulerOptions& options);
 
   void Add(std::unique_ptr<Sequence> sequence);
-  // Ends every cancelled sequence with its last event; keeps what it has read.
-  void DropCancelled();
+  // Ends every sequence that was cancelled or is past its deadline, with its last event; keeps what it has read.
+  void DropEnded(SteadyTime now);
   // Ends all sequences: with an event, without keeping anything.
   void DropAll();
   // The next step: starts sequences, makes room, distributes the budget. Sequences with one token come first. Valid
   // until the next call of anything here; empty if nothing runs.
   const std::vector<Chunk>& NextStep();
+  // To be called after the chunks of NextStep() were read, which took `seconds`.
+  void DidStep(double seconds);
   // Removes finished sequences after a step; keeps their pasts.
   void RemoveFinished();
 
@@ -67,6 +65,17 @@ class Scheduler {
   int64_t running() const { return static_cast<int64_t>(running_.size()); }
   int64_t kept_prefixes() const { return store_.entries(); }
   int64_t preemptions() const { return preemptions_; }
+  // Of prompts that may be read in a step while answers are generated.
+  int64_t prefill_budget() const { return pacer_.budget(); }
+  // How long a sequence has a place on average, by those that finished lately; 0: none did.
+  double mean_service_seconds() const { return mean_service_seconds_; }
+  // All sequences: those running, then those waiting.
+  template <typename Visitor>
+  void ForEach(const Visitor& visit) const {
+    for (const Queue* queue : {&running_, &waiting_}) {
+      for (const auto& sequence : *queue) visit(*sequence);
+    }
+  }
   // Of all finished sequences together.
   const Usage& finished_usage() const { return finished_usage_; }
   // Of running sequences, their snapshots and kept prefixes.
@@ -77,8 +86,12 @@ class Scheduler {
 
   static void Insert(std::unique_ptr<Sequence> sequence, Queue* queue);
   void Admit();
+  std::vector<AdmissionCandidate> Candidates(const Queue& queue) const;
   void Start(Sequence* sequence);
   void Keep(Sequence* sequence);
+  // Sends running_[index] back to the queue.
+  void Preempt(size_t index);
+  void Account(const Sequence& finished);
   void PlanChunks();
   // Bytes of running sequences after the planned chunks.
   int64_t BytesAfterStep() const;
@@ -90,8 +103,12 @@ class Scheduler {
   Queue waiting_;
   Queue running_;
   std::vector<Chunk> chunks_;
+  int64_t prefill_allowed_ = 0;  // in the planned step
+  UserShares shares_;
+  PrefillPacer pacer_;
   PrefixStore store_;
   int64_t preemptions_ = 0;
+  double mean_service_seconds_ = 0;
   Usage finished_usage_;
 };
 

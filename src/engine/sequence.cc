@@ -1,9 +1,11 @@
 #include "engine/sequence.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/check.h"
+#include "base/strings.h"
 
 namespace fathom {
 namespace {
@@ -64,9 +66,9 @@ void Sequence::Stop() {
 
 KeptSequence Sequence::TakeKept() {
   FATHOM_CHECK(started());
-  tokens_.resize(static_cast<size_t>(cache_->position()));
+  std::vector<int32_t> read(tokens_.begin(), tokens_.begin() + static_cast<ptrdiff_t>(cache_->position()));
   std::erase_if(snapshots_, [&](const auto& snapshot) { return snapshot.position >= cache_->position(); });
-  KeptSequence kept{std::move(tokens_), std::move(*cache_), std::move(snapshots_)};
+  KeptSequence kept{std::move(read), std::move(*cache_), std::move(snapshots_)};
   Stop();
   return kept;
 }
@@ -98,6 +100,12 @@ void Sequence::DidRead() {
 }
 
 void Sequence::ReportProgress() {
+  // Long prompts are read in many small chunks while answers are generated.
+  constexpr int64_t kMinTokens = 32;
+  constexpr int64_t kReports = 128;
+  const int64_t step = std::max(kMinTokens, usage_.prompt_tokens / kReports);
+  if (reported_ > 0 && cache_->position() < std::min(reported_ + step, usage_.prompt_tokens)) return;
+  reported_ = cache_->position();
   const PrefillProgress event{cache_->position(), usage_.prompt_tokens, usage_.cached_tokens};
   if (!Emit(event)) Finish(FinishReason::kStop);
 }
@@ -140,6 +148,39 @@ void Sequence::Append(Result<Sample> sample) {
   if (full()) Finish(FinishReason::kLength);
 }
 
+RequestInfo Sequence::Info() const {
+  using State = RequestInfo::State;
+  RequestInfo info;
+  info.number = number_;
+  info.user = request_.user;
+  info.priority = request_.priority;
+  if (started()) {
+    info.state = first_token_ ? State::kAnswering : State::kReading;
+    info.read_tokens = cache_->position();
+  } else {
+    info.state = first_start_ ? State::kPreempted : State::kWaiting;
+  }
+  info.prompt_tokens = usage_.prompt_tokens;
+  info.cached_tokens = usage_.cached_tokens;
+  info.generated_tokens = usage_.completion_tokens;
+  return info;
+}
+
+void Sequence::CheckDeadline(SteadyTime now) {
+  if (finished() || !request_.deadline || now < *request_.deadline) return;
+  const double seconds = std::round(std::max(0.0, Milliseconds(submitted_, *request_.deadline))) / 1e3;
+  std::string passed = StrFormat("the deadline of %.10g s passed ", seconds);
+  if (first_token_) {
+    passed += StrCat("after ", usage_.completion_tokens, usage_.completion_tokens == 1 ? " token" : " tokens");
+  } else if (started()) {
+    passed += StrCat("after ", cache_->position(), " of ", usage_.prompt_tokens, " prompt tokens were read");
+  } else {
+    passed += "while the request was waiting";
+  }
+  overdue_ = true;
+  Finish(FinishReason::kError, ResourceExhausted(std::move(passed)));
+}
+
 void Sequence::Finish(FinishReason reason, Status status) {
   if (finished()) return;
   reason_ = reason;
@@ -156,6 +197,7 @@ void Sequence::Finish(FinishReason reason, Status status) {
   const SteadyTime first = first_token_.value_or(now);
   event.timings = {Milliseconds(submitted_, started), Milliseconds(started, first),
                    first_token_ ? Milliseconds(first, last_token_) : 0};
+  if (first_start_) service_seconds_ = Milliseconds(*first_start_, now) / 1e3;
   Emit(event);
 }
 

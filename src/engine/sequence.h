@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "cache/sequence_cache.h"
+#include "engine/engine_stats.h"
 #include "engine/grammar/constraint.h"
 #include "engine/prefix_store.h"
 #include "engine/request.h"
@@ -41,6 +42,7 @@ class Sequence {
   // Whether this one is served before `other`: higher priority, then earlier arrival.
   bool Before(const Sequence& other) const;
   bool cancelled() const { return cancelled_->load(std::memory_order_relaxed); }
+  uint64_t number() const { return number_; }
   bool finished() const { return reason_.has_value(); }
   const GenerateRequest& request() const { return request_; }
   const Sampler& sampler() const { return sampler_; }
@@ -49,6 +51,12 @@ class Sequence {
     return constraint_ ? constraint_->AllowedTokens() : std::span<const uint64_t>();
   }
   const Usage& usage() const { return usage_; }
+
+  SteadyTime submitted() const { return submitted_; }
+  // As it is now, without its age.
+  RequestInfo Info() const;
+  // From the first start to the end; 0 unless finished.
+  double service_seconds() const { return service_seconds_; }
 
   // ---- cache
 
@@ -59,10 +67,10 @@ class Sequence {
   SequenceCache& cache() { return *cache_; }
   // Drops the cache; Start() lets it continue as if nothing had happened.
   void Stop();
-  // The cache with what it has read, for the prefix store. The sequence is stopped afterwards.
+  // The cache with what it has read, for the prefix store. The sequence is stopped afterwards; it may start again.
   KeptSequence TakeKept();
-  // Whether a later prompt might want to continue from here: not after an error.
-  bool worth_keeping() const { return request_.use_prefix_cache && reason_ != FinishReason::kError; }
+  // Whether a later prompt might want to continue from here: not after an error of its own.
+  bool worth_keeping() const { return request_.use_prefix_cache && (reason_ != FinishReason::kError || overdue_); }
   void DropSnapshots();
   int64_t snapshot_bytes() const;
 
@@ -89,6 +97,8 @@ class Sequence {
   bool full() const { return static_cast<int64_t>(tokens_.size()) >= max_total_; }
   // Appends the sampled token, or ends with an error.
   void Append(Result<Sample> sample);
+  // Ends the request if its deadline has passed.
+  void CheckDeadline(SteadyTime now);
   // Ends the request: the last event. `status` for kError.
   void Finish(FinishReason reason, Status status = {});
 
@@ -114,6 +124,9 @@ class Sequence {
   StopMatcher stop_;
   Usage usage_;
   std::optional<FinishReason> reason_;  // once finished
+  bool overdue_ = false;
+  double service_seconds_ = 0;
+  int64_t reported_ = 0;  // of the prompt, by the last progress event
 
   const SteadyTime submitted_;
   std::optional<SteadyTime> first_start_;

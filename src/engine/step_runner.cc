@@ -1,27 +1,15 @@
 #include "engine/step_runner.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
+
+#include "engine/stopwatch.h"
 
 namespace fathom {
 namespace {
 
 // Prompt tokens whose logits are computed together, at least: fewer would read the head's weights again and again.
 constexpr int64_t kMinLogitsRows = 32;
-
-// Adds the time of its life to `seconds`.
-class Stopwatch {
- public:
-  explicit Stopwatch(double* seconds) : seconds_(seconds) {}
-  ~Stopwatch() { *seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-
- private:
-  double* seconds_;
-  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
 
 }  // namespace
 
@@ -64,6 +52,9 @@ void StepRunner::Run(std::span<const Scheduler::Chunk> chunks) {
   int64_t row = 0;
   for (const Scheduler::Chunk& chunk : chunks) {
     Sequence* sequence = chunk.sequence;
+    const int64_t position = sequence->cache().position();
+    const int64_t prompt = sequence->usage().prompt_tokens;
+    prompt_tokens_read_ += std::min(position, prompt) - std::min(position - chunk.tokens, prompt);
     sequence->DidRead();
     TellPromptLogprobs(sequence, streams.Rows(row, chunk.tokens));
     row += chunk.tokens;
@@ -121,6 +112,7 @@ void StepRunner::SampleAndAppend(std::span<Sequence* const> ready) {
                                               &scratch_[static_cast<size_t>(worker)]);
     }
   });
+  generated_tokens_ += std::ranges::count_if(samples, [](const Result<Sample>& sample) { return sample.ok(); });
   for (size_t index = 0; index < ready.size(); ++index) ready[index]->Append(std::move(samples[index]));
 }
 

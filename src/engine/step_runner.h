@@ -28,8 +28,10 @@ class StepRunner {
   // for every sequence that has nothing left to read.
   void Run(std::span<const Scheduler::Chunk> chunks);
 
-  // Time within the model since the start.
+  // Since the start: time within the model, tokens read of prompts, tokens sampled.
   double model_seconds() const { return model_seconds_; }
+  int64_t prompt_tokens_read() const { return prompt_tokens_read_; }
+  int64_t generated_tokens() const { return generated_tokens_; }
 
  private:
   MatView<const float> Forward(std::span<const Scheduler::Chunk> chunks);
@@ -51,6 +53,8 @@ class StepRunner {
   std::vector<float> logits_;            // [logits_rows_, V]
   std::vector<SamplerScratch> scratch_;  // one per thread of the pool
   double model_seconds_ = 0;
+  int64_t prompt_tokens_read_ = 0;
+  int64_t generated_tokens_ = 0;
 };
 
 }  // namespace fathom

@@ -166,7 +166,7 @@ TEST_F(EngineTest, MaxTokensIsCutToTheContext) {
 }
 
 TEST_F(EngineTest, CancelledWithinAStep) {
-  Start({.step_tokens = 16});
+  Start({.max_sequences = 4, .step_tokens = 16});
   EventQueue queue;
   std::optional<RequestHandle> handle;
   GenerateRequest request = Request(Prompt(2000), 1000);

@@ -133,7 +133,7 @@ TEST_F(PromptLogprobsTest, OfOneTokenThereAreNone) {
 }
 
 TEST_F(PromptLogprobsTest, TheHandlerCanEndThem) {
-  Start({.step_tokens = 16});
+  Start({.max_sequences = 4, .step_tokens = 16});
   EventQueue queue;
   const auto handler = [inner = queue.handler()](const Event& event) {
     inner(event);
