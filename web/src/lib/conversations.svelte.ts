@@ -1,0 +1,282 @@
+// The conversations: the list, the open one, and what is being answered.
+
+import { SvelteMap } from 'svelte/reactivity';
+import { ApiFailure } from './api';
+import { requestBody, statsOf, streamAnswer, type Answer, type Clock } from './chat';
+import * as db from './db';
+import { loadModel, noteFailure, server } from './server.svelte';
+import type { Prefill } from './sse';
+import { addNode, newConversation, pathTo, removeSubtree, selectedPath, selectSibling, summaryOf } from './tree';
+import { settingsFrom } from './transfer';
+import type { Attachment, Conversation, ConversationSummary, Node, Settings, ToolResult } from './types';
+
+// An answer that is being generated.
+export interface Run {
+  node: string;
+  prefill: Prefill | null;
+  started: number;
+  firstToken: number | null;
+  firstContent: number | null;
+  pieces: number; // about as many as tokens
+  stop(): void;
+}
+
+const settingsName = 'fathom.settings';
+const saveEveryMs = 2000;
+
+class Conversations {
+  list = $state<ConversationSummary[]>([]);
+  current = $state<Conversation>(newConversation(storedSettings()));
+  runs = new SvelteMap<string, Run>(); // by conversation
+  problem = $state(''); // of storage; shown once at the top
+  announcement = $state(''); // for screen readers
+
+  // Conversations that are in memory, so that one that is being answered stays the same object.
+  private loaded = new Map<string, Conversation>();
+  private channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('fathom');
+
+  path = $derived(selectedPath(this.current));
+  run = $derived(this.runs.get(this.current.id) ?? null);
+
+  async start(): Promise<void> {
+    if (this.channel) this.channel.onmessage = () => void this.refresh();
+    addEventListener('pagehide', () => {
+      for (const id of this.runs.keys()) void this.save(this.loaded.get(id));
+    });
+    await this.refresh();
+  }
+
+  private async refresh(): Promise<void> {
+    try {
+      this.list = await db.loadSummaries();
+    } catch (error) {
+      this.problem = `Conversations cannot be kept in this browser: ${(error as Error).message}`;
+    }
+  }
+
+  // Shows another conversation; false if there is none of that id.
+  async open(id: string): Promise<boolean> {
+    if (this.current.id === id) return true;
+    let conversation = this.runs.has(id) ? this.loaded.get(id) : undefined;
+    if (!conversation) {
+      const stored = await db.loadConversation(id).catch(() => undefined);
+      if (!stored) return false;
+      stored.settings = settingsFrom(stored.settings);
+      conversation = stored;
+    }
+    this.current = conversation;
+    return true;
+  }
+
+  create(): void {
+    this.current = newConversation(storedSettings());
+  }
+
+  async rename(id: string, title: string): Promise<void> {
+    const conversation = this.current.id === id ? this.current : this.loaded.get(id) ?? (await db.loadConversation(id));
+    if (!conversation || !title.trim()) return;
+    conversation.title = title.trim().slice(0, 200);
+    await this.save(conversation);
+  }
+
+  async remove(id: string): Promise<void> {
+    this.runs.get(id)?.stop();
+    this.loaded.delete(id);
+    this.list = this.list.filter((entry) => entry.id !== id);
+    if (this.current.id === id) this.create();
+    await db.deleteConversation(id).catch((error: Error) => (this.problem = error.message));
+    this.channel?.postMessage('changed');
+  }
+
+  async everything(): Promise<Conversation[]> {
+    const all: Conversation[] = [];
+    await db.eachConversation((conversation) => all.push(conversation) > 0);
+    return all;
+  }
+
+  async add(imported: Conversation[]): Promise<void> {
+    for (const conversation of imported) await db.saveConversation(conversation);
+    await this.refresh();
+    this.channel?.postMessage('changed');
+    if (imported[0]) await this.open(imported[0].id);
+  }
+
+  async save(conversation: Conversation | undefined): Promise<void> {
+    if (!conversation || !Object.keys(conversation.nodes).length) return;
+    const snapshot = $state.snapshot(conversation) as Conversation;
+    const summary = summaryOf(snapshot);
+    this.list = [summary, ...this.list.filter((entry) => entry.id !== summary.id)].sort((a, b) => b.updated - a.updated);
+    try {
+      await db.saveConversation(snapshot);
+      this.channel?.postMessage('changed');
+    } catch (error) {
+      this.problem = `The conversation cannot be kept in this browser: ${(error as Error).message}`;
+    }
+  }
+
+  saveSettings(): void {
+    const { settings } = this.current;
+    localStorage.setItem(settingsName, JSON.stringify(settings));
+    void this.save(this.current);
+  }
+
+  // --- messages ---------------------------------------------------------------------------------------------------
+
+  send(content: string, attachments: Attachment[]): void {
+    const parent = this.path.at(-1)?.id ?? null;
+    const node = addNode(this.current, { parent, role: 'user', content, attachments });
+    void this.answer(this.current, node.id);
+  }
+
+  // A new version of a user's message beside the old one, and an answer to it.
+  edit(node: Node, content: string): void {
+    if (this.run) return;
+    const attachments = $state.snapshot(node.attachments) as Attachment[] | undefined;
+    const added = addNode(this.current, { parent: node.parent, role: 'user', content, attachments });
+    void this.answer(this.current, added.id);
+  }
+
+  // Another answer beside this one.
+  regenerate(node: Node): void {
+    if (!this.run) void this.answer(this.current, node.parent);
+  }
+
+  // Drops an answer that failed and asks again.
+  retry(node: Node): void {
+    if (this.run) return;
+    if (!node.content && !node.reasoning) removeSubtree(this.current, node.id);
+    void this.answer(this.current, node.parent);
+  }
+
+  giveResults(node: Node, toolResults: ToolResult[]): void {
+    if (this.run) return;
+    const added = addNode(this.current, { parent: node.id, role: 'tool', content: '', toolResults });
+    void this.answer(this.current, added.id);
+  }
+
+  switchBranch(node: Node, step: number): void {
+    if (this.run) return;
+    selectSibling(this.current, node, step);
+    void this.save(this.current);
+  }
+
+  removeMessage(node: Node): void {
+    if (this.run) return;
+    removeSubtree(this.current, node.id);
+    void this.save(this.current);
+  }
+
+  stop(): void {
+    this.run?.stop();
+  }
+
+  // --- answers ----------------------------------------------------------------------------------------------------
+
+  private async answer(conversation: Conversation, parent: string | null): Promise<void> {
+    if (this.runs.has(conversation.id) || parent === null) return;
+    const path = pathTo(conversation, parent);
+    const node = addNode(conversation, { parent, role: 'assistant', content: '', finish: 'running' });
+    const abort = new AbortController();
+    this.loaded.set(conversation.id, conversation);
+    this.runs.set(conversation.id, {
+      node: node.id, prefill: null, started: performance.now(), firstToken: null, firstContent: null, pieces: 0,
+      stop: () => abort.abort(),
+    });
+    this.announcement = 'Answering';
+    await this.save(conversation);
+    const updates = new Updates(node, (change) => this.change(conversation, change));
+    const saving = setInterval(() => void this.save(conversation), saveEveryMs);
+    try {
+      if (!server.model) await loadModel();
+      const body = requestBody($state.snapshot(path) as Node[], conversation.settings, server.model?.id ?? 'default');
+      const answer = await streamAnswer(body, updates, abort.signal);
+      updates.flush();
+      node.finish = answer.finish ?? 'stop';
+      node.stats = statsOf(answer, updates.clock());
+      this.announcement = 'Answer complete';
+    } catch (error) {
+      updates.flush();
+      if (abort.signal.aborted) {
+        node.finish = 'stopped';
+        if (updates.latest) node.stats = statsOf(updates.latest, updates.clock());
+        this.announcement = 'Answer stopped';
+      } else {
+        node.finish = 'error';
+        node.error = (error as Error).message;
+        if (error instanceof ApiFailure && error.retryAfterS) node.error += ` Try again in ${error.retryAfterS} s.`;
+        noteFailure(error);
+        this.announcement = 'The answer failed';
+      }
+    } finally {
+      clearInterval(saving);
+      conversation.updated = Date.now();
+      this.runs.delete(conversation.id);
+      this.loaded.delete(conversation.id);
+      await this.save(conversation);
+    }
+  }
+
+  private change(conversation: Conversation, change: Partial<Run>): void {
+    const run = this.runs.get(conversation.id);
+    if (run) this.runs.set(conversation.id, { ...run, ...change });
+  }
+}
+
+// Gathers the pieces of an answer and shows them once per frame.
+class Updates {
+  latest: Answer | null = null;
+  private readonly started = performance.now();
+  private firstToken: number | null = null;
+  private firstContent: number | null = null;
+  private pieces = 0;
+  private scheduled = false;
+
+  constructor(
+    private readonly node: Node,
+    private readonly change: (change: Partial<Run>) => void,
+  ) {}
+
+  onPrefill(prefill: Prefill): void {
+    this.change({ prefill });
+  }
+
+  onAnswer(answer: Answer): void {
+    this.latest = answer;
+    this.pieces++;
+    const begun = answer.content || answer.reasoning || answer.toolCalls.length;
+    if (begun) this.firstToken ??= performance.now();
+    if (answer.content || answer.toolCalls.length) this.firstContent ??= performance.now();
+    if (this.scheduled) return;
+    this.scheduled = true;
+    // A hidden page gets no frames.
+    if (document.hidden) setTimeout(() => this.flush(), 200);
+    else requestAnimationFrame(() => this.flush());
+  }
+
+  flush(): void {
+    this.scheduled = false;
+    const { latest, node } = this;
+    if (!latest) return;
+    if (latest.content !== node.content) node.content = latest.content;
+    if (latest.reasoning && latest.reasoning !== node.reasoning) node.reasoning = latest.reasoning;
+    if (latest.toolCalls.length) node.toolCalls = latest.toolCalls.map((call) => ({ ...call }));
+    if (latest.model) node.model = latest.model;
+    this.change({ firstToken: this.firstToken, firstContent: this.firstContent, pieces: this.pieces });
+  }
+
+  clock(): Clock {
+    return {
+      start: this.started, firstToken: this.firstToken, firstContent: this.firstContent, end: performance.now(),
+    };
+  }
+}
+
+function storedSettings(): Settings {
+  try {
+    return settingsFrom(JSON.parse(localStorage.getItem(settingsName) ?? '{}'));
+  } catch {
+    return settingsFrom({});
+  }
+}
+
+export const conversations = new Conversations();

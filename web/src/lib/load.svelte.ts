@@ -1,0 +1,128 @@
+// The model, the machine and their load, asked for every two seconds while somebody looks.
+
+import { ApiFailure, getJson, getText } from './api';
+import { parseMetrics, total } from './prometheus';
+import { noteFailure } from './server.svelte';
+
+export interface Load {
+  running: number | null;
+  waiting: number | null;
+  maxSequences: number | null;
+  residentBytes: number | null;
+  cacheBytes: number | null;
+  cacheLimit: number | null;
+  keptPrefixes: number | null;
+  promptTokens: number | null; // all since the start
+  cachedTokens: number | null;
+  completionTokens: number | null;
+  uptimeSeconds: number | null;
+  connections: number | null;
+  preemptions: number | null;
+}
+
+export interface Point {
+  time: number; // milliseconds
+  generated: number; // tokens per second since the point before
+  read: number;
+}
+
+const periodMs = 2000;
+const maxPoints = 90;
+
+export const load = $state({
+  props: null as Record<string, any> | null,
+  now: null as Load | null,
+  history: [] as Point[],
+  error: '',
+});
+
+const numberOrNull = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isFinite(value) ? value : null;
+
+function fromEngine(engine: Record<string, any>): Load {
+  const field = (name: string) => numberOrNull(engine[name]);
+  return {
+    running: field('running'),
+    waiting: field('waiting'),
+    maxSequences: field('max_sequences'),
+    residentBytes: field('resident_bytes'),
+    cacheBytes: field('cache_bytes'),
+    cacheLimit: field('cache_bytes_limit'),
+    keptPrefixes: field('kept_prefixes'),
+    promptTokens: field('prompt_tokens'),
+    cachedTokens: field('cached_tokens'),
+    completionTokens: field('completion_tokens'),
+    uptimeSeconds: field('uptime_s'),
+    connections: numberOrNull(engine.http?.connections),
+    preemptions: field('preemptions'),
+  };
+}
+
+function fromMetrics(text: string): Load {
+  const samples = parseMetrics(text);
+  return {
+    running: total(samples, 'vllm:num_requests_running', 'llamacpp:requests_processing'),
+    waiting: total(samples, 'vllm:num_requests_waiting', 'llamacpp:requests_deferred'),
+    maxSequences: null,
+    residentBytes: total(samples, 'process_resident_memory_bytes'),
+    cacheBytes: total(samples, 'fathom_engine_cache_bytes'),
+    cacheLimit: null,
+    keptPrefixes: total(samples, 'fathom_engine_kept_prefixes'),
+    promptTokens: total(samples, 'vllm:prompt_tokens_total'),
+    cachedTokens: total(samples, 'vllm:prefix_cache_hits_total'),
+    completionTokens: total(samples, 'vllm:generation_tokens_total'),
+    uptimeSeconds: total(samples, 'fathom_uptime_seconds_total'),
+    connections: total(samples, 'fathom_http_connections'),
+    preemptions: total(samples, 'vllm:num_preemptions_total'),
+  };
+}
+
+// A key that may not see /debug/engine may see /metrics.
+async function currentLoad(signal: AbortSignal): Promise<Load> {
+  try {
+    return fromEngine(await getJson<Record<string, any>>('/debug/engine', signal));
+  } catch (error) {
+    if (!(error instanceof ApiFailure) || ![403, 404].includes(error.status)) throw error;
+    return fromMetrics(await getText('/metrics', signal));
+  }
+}
+
+function addPoint(before: { load: Load; time: number } | null, now: Load, time: number): void {
+  if (!before) return;
+  const seconds = (time - before.time) / 1000;
+  // After a restart the counters begin again.
+  const rate = (a: number | null, b: number | null) => (a === null || b === null ? 0 : Math.max(0, (b - a) / seconds));
+  const read = (of: Load) => (of.promptTokens === null ? null : of.promptTokens - (of.cachedTokens ?? 0));
+  load.history = [
+    ...load.history,
+    { time, generated: rate(before.load.completionTokens, now.completionTokens), read: rate(read(before.load), read(now)) },
+  ].slice(-maxPoints);
+}
+
+// Polls until the returned function is called.
+export function watchLoad(): () => void {
+  const abort = new AbortController();
+  let before: { load: Load; time: number } | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const poll = async () => {
+    try {
+      load.props ??= await getJson<Record<string, any>>('/props', abort.signal);
+      const now = await currentLoad(abort.signal);
+      const time = performance.now();
+      addPoint(before, now, time);
+      before = { load: now, time };
+      load.now = now;
+      load.error = '';
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      load.error = (error as Error).message;
+      noteFailure(error);
+    }
+    if (!abort.signal.aborted) timer = setTimeout(() => void poll(), periodMs);
+  };
+  void poll();
+  return () => {
+    abort.abort();
+    clearTimeout(timer);
+  };
+}
