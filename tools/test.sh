@@ -18,6 +18,7 @@ Runs all stages, less than twenty minutes on two cores:
   tsan      the tests of threads, model and engine with ThreadSanitizer
   fuzz      every fuzzer for a short while, starting from fuzz/corpus/
   aarch64   cross build; kernels and model under qemu, whose results must have the same bits as here
+  web       the web page: types, units, and in headless Chromium with `fathom serve` and Nano
   tidy      clang-tidy (only with --all or --only)
 
 FILTER is a regular expression of test names (ctest -R): only those run, and only in the release stage unless --only
@@ -32,8 +33,8 @@ EOT
 
 # --- options ---------------------------------------------------------------------------------------------------------
 
-all_stages=(format data release train asan tsan fuzz aarch64 tidy)
-stages=(format data release train asan tsan fuzz aarch64)
+all_stages=(format data release train asan tsan fuzz aarch64 web tidy)
+stages=(format data release train asan tsan fuzz aarch64 web)
 fuzz_seconds=10
 only=''
 filter=()
@@ -219,6 +220,18 @@ stage_aarch64() {
   [[ -n $here && $here == "$there" ]] || status=1
   printf 'here:    %s\naarch64: %s\n' "${here//$'\n'/; }" "${there//$'\n'/; }"
   count_check "$status"
+  return "$status"
+}
+
+# The page that the program brings along; tools/test_web.sh ends with "N passed, M failed".
+stage_web() {
+  local log=$logs/web.log status=0 counts
+  step release-program 'web: building the program' build_variant release fathom || return
+  run_logged "$log" 'web: testing' "$root/tools/test_web.sh" "$root/build/release" || status=$?
+  ((status == 0)) || tail -n 150 "$log"
+  counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1)
+  passed=$((passed + ${counts% *}))
+  failed=$((failed + ${counts#* }))
   return "$status"
 }
 

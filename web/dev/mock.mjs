@@ -100,7 +100,10 @@ async function chat(request, response, body) {
   totals.requests++;
   totals.running++;
   let gone = false;
-  response.on('close', () => (gone = true));
+  response.on('close', () => {
+    gone = true;
+    totals.running--;
+  });
   const id = `chatcmpl-${totals.requests}`;
   const send = (delta, rest = {}) =>
     response.write(
@@ -132,7 +135,10 @@ async function chat(request, response, body) {
     send({ content: piece });
     tokens++;
     await sleep(Number(options.delay));
-    if (/\bbreak\b/.test(text) && tokens > 2) return response.destroy();
+    if (/\bbreak\b/.test(text) && tokens > 2) {
+      await sleep(300); // what was sent arrives before the connection ends
+      return response.destroy();
+    }
   }
   for (const [index, call] of (answer.calls ?? []).entries()) {
     send({ tool_calls: [{ index, id: `call_${totals.requests}_${index}`, type: 'function', function: { name: call.name, arguments: '' } }] });
@@ -161,7 +167,6 @@ async function chat(request, response, body) {
     },
   });
   response.end('data: [DONE]\n\n');
-  totals.running--;
   totals.prompt += promptTokens;
   totals.cached += cached;
   totals.completion += tokens;

@@ -105,12 +105,11 @@ export function mendTail(text: string): string {
   last = last.replace(/!?\[([^\]]*)\]\([^)\s]*$/, '$1').replace(/!?\[([^\]]*)\]?$/, (whole, label: string) =>
     /^[ xX]?$/.test(label) ? whole : label,
   );
-  const withoutCode = last.replace(/(`+)[\s\S]*?\1/g, '');
-  const open = /(`+)[^`]+$/.exec(withoutCode);
-  if (open) last += open[1]!;
+  const code = codeSpans(last);
+  if (code.open) last += code.open;
   else {
-    if (/`+$/.test(withoutCode)) last = last.replace(/`+$/, '');
-    const plain = withoutCode.replace(/^\s*[*+-]\s/, '').replace(/\\[\s\S]/g, '');
+    if (code.fresh) last = last.replace(/`+$/, '');
+    const plain = code.without.replace(/^\s*[*+-]\s/, '').replace(/\\[\s\S]/g, '');
     if (/(?:^|\s)\*{1,3}$/.test(plain)) last = last.replace(/\*{1,3}$/, '');
     else {
       if (odd(plain, /\*\*/g)) last = last.endsWith('*') && !last.endsWith('**') ? `${last}*` : `${last.trimEnd()}**`;
@@ -119,6 +118,26 @@ export function mendTail(text: string): string {
     }
   }
   return [...lines, last].join('\n');
+}
+
+// The line without its code; the marks of code that is not closed, and whether the line ends with marks that may open
+// some.
+function codeSpans(line: string): { without: string; open: string; fresh: boolean } {
+  const runs = Array.from(line.matchAll(/`+/g), (run) => ({ at: run.index, marks: run[0] }));
+  let without = '';
+  let from = 0;
+  for (let i = 0; i < runs.length; i++) {
+    const { at, marks } = runs[i]!;
+    without += line.slice(from, at);
+    const closing = runs.findIndex((run, index) => index > i && run.marks.length === marks.length);
+    if (closing < 0) {
+      const fresh = at + marks.length === line.length;
+      return { without, open: fresh ? '' : marks, fresh };
+    }
+    from = runs[closing]!.at + marks.length;
+    i = closing;
+  }
+  return { without: without + line.slice(from), open: '', fresh: false };
 }
 
 function odd(text: string, pattern: RegExp): boolean {

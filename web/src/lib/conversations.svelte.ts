@@ -32,6 +32,7 @@ class Conversations {
   announcement = $state(''); // for screen readers
 
   // Conversations that are in memory, so that one that is being answered stays the same object.
+  private opens = 0;
   private loaded = new Map<string, Conversation>();
   private channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('fathom');
 
@@ -56,6 +57,7 @@ class Conversations {
 
   // Shows another conversation; false if there is none of that id.
   async open(id: string): Promise<boolean> {
+    const number = ++this.opens;
     if (this.current.id === id) return true;
     let conversation = this.runs.has(id) ? this.loaded.get(id) : undefined;
     if (!conversation) {
@@ -64,11 +66,13 @@ class Conversations {
       stored.settings = settingsFrom(stored.settings);
       conversation = stored;
     }
-    this.current = conversation;
+    // Meanwhile another one may have been asked for.
+    if (number === this.opens) this.current = conversation;
     return true;
   }
 
   create(): void {
+    this.opens++;
     this.current = newConversation(storedSettings());
   }
 

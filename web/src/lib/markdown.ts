@@ -98,6 +98,7 @@ export function renderMarkdown(text: string): DocumentFragment {
     ],
     ALLOWED_ATTR: ['href', 'class', 'start', 'align', 'type', 'checked', 'disabled'],
     ALLOWED_URI_REGEXP: safeLink,
+    ADD_URI_SAFE_ATTR: ['start', 'align', 'type'],
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
     RETURN_DOM_FRAGMENT: true,
