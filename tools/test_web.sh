@@ -28,15 +28,15 @@ export NO_COLOR=1
 # One check that counts as one.
 if npm run --silent check; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 
-# counted LOG PASSED FAILED: adds the last number behind each of the patterns; a run without numbers has failed.
+# counted LOG PASSED FAILED: adds the numbers in the lines that match; a run without numbers has failed.
 counted() {
   local log=$1 good bad
   good=$(sed -nE "s/$2/\1/p" "$log" | tail -n 1)
-  bad=$(sed -nE "s/$3/\1/p" "$log" | tail -n 1)
+  bad=$(sed -nE "s/$3/\1/p" "$log" | paste -sd + | sed 's/^$/0/')
   if [[ -z $good ]]; then
     failed=$((failed + 1))
   else
-    passed=$((passed + good)) failed=$((failed + ${bad:-0}))
+    passed=$((passed + good)) failed=$((failed + bad))
   fi
 }
 
@@ -47,7 +47,7 @@ export FATHOM_DIST=$build/web/dist FATHOM_BINARY=$build/bin/fathom FATHOM_MODEL=
 export XDG_CACHE_HOME=$tests/home XDG_CONFIG_HOME=$tests/home XDG_DATA_HOME=$tests/home XDG_STATE_HOME=$tests/home
 for file in page nano; do
   node --test --test-reporter=tap "tests/browser/$file.test.mjs" 2>&1 | tee "$file.log" || true
-  counted "$file.log" '^# pass ([0-9]+)' '^# fail ([0-9]+)'
+  counted "$file.log" '^# pass ([0-9]+)' '^# [fc]a[a-z]* ([0-9]+)'
 done
 
 printf '%d passed, %d failed\n' "$passed" "$failed"

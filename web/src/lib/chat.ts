@@ -142,6 +142,7 @@ export async function streamAnswer(body: Json, listener: Listener, signal: Abort
         const prefill = parsePrefill(event.text);
         if (prefill) listener.onPrefill(prefill);
       } else if (event.data === '[DONE]') {
+        listener.onAnswer(answer);
         return answer;
       } else {
         applyFrame(answer, JSON.parse(event.data));
