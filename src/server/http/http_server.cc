@@ -1,0 +1,595 @@
+#include "server/http/http_server.h"
+
+#include <poll.h>
+
+#include <array>
+#include <atomic>
+#include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "base/strings.h"
+#include "server/http/exchange_state.h"
+#include "server/http/http_target.h"
+#include "server/http/tls_context.h"
+
+namespace fathom {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace ssl = boost::asio::ssl;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kMaxHeaders = 100;
+constexpr size_t kMaxWaitingRequests = 4096;         // read and not yet taken by a worker
+constexpr std::chrono::milliseconds kGonePoll{200};  // while bytes of the next request hide an end of file
+constexpr size_t kReadBytes = 4096;
+
+auto Awaiting(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
+
+class Connection;
+
+// What connections, exchanges and the server object share; exchanges may keep it beyond the server's life.
+class Core : public std::enable_shared_from_this<Core> {
+ public:
+  Core(const HttpServerOptions& options, HttpHandler handler)
+      : options_(options), handler_(std::move(handler)), acceptor_(io_), sweep_timer_(io_) {
+    prefix_ = StrFormat("%08x", std::random_device{}());
+  }
+
+  const HttpServerOptions& options() const { return options_; }
+  asio::io_context& io() { return io_; }
+  bool draining() const { return draining_.load(); }
+  std::string NextId() { return StrCat("req-", prefix_, "-", next_id_.fetch_add(1)); }
+
+  // Runs `work` on the I/O thread, unless that has ended.
+  void Post(std::function<void()> work) {
+    const std::lock_guard lock(post_mutex_);
+    if (!closed_) asio::post(io_, std::move(work));
+  }
+
+  // False if too many wait already.
+  bool Dispatch(std::shared_ptr<HttpExchange> exchange) {
+    const std::lock_guard lock(work_mutex_);
+    if (waiting_.size() >= kMaxWaitingRequests || stop_) return false;
+    waiting_.push_back(std::move(exchange));
+    work_arrived_.notify_one();
+    return true;
+  }
+
+  void Work() {
+    while (true) {
+      std::shared_ptr<HttpExchange> exchange;
+      {
+        std::unique_lock lock(work_mutex_);
+        work_arrived_.wait(lock, [&] { return stop_ || !waiting_.empty(); });
+        if (stop_) return;
+        exchange = std::move(waiting_.front());
+        waiting_.pop_front();
+      }
+      handler_(std::move(exchange));
+    }
+  }
+
+  void StopWorkers() {
+    std::deque<std::shared_ptr<HttpExchange>> dropped;
+    {
+      const std::lock_guard lock(work_mutex_);
+      stop_ = true;
+      dropped.swap(waiting_);
+      work_arrived_.notify_all();
+    }
+  }
+
+  void BeginExchange() {
+    const std::lock_guard lock(stats_mutex_);
+    ++stats_.exchanges;
+    ++stats_.requests_total;
+  }
+  void EndExchange(bool disconnected, bool slow) {
+    const std::lock_guard lock(stats_mutex_);
+    --stats_.exchanges;
+    stats_.disconnects += disconnected && !slow ? 1 : 0;
+    stats_.slow_readers += slow ? 1 : 0;
+    stats_changed_.notify_all();
+  }
+  void CountRejected() {
+    const std::lock_guard lock(stats_mutex_);
+    ++stats_.rejected;
+  }
+  void CountStreamed(size_t bytes) {
+    const std::lock_guard lock(stats_mutex_);
+    stats_.streamed_bytes += static_cast<int64_t>(bytes);
+  }
+  HttpServerStats stats() const {
+    const std::lock_guard lock(stats_mutex_);
+    return stats_;
+  }
+
+  Status Listen();
+  void Accept();
+  void Sweep();
+  bool Drain(std::chrono::milliseconds limit);
+  void Close();
+  void Add(Connection* connection);
+  void Remove(Connection* connection);
+  uint16_t port() const { return port_; }
+
+ private:
+  asio::awaitable<void> AcceptLoop();
+
+  const HttpServerOptions options_;
+  const HttpHandler handler_;
+  std::string prefix_;
+  std::atomic<uint64_t> next_id_{1};
+  asio::io_context io_{1};
+  tcp::acceptor acceptor_;
+  asio::steady_timer sweep_timer_;
+  std::unique_ptr<ssl::context> tls_;
+  uint16_t port_ = 0;
+  std::unordered_set<Connection*> connections_;  // of the I/O thread
+  std::atomic<bool> draining_{false};
+  bool closing_ = false;  // of the I/O thread
+
+  std::mutex post_mutex_;
+  bool closed_ = false;
+
+  std::mutex work_mutex_;
+  std::condition_variable work_arrived_;
+  std::deque<std::shared_ptr<HttpExchange>> waiting_;
+  bool stop_ = false;
+
+  mutable std::mutex stats_mutex_;
+  std::condition_variable stats_changed_;
+  HttpServerStats stats_;
+};
+
+// What the handler is given. When the last copy goes, an answer is missing or complete.
+class Exchange : public HttpExchange {
+ public:
+  explicit Exchange(std::shared_ptr<ExchangeState> state) : state_(std::move(state)) {}
+  ~Exchange() override { state_->Abandon(); }
+
+  const HttpRequest& request() const override { return state_->request(); }
+  void Respond(HttpResponse response) override { state_->Respond(std::move(response)); }
+  void StartStream(int status, HttpHeaders headers, std::string heartbeat) override {
+    state_->StartStream(status, std::move(headers), std::move(heartbeat));
+  }
+  bool Write(std::string_view bytes) override { return state_->Write(bytes); }
+  void End() override { state_->End(); }
+  void OnDisconnect(std::function<void()> callback) override { state_->OnDisconnect(std::move(callback)); }
+
+ private:
+  const std::shared_ptr<ExchangeState> state_;
+};
+
+// A connection as the core sees it.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  virtual void Close() = 0;
+  // Closes it if it is between two requests; otherwise after the present answer.
+  virtual void CloseWhenIdle() = 0;
+  virtual void Heartbeat(Clock::time_point before) = 0;
+};
+
+template <typename Stream>
+class Session : public Connection, public std::enable_shared_from_this<Session<Stream>> {
+ public:
+  Session(std::shared_ptr<Core> core, Stream stream)
+      : core_(std::move(core)), stream_(std::move(stream)), wake_(core_->io(), Clock::time_point::max()) {
+    core_->Add(this);
+  }
+  ~Session() override { core_->Remove(this); }
+
+  asio::awaitable<void> Run() {
+    error_code error;
+    lowest().socket().set_option(tcp::no_delay(true), error);
+    const auto endpoint = lowest().socket().remote_endpoint(error);
+    if (!error) peer_ = endpoint.address().to_string();
+    if constexpr (kTls) {
+      lowest().expires_after(core_->options().header_timeout);
+      co_await stream_.async_handshake(ssl::stream_base::server, Awaiting(error));
+      if (error) co_return Close();
+    }
+    while (!closed_ && co_await Serve()) {
+    }
+    co_await Shutdown();
+  }
+
+  void Close() override {
+    closed_ = true;
+    error_code ignored;
+    lowest().socket().close(ignored);
+    wake_.cancel();
+  }
+
+  void CloseWhenIdle() override {
+    if (state_ == nullptr) return Close();
+    state_->ForbidKeepAlive();
+  }
+
+  void Heartbeat(Clock::time_point before) override {
+    if (state_ != nullptr) state_->Heartbeat(before);
+  }
+
+ private:
+  static constexpr bool kTls = !std::is_same_v<Stream, beast::tcp_stream>;
+  using Parser = beast::http::request_parser<beast::http::string_body>;
+
+  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
+
+  // One request and its answer. Whether the connection goes on.
+  asio::awaitable<bool> Serve() {
+    error_code error;
+    if (buffer_.size() == 0) {
+      buffer_ = {};  // an idle connection keeps no memory
+      lowest().expires_after(requests_ == 0 ? core_->options().header_timeout : core_->options().idle_timeout);
+      const size_t bytes = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), Awaiting(error));
+      if (error) co_return false;
+      buffer_.commit(bytes);
+    }
+    if (core_->draining() && requests_ > 0) co_return false;
+    auto parser = std::make_unique<Parser>();
+    parser->header_limit(static_cast<std::uint32_t>(core_->options().max_header_bytes));
+    parser->body_limit(core_->options().max_body_bytes);
+    lowest().expires_after(core_->options().header_timeout);
+    co_await beast::http::async_read_header(stream_, buffer_, *parser, Awaiting(error));
+    if (error) co_return co_await Reject(error);
+    if (beast::iequals(parser->get()[beast::http::field::expect], "100-continue") && parser->get().version() >= 11) {
+      static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      co_await asio::async_write(stream_, asio::buffer(kContinue), Awaiting(error));
+      if (error) co_return false;
+    }
+    lowest().expires_after(core_->options().body_timeout);
+    co_await beast::http::async_read(stream_, buffer_, *parser, Awaiting(error));
+    if (error) co_return co_await Reject(error);
+    ++requests_;
+    auto message = parser->release();
+    parser.reset();
+    HttpRequest request;
+    const Status status = Convert(&message, &request);
+    if (!status.ok()) co_return co_await RejectWith(400, status.message());
+    co_return co_await Answer(std::move(request), message);
+  }
+
+  Status Convert(beast::http::request<beast::http::string_body>* message, HttpRequest* request) {
+    request->method = std::string(message->method_string());
+    FATHOM_RETURN_IF_ERROR(SplitTarget(std::string_view(message->target().data(), message->target().size()),
+                                       &request->path, &request->query));
+    for (const auto& field : *message) {
+      if (request->headers.size() >= kMaxHeaders) {
+        return InvalidArgument(StrCat("the request has more than ", kMaxHeaders, " headers"));
+      }
+      request->headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+    }
+    request->body = std::move(message->body());
+    request->peer = peer_;
+    request->id = core_->NextId();
+    return {};
+  }
+
+  asio::awaitable<bool> Answer(HttpRequest request, const beast::http::request<beast::http::string_body>& message) {
+    ExchangeState::Framing framing;
+    framing.head = request.method == "HEAD";
+    framing.chunked = message.version() >= 11;
+    framing.keep_alive = message.keep_alive() && !core_->draining();
+    framing.max_unsent = core_->options().max_unsent_bytes;
+    const std::weak_ptr<Session> weak = this->weak_from_this();
+    const std::shared_ptr<Core> core = core_;
+    state_ = std::make_shared<ExchangeState>(std::move(request), framing, [core, weak] {
+      core->Post([weak] {
+        if (const auto session = weak.lock()) session->Wake();
+      });
+    });
+    core_->BeginExchange();
+    ++exchange_;
+    if (buffer_.size() == 0) buffer_ = {};
+    if (!core_->Dispatch(std::make_shared<Exchange>(state_))) {
+      state_->Respond(HttpErrorResponse(503, "the server has too many requests to read; try again later"));
+    }
+    asio::co_spawn(
+        core_->io(), [self = this->shared_from_this()] { return self->WatchClient(self->exchange_); }, asio::detached);
+    const bool complete = co_await Send();
+    const bool slow = state_->slow_reader();
+    if (!complete) {
+      Close();
+      state_->Disconnect();
+    }
+    const bool keep_alive = complete && state_->keep_alive();
+    core_->EndExchange(!complete, slow);
+    state_.reset();
+    ++exchange_;  // the watcher has nothing to watch
+    error_code ignored;
+    if (!closed_) lowest().socket().cancel(ignored);
+    co_return keep_alive;
+  }
+
+  // Sends what the caller writes. Whether the answer was sent to its end.
+  asio::awaitable<bool> Send() {
+    while (!closed_) {
+      const ExchangeState::Output output = state_->Take();
+      if (output.broken) co_return false;
+      size_t sent = 0;
+      while (sent < output.bytes.size()) {
+        error_code error;
+        lowest().expires_after(core_->options().write_timeout);
+        sent += co_await stream_.async_write_some(asio::buffer(output.bytes.data() + sent, output.bytes.size() - sent),
+                                                  Awaiting(error));
+        if (error) co_return false;
+      }
+      lowest().expires_never();
+      state_->Sent(sent);
+      core_->CountStreamed(sent);
+      if (output.complete) co_return true;
+      if (!output.bytes.empty() || std::exchange(awake_, false)) continue;  // more may have come meanwhile
+      error_code ignored;
+      wake_.expires_at(Clock::time_point::max());
+      co_await wake_.async_wait(Awaiting(ignored));
+      awake_ = false;
+    }
+    co_return false;
+  }
+
+  void Wake() {
+    awake_ = true;
+    wake_.cancel();
+  }
+
+  // Notices a client that goes away while its answer is made. The socket is not read: what has arrived may be the next
+  // request.
+  asio::awaitable<void> WatchClient(uint64_t exchange) {
+    const auto self = this->shared_from_this();
+    asio::steady_timer timer(core_->io());
+    while (!closed_ && exchange == exchange_) {
+      error_code error;
+      co_await lowest().socket().async_wait(tcp::socket::wait_read, Awaiting(error));
+      if (closed_ || exchange != exchange_) co_return;
+      if (error && error != asio::error::operation_aborted) co_return Gone();
+      pollfd descriptor{lowest().socket().native_handle(), POLLIN | POLLRDHUP, 0};
+      ::poll(&descriptor, 1, 0);
+      if ((descriptor.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0) co_return Gone();
+      timer.expires_after(kGonePoll);
+      co_await timer.async_wait(Awaiting(error));
+    }
+  }
+
+  void Gone() {
+    if (state_ != nullptr) state_->Disconnect();
+    Close();
+  }
+
+  asio::awaitable<bool> Reject(const error_code& failure) {
+    using beast::http::error;
+    const HttpServerOptions& options = core_->options();
+    if (failure == error::body_limit) {
+      return RejectWith(413, StrCat("the request's body is larger than ", options.max_body_bytes, " bytes"));
+    }
+    if (failure == error::header_limit) {
+      return RejectWith(431, StrCat("the request's headers are larger than ", options.max_header_bytes, " bytes"));
+    }
+    if (failure == error::buffer_overflow) return RejectWith(431, "the request's headers are too large");
+    if (failure == beast::error::timeout) return RejectNothing();
+    if (failure.category() == beast::http::make_error_code(error::bad_value).category() &&
+        failure != error::end_of_stream && failure != error::partial_message) {
+      return RejectWith(400, StrCat("the request is not HTTP/1.1: ", failure.message()));
+    }
+    return RejectNothing();
+  }
+
+  asio::awaitable<bool> RejectNothing() { co_return false; }
+
+  asio::awaitable<bool> RejectWith(int status, std::string message) {
+    core_->CountRejected();
+    HttpRequest request;
+    request.id = core_->NextId();
+    ExchangeState state(std::move(request), {.keep_alive = false}, [] {});
+    state.Respond(HttpErrorResponse(status, message));
+    const std::string bytes = state.Take().bytes;
+    error_code error;
+    lowest().expires_after(core_->options().write_timeout);
+    co_await asio::async_write(stream_, asio::buffer(bytes), Awaiting(error));
+    if (error) co_return false;
+    // What is still on its way must be read: closing with unread bytes would reset the connection and lose the answer.
+    lowest().socket().shutdown(tcp::socket::shutdown_send, error);
+    lowest().expires_after(std::chrono::seconds(2));
+    std::array<char, 16384> discarded;
+    for (size_t total = 0; !error && total < core_->options().max_body_bytes;) {
+      total += co_await lowest().async_read_some(asio::buffer(discarded), Awaiting(error));
+    }
+    co_return false;
+  }
+
+  asio::awaitable<void> Shutdown() {
+    if (closed_) co_return;
+    error_code ignored;
+    if constexpr (kTls) {
+      lowest().expires_after(std::chrono::seconds(2));
+      co_await stream_.async_shutdown(Awaiting(ignored));
+    }
+    if (!closed_) lowest().socket().shutdown(tcp::socket::shutdown_both, ignored);
+    Close();
+  }
+
+  const std::shared_ptr<Core> core_;
+  Stream stream_;
+  beast::flat_buffer buffer_;
+  asio::steady_timer wake_;
+  std::string peer_;
+  std::shared_ptr<ExchangeState> state_;  // of the request being answered
+  uint64_t exchange_ = 0;                 // changes when an answer begins or ends
+  uint64_t requests_ = 0;
+  bool awake_ = false;
+  bool closed_ = false;
+};
+
+template <typename Stream>
+void Spawn(const std::shared_ptr<Core>& core, Stream stream) {
+  auto session = std::make_shared<Session<Stream>>(core, std::move(stream));
+  asio::co_spawn(
+      core->io(), [session] { return session->Run(); },
+      [session](const std::exception_ptr& thrown) {
+        // Nothing in a session throws but want of memory; only this connection ends.
+        if (thrown) session->Close();
+      });
+}
+
+class Server : public HttpServer {
+ public:
+  explicit Server(std::shared_ptr<Core> core) : core_(std::move(core)) {
+    for (int worker = 0; worker < core_->options().workers; ++worker) {
+      threads_.emplace_back([core = core_] { core->Work(); });
+    }
+    threads_.emplace_back([core = core_] { core->io().run(); });
+  }
+  ~Server() override {
+    core_->StopWorkers();
+    core_->Close();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  uint16_t port() const override { return core_->port(); }
+  HttpServerStats stats() const override { return core_->stats(); }
+  bool Drain(std::chrono::milliseconds limit) override { return core_->Drain(limit); }
+
+ private:
+  const std::shared_ptr<Core> core_;
+  std::vector<std::thread> threads_;
+};
+
+Status Core::Listen() {
+  if (!options_.tls_certificate.empty() || !options_.tls_key.empty()) {
+    FATHOM_ASSIGN_OR_RETURN(tls_, MakeTlsContext(options_.tls_certificate, options_.tls_key));
+  }
+  error_code error;
+  const std::string host = options_.host == "localhost" ? "127.0.0.1" : options_.host;
+  const asio::ip::address address = asio::ip::make_address(host, error);
+  if (error) {
+    return InvalidArgument(
+        StrCat("the host to listen on is \"", options_.host, "\"; an IP address or localhost is accepted"));
+  }
+  const tcp::endpoint endpoint(address, options_.port);
+  acceptor_.open(endpoint.protocol(), error);
+  if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (error) {
+    return IoError(StrCat("cannot listen on ", options_.host, " port ", options_.port, ": ", error.message()));
+  }
+  port_ = acceptor_.local_endpoint(error).port();
+  return {};
+}
+
+void Core::Accept() {
+  asio::co_spawn(
+      io_, [self = shared_from_this()] { return self->AcceptLoop(); }, asio::detached);
+}
+
+asio::awaitable<void> Core::AcceptLoop() {
+  while (acceptor_.is_open()) {
+    error_code error;
+    tcp::socket socket = co_await acceptor_.async_accept(Awaiting(error));
+    if (error == asio::error::operation_aborted || !acceptor_.is_open()) co_return;
+    if (error) {  // out of file descriptors: wait for some to be closed
+      asio::steady_timer pause(io_, std::chrono::milliseconds(100));
+      co_await pause.async_wait(Awaiting(error));
+      continue;
+    }
+    {
+      const std::lock_guard lock(stats_mutex_);
+      ++stats_.connections_total;
+    }
+    if (connections_.size() >= options_.max_connections) {
+      CountRejected();
+      HttpRequest nothing;
+      ExchangeState state(std::move(nothing), {.keep_alive = false}, [] {});
+      state.Respond(HttpErrorResponse(503, "the server has too many connections; try again later"));
+      const std::string bytes = tls_ ? std::string() : state.Take().bytes;
+      socket.non_blocking(true, error);
+      socket.write_some(asio::buffer(bytes), error);  // a few hundred bytes fit into an empty socket
+      continue;
+    }
+    beast::tcp_stream stream(std::move(socket));
+    if (tls_ != nullptr) {
+      Spawn(shared_from_this(), beast::ssl_stream<beast::tcp_stream>(std::move(stream), *tls_));
+    } else {
+      Spawn(shared_from_this(), std::move(stream));
+    }
+  }
+}
+
+// Heartbeats of all streams: one timer for all of them.
+void Core::Sweep() {
+  const auto interval = std::max(std::chrono::milliseconds(options_.heartbeat) / 4, std::chrono::milliseconds(50));
+  sweep_timer_.expires_after(interval);
+  sweep_timer_.async_wait([self = shared_from_this()](const error_code& error) {
+    if (error || self->closing_) return;
+    const Clock::time_point before = Clock::now() - self->options_.heartbeat;
+    for (Connection* connection : self->connections_) connection->Heartbeat(before);
+    self->Sweep();
+  });
+}
+
+void Core::Add(Connection* connection) {
+  connections_.insert(connection);
+  const std::lock_guard lock(stats_mutex_);
+  ++stats_.connections;
+}
+
+void Core::Remove(Connection* connection) {
+  connections_.erase(connection);
+  const std::lock_guard lock(stats_mutex_);
+  --stats_.connections;
+}
+
+bool Core::Drain(std::chrono::milliseconds limit) {
+  draining_ = true;
+  Post([self = shared_from_this()] {
+    error_code ignored;
+    self->acceptor_.close(ignored);
+    const std::vector<Connection*> connections(self->connections_.begin(), self->connections_.end());
+    for (Connection* connection : connections) connection->CloseWhenIdle();
+  });
+  std::unique_lock lock(stats_mutex_);
+  return stats_changed_.wait_for(lock, limit, [&] { return stats_.exchanges == 0; });
+}
+
+void Core::Close() {
+  Post([self = shared_from_this()] {
+    error_code ignored;
+    self->acceptor_.close(ignored);
+    self->closing_ = true;
+    self->sweep_timer_.cancel();
+    const std::vector<Connection*> connections(self->connections_.begin(), self->connections_.end());
+    for (Connection* connection : connections) connection->Close();
+  });
+  // From here on exchanges that outlive the server wake nobody; the I/O thread ends when all connections have.
+  const std::lock_guard lock(post_mutex_);
+  closed_ = true;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options, HttpHandler handler) {
+  auto core = std::make_shared<Core>(options, std::move(handler));
+  FATHOM_RETURN_IF_ERROR(core->Listen());
+  core->Accept();
+  core->Sweep();
+  return std::unique_ptr<HttpServer>(std::make_unique<Server>(std::move(core)));
+}
+
+}  // namespace fathom
