@@ -32,7 +32,8 @@ class Conversations {
   announcement = $state(''); // for screen readers
 
   // Conversations that are in memory, so that one that is being answered stays the same object.
-  private opens = 0;
+  private opens = 0; // how many were asked for, to know the last
+  private removed = new Set<string>();
   private loaded = new Map<string, Conversation>();
   private channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('fathom');
 
@@ -84,6 +85,7 @@ class Conversations {
   }
 
   async remove(id: string): Promise<void> {
+    this.removed.add(id); // its answer, just stopped, must not save it again
     this.runs.get(id)?.stop();
     this.loaded.delete(id);
     this.list = this.list.filter((entry) => entry.id !== id);
@@ -106,7 +108,7 @@ class Conversations {
   }
 
   async save(conversation: Conversation | undefined): Promise<void> {
-    if (!conversation || !Object.keys(conversation.nodes).length) return;
+    if (!conversation || this.removed.has(conversation.id) || !Object.keys(conversation.nodes).length) return;
     const snapshot = $state.snapshot(conversation) as Conversation;
     const summary = summaryOf(snapshot);
     this.list = [summary, ...this.list.filter((entry) => entry.id !== summary.id)].sort((a, b) => b.updated - a.updated);
@@ -194,12 +196,12 @@ class Conversations {
       if (!server.model) await loadModel();
       const body = requestBody($state.snapshot(path) as Node[], conversation.settings, server.model?.id ?? 'default');
       const answer = await streamAnswer(body, updates, abort.signal);
-      updates.flush();
+      updates.finish();
       node.finish = answer.finish ?? 'stop';
       node.stats = statsOf(answer, updates.clock());
       this.announcement = 'Answer complete';
     } catch (error) {
-      updates.flush();
+      updates.finish();
       if (abort.signal.aborted) {
         node.finish = 'stopped';
         if (updates.latest) node.stats = statsOf(updates.latest, updates.clock());
@@ -234,6 +236,7 @@ class Updates {
   private firstContent: number | null = null;
   private pieces = 0;
   private scheduled = false;
+  private finished = false;
 
   constructor(
     private readonly node: Node,
@@ -257,10 +260,16 @@ class Updates {
     else requestAnimationFrame(() => this.flush());
   }
 
-  flush(): void {
+  // Shows the rest; a frame that was asked for before changes nothing any more.
+  finish(): void {
+    this.flush();
+    this.finished = true;
+  }
+
+  private flush(): void {
     this.scheduled = false;
     const { latest, node } = this;
-    if (!latest) return;
+    if (!latest || this.finished) return;
     if (latest.content !== node.content) node.content = latest.content;
     if (latest.reasoning && latest.reasoning !== node.reasoning) node.reasoning = latest.reasoning;
     if (latest.toolCalls.length) node.toolCalls = latest.toolCalls.map((call) => ({ ...call }));

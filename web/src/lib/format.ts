@@ -36,6 +36,11 @@ export function duration(ms: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+// Whole seconds: an estimate has no tenths.
+export function timeLeft(seconds: number): string {
+  return seconds < 59.5 ? `${Math.max(1, Math.round(seconds))} s` : duration(seconds * 1000);
+}
+
 export function rate(value: number): string {
   return value >= 100 ? count(value) : value.toFixed(1);
 }

@@ -80,7 +80,7 @@ describe('a conversation with the model', () => {
 
   test('is stopped, regenerated and edited', async (page) => {
     await page.keyboard.press('Control+,');
-    await page.getByRole('spinbutton', { name: 'Most tokens of an answer' }).fill('400');
+    await page.getByRole('spinbutton', { name: 'Maximum answer tokens' }).fill('400');
     await page.getByRole('button', { name: 'Done' }).click();
     await composer(page).fill('Tell me everything about numbers, step by step.');
     await composer(page).press('Enter');

@@ -97,7 +97,7 @@ describe('an answer', () => {
   test('shows how far the prompt is read', async (page) => {
     await composer(page).fill('slow prompt');
     await composer(page).press('Enter');
-    await page.getByText(/Reading the prompt: [\d,]+ of 25,000 tokens, 512 from cache, about \d+(\.\d)? s left/).waitFor();
+    await page.getByText(/Reading the prompt: [\d,]+ of 25,000 tokens, 512 from cache, about \d+ s left/).waitFor();
     const bar = page.getByRole('progressbar', { name: 'Reading the prompt' });
     assert.equal(await bar.getAttribute('max'), '25000');
     await settled(page);
@@ -224,6 +224,20 @@ describe('conversations', () => {
     await sendButton(page).waitFor();
     await page.locator('nav .entry a', { hasText: 'long' }).click();
     await page.getByText(/Word 399\./).waitFor();
+  });
+
+  test('that are deleted while they are answered do not come back', async (page) => {
+    page.on('dialog', (dialog) => dialog.accept());
+    await composer(page).fill('long');
+    await composer(page).press('Enter');
+    await page.waitForFunction(() => /Word 3\./.test(document.querySelector('article.assistant')?.textContent ?? ''));
+    await page.getByRole('button', { name: 'Actions for long' }).click();
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('No conversations yet.').waitFor();
+    await ask(page, 'another');
+    await page.reload();
+    await listed(page).waitFor();
+    assert.deepEqual(await listed(page).allTextContents(), ['another']);
   });
 
   test('that were cut off by a reload keep what had come', async (page) => {

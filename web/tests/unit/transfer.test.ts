@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytes, count, duration, percent, shortCount } from '../../src/lib/format';
+import { bytes, count, duration, percent, shortCount, timeLeft } from '../../src/lib/format';
 import { parseMetrics, total } from '../../src/lib/prometheus';
 import { matchIn, wordsOf } from '../../src/lib/search';
 import { exportJson, exportMarkdown, fileName, parseImport } from '../../src/lib/transfer';
@@ -104,6 +104,7 @@ describe('numbers', () => {
     expect([5, 1500, 9960, 59_700, 61_000, 3_700_000, 200_000_000].map(duration)).toEqual([
       '5 ms', '1.5 s', '10 s', '1 min 0 s', '1 min 1 s', '1 h 1 min', '2 d 7 h',
     ]);
+    expect([0, 5.4, 61].map(timeLeft)).toEqual(['1 s', '5 s', '1 min 1 s']);
     expect([0, 0.001, 0.5, 1.2].map(percent)).toEqual(['0 %', '<1 %', '50 %', '100 %']);
     expect(count(1234567)).toBe('1,234,567');
   });
