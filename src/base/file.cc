@@ -172,11 +172,12 @@ bool DirectoryExists(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-Status WriteFileAtomically(const std::string& path, std::string_view content) {
+Status WriteFileAtomically(const std::string& path, std::string_view content, uint32_t mode) {
   const std::string temporary = path + ".tmp";
+  ::unlink(temporary.c_str());  // what a kill left has perhaps other rights
   Status status;
   {
-    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
     if (file.get() < 0) return SystemError(temporary, "create");
     status = WriteAll(file.get(), content, temporary);
     if (status.ok() && ::fsync(file.get()) != 0) status = SystemError(temporary, "sync");

@@ -41,8 +41,8 @@ bool FileExists(const std::string& path);
 bool DirectoryExists(const std::string& path);
 
 // Writes through "<path>.tmp" and a rename: after a failure or a kill `path` holds its old content or none, never half
-// of the new one. Durable (fsync) before the rename.
-Status WriteFileAtomically(const std::string& path, std::string_view content);
+// of the new one. Durable (fsync) before the rename. The new file has these access rights, less the umask.
+Status WriteFileAtomically(const std::string& path, std::string_view content, uint32_t mode = 0644);
 
 }  // namespace fathom
 
