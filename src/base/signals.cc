@@ -13,6 +13,7 @@ namespace fathom {
 namespace {
 
 std::atomic<bool> interrupt_requested{false};
+std::atomic<bool> reload_requested{false};
 std::atomic<MappedFileName> mapped_file_name{nullptr};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<MappedFileName>::is_always_lock_free,
               "signal handlers may not lock");
@@ -30,6 +31,8 @@ void OnInterrupt(int signal_number) {
   }
   errno = saved_errno;
 }
+
+void OnReload(int /*signal_number*/) { reload_requested.store(true, std::memory_order_relaxed); }
 
 void OnBusError(int signal_number, siginfo_t* info, void* /*context*/) {
   if (info->si_code != BUS_ADRERR) {
@@ -61,6 +64,15 @@ bool InterruptRequested() { return interrupt_requested.load(std::memory_order_re
 void ClearInterrupt() { interrupt_requested.store(false, std::memory_order_relaxed); }
 
 void RequestInterrupt() { interrupt_requested.store(true, std::memory_order_relaxed); }
+
+void InstallReloadHandler() {
+  struct sigaction action {};
+  action.sa_handler = OnReload;
+  sigemptyset(&action.sa_mask);
+  FATHOM_CHECK(sigaction(SIGHUP, &action, nullptr) == 0);
+}
+
+bool TakeReloadRequest() { return reload_requested.exchange(false, std::memory_order_relaxed); }
 
 void InstallMappingFaultHandler(MappedFileName name_of) {
   mapped_file_name.store(name_of, std::memory_order_relaxed);

@@ -20,6 +20,10 @@ void ClearInterrupt();
 // Sets the flag as Ctrl-C would.
 void RequestInterrupt();
 
+// From now on SIGHUP only sets a flag, which TakeReloadRequest() returns and clears.
+void InstallReloadHandler();
+bool TakeReloadRequest();
+
 // Names the mapped file that contains `address`, or returns nullptr. Called inside a signal handler: it may only read
 // memory that is never freed, and must not allocate or lock.
 using MappedFileName = const char* (*)(const void* address);

@@ -55,7 +55,8 @@ void AuditLog::Write(const Json& line) {
     return;
   }
   ++lost_;
-  if (!failing_) Log(LogLevel::kError, "the audit log cannot be written", {{"file", path_}, {"error", strerror(errno)}});
+  if (!failing_)
+    Log(LogLevel::kError, "the audit log cannot be written", {{"file", path_}, {"error", strerror(errno)}});
   failing_ = true;
 }
 

@@ -1,7 +1,7 @@
 // audit_log.h - one JSON line per request, for whoever has to know later who used the server.
 //
-// Lines are appended whole. Reopen() lets a rotated file go. A failure to write is reported once, and again after it has
-// worked in between; it never stops the service. Thread-safe.
+// Lines are appended whole. Reopen() lets a rotated file go. A failure to write is reported once, and again after it
+// has worked in between; it never stops the service. Thread-safe.
 #ifndef FATHOM_SERVER_AUDIT_LOG_H_
 #define FATHOM_SERVER_AUDIT_LOG_H_
 

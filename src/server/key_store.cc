@@ -60,8 +60,7 @@ Status CheckName(std::string_view name) {
 Status CheckLimits(const ApiKey& key) {
   const auto check = [&](const char* what, int64_t value, int64_t low, int64_t high) -> Status {
     if (value >= low && value <= high) return {};
-    return InvalidArgument(
-        StrCat("key '", key.name, "': ", what, " is ", value, "; accepted is ", low, " to ", high));
+    return InvalidArgument(StrCat("key '", key.name, "': ", what, " is ", value, "; accepted is ", low, " to ", high));
   };
   FATHOM_RETURN_IF_ERROR(check("tokens_per_day", key.tokens_per_day, 0, kMaxLimit));
   FATHOM_RETURN_IF_ERROR(check("requests_per_minute", key.requests_per_minute, 0, 1'000'000));

@@ -61,8 +61,8 @@ void PrometheusText::Gauge(std::string_view name, std::string_view help, double 
   Sample(name, value, labels);
 }
 
-void PrometheusText::Histogram(std::string_view name, std::string_view help,
-                               const fathom::Histogram::Snapshot& values, const MetricLabels& labels) {
+void PrometheusText::Histogram(std::string_view name, std::string_view help, const fathom::Histogram::Snapshot& values,
+                               const MetricLabels& labels) {
   Begin(name, help, "histogram");
   const std::string bucket = StrCat(name, "_bucket");
   int64_t below = 0;

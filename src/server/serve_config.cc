@@ -28,15 +28,23 @@ std::vector<ServeOption> MakeOptions() {
       {"threads", "Threads of the model (0: every core this process may use)", &C::threads, Unit::kCount, 0, 1024},
       {"isa", "Kernels to use; auto takes the best", &C::isa},
       {"effort", "Reasoning where a request says nothing about it: none, low, high or max (default: high)", &C::effort},
-      {"reasoning-field", "Name of the reasoning in chat answers: reasoning_content, reasoning or both",
-       &C::reasoning_field, Unit::kCount, 0, 0, {"reasoning_content", "reasoning", "both"}},
-      {"normalise-prompts", "Take changing lines that coding clients put into their prompts out of them, so that kept "
-       "prefixes are found", &C::normalise_prompts},
+      {"reasoning-field",
+       "Name of the reasoning in chat answers: reasoning_content, reasoning or both",
+       &C::reasoning_field,
+       Unit::kCount,
+       0,
+       0,
+       {"reasoning_content", "reasoning", "both"}},
+      {"normalise-prompts",
+       "Take changing lines that coding clients put into their prompts out of them, so that kept "
+       "prefixes are found",
+       &C::normalise_prompts},
       {"ctx", "Tokens of prompt and answer together (0: what model and memory allow)", &C::ctx},
       {"max-sequences", "Answers at once", &C::max_sequences, Unit::kCount, 1, 65536},
       {"max-queue", "Requests that may wait; more are refused with 429", &C::max_queue, Unit::kCount, 1, 1 << 20},
       {"step-tokens", "Tokens read in one step by all together", &C::step_tokens, Unit::kCount, 1, 65536},
-      {"step-ms", "How long a step may read prompts, so that running answers keep moving (0: only --step-tokens counts)",
+      {"step-ms",
+       "How long a step may read prompts, so that running answers keep moving (0: only --step-tokens counts)",
        &C::step_ms, Unit::kMilliseconds, 0, 60'000},
       {"deadline", "A request that is not answered by then ends with an error (0: never)", &C::deadline_s,
        Unit::kSeconds, 0, 7 * kDaySeconds},
@@ -46,8 +54,13 @@ std::vector<ServeOption> MakeOptions() {
        &C::cache_dir},
       {"cache-disk", "Bytes in --cache-dir at most (0: half of what is free at the start)", &C::cache_disk_bytes,
        Unit::kBytes, 0, kMaxBytes},
-      {"state-policy", "What a kept prefix holds beside its blocks: full, periodic or recompute", &C::state_policy,
-       Unit::kCount, 0, 0, {"", "full", "periodic", "recompute"}},
+      {"state-policy",
+       "What a kept prefix holds beside its blocks: full, periodic or recompute",
+       &C::state_policy,
+       Unit::kCount,
+       0,
+       0,
+       {"", "full", "periodic", "recompute"}},
       {"host", "Address to listen at", &C::host},
       {"port", "Port to listen at (0: any free one; the first line of output names it)", &C::port, Unit::kCount, 0,
        65535},
@@ -164,8 +177,7 @@ Status SetNumber(const ServeOption& option, std::string_view text, const std::st
     *value = *number;
     return {};
   }
-  return InvalidArgument(
-      StrCat(source, " is '", Printable(text, 40), "'; accepted is ", AcceptedNumbers(option)));
+  return InvalidArgument(StrCat(source, " is '", Printable(text, 40), "'; accepted is ", AcceptedNumbers(option)));
 }
 
 Status SetText(const ServeOption& option, std::string_view text, const std::string& source, std::string* value) {
@@ -192,15 +204,17 @@ Result<std::string> MemberText(const ServeOption& option, const Json& value, con
     std::string text;
     for (const Json& item : value.items()) {
       if (!item.is_string() || item.string().find(',') != std::string::npos) {
-        return InvalidArgument(StrCat(source, " holds ", Printable(item.Dump(), 40),
-                                      "; accepted are strings without commas"));
+        return InvalidArgument(
+            StrCat(source, " holds ", Printable(item.Dump(), 40), "; accepted are strings without commas"));
       }
       text += StrCat(text.empty() ? "" : ",", item.string());
     }
     return text;
   }
-  const char* accepted = option.is_flag() ? "true or false" : is_text ? "a string" : is_list ? "a list of strings"
-                                                                                            : "a number";
+  const char* accepted = option.is_flag() ? "true or false"
+                         : is_text        ? "a string"
+                         : is_list        ? "a list of strings"
+                                          : "a number";
   return InvalidArgument(StrCat(source, " is ", Printable(value.Dump(), 40), "; accepted is ", accepted));
 }
 
@@ -231,7 +245,7 @@ Status SetOption(const ServeOption& option, std::string_view text, const std::st
     return SetText(option, text, source, &(config->**field));
   }
   if (const auto* field = std::get_if<std::vector<std::string> ServeConfig::*>(&option.field)) {
-    config->**field = SplitList(text);
+    config->** field = SplitList(text);
     return {};
   }
   const std::optional<bool> value = ParseSwitch(text);
@@ -247,7 +261,8 @@ Status ApplyConfigFile(const std::string& path, ServeConfig* config) {
   if (!json->is_object()) return DataLoss(StrCat(path, ": holds no JSON object"));
   for (const auto& [key, value] : json->members()) {
     const std::span<const ServeOption> options = ServeOptions();
-    const auto option = std::find_if(options.begin(), options.end(), [&](const ServeOption& o) { return o.key() == key; });
+    const auto option =
+        std::find_if(options.begin(), options.end(), [&](const ServeOption& o) { return o.key() == key; });
     if (option == options.end()) {
       return InvalidArgument(StrCat(path, ": there is no option '", Printable(key, 40),
                                     "'; `fathom serve --help` lists them (write _ for -)"));
@@ -282,7 +297,8 @@ Status CheckTogether(const ServeConfig& config, bool has_keys) {
   }
   if (config.audit_text && config.audit_log.empty()) return InvalidArgument("--audit-text needs --audit-log FILE");
   if (IsLoopback(config.host) || has_keys || config.allow_anyone) return {};
-  return InvalidArgument(StrCat("--host ", config.host, " is reached by other machines, and there are no API keys: make one "
+  return InvalidArgument(StrCat("--host ", config.host,
+                                " is reached by other machines, and there are no API keys: make one "
                                 "with `fathom serve keys add NAME`, or start with --allow-anyone"));
 }
 

@@ -22,13 +22,13 @@ namespace fathom {
 
 struct ServeConfig {
   // The model.
-  std::string model;  // empty: the default model
-  std::string model_name;
-  std::vector<std::string> aliases;
+  std::string model = {};  // empty: the default model
+  std::string model_name = {};
+  std::vector<std::string> aliases = {};
   bool strict_names = false;
   int64_t threads = 0;
   std::string isa = "auto";
-  std::string effort;
+  std::string effort = {};
   std::string reasoning_field = "reasoning_content";
   bool normalise_prompts = false;
 
@@ -42,17 +42,17 @@ struct ServeConfig {
 
   // Caches.
   int64_t cache_ram_bytes = 0;
-  std::string cache_dir;
+  std::string cache_dir = {};
   int64_t cache_disk_bytes = 0;
-  std::string state_policy;
+  std::string state_policy = {};
 
   // The network.
   std::string host = "127.0.0.1";
   int64_t port = 8000;
   bool allow_anyone = false;
-  std::string tls_cert;
-  std::string tls_key;
-  std::vector<std::string> cors;
+  std::string tls_cert = {};
+  std::string tls_key = {};
+  std::vector<std::string> cors = {};
   bool page = true;
   int64_t workers = 2;
   int64_t max_connections = 4096;
@@ -67,15 +67,15 @@ struct ServeConfig {
   int64_t drain_s = 30;
 
   // Who may, and what is written down.
-  std::string keys;
-  std::string audit_log;
+  std::string keys = {};
+  std::string audit_log = {};
   bool audit_text = false;
 };
 
 struct ServeOption {
   enum class Unit { kCount, kSeconds, kMilliseconds, kBytes };
-  using Field = std::variant<std::string ServeConfig::*, std::vector<std::string> ServeConfig::*, int64_t ServeConfig::*,
-                             bool ServeConfig::*>;
+  using Field = std::variant<std::string ServeConfig::*, std::vector<std::string> ServeConfig::*,
+                             int64_t ServeConfig::*, bool ServeConfig::*>;
 
   const char* name;  // as a flag, without "--"
   const char* help;

@@ -36,7 +36,8 @@ Status UsageLimits::Load(const Now& now) {
     return DataLoss(StrCat(file_, ": has no day and tokens"));
   }
   if (day->string() != day_) return {};
-  for (const auto& [key_id, count] : tokens->members()) tokens_[key_id] = std::max<int64_t>(0, count.AsInt().value_or(0));
+  for (const auto& [key_id, count] : tokens->members())
+    tokens_[key_id] = std::max<int64_t>(0, count.AsInt().value_or(0));
   return {};
 }
 

@@ -1,0 +1,186 @@
+#include "server/server.h"
+
+#include <mutex>
+#include <utility>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "server/api/answer_replay.h"
+#include "server/assets.h"
+#include "server/cors.h"
+#include "server/status_routes.h"
+
+namespace fathom {
+namespace {
+
+HttpServerOptions HttpOptions(const ServeConfig& config) {
+  using std::chrono::seconds;
+  HttpServerOptions options;
+  options.host = config.host;
+  options.port = static_cast<uint16_t>(config.port);
+  options.workers = static_cast<int>(config.workers);
+  options.tls_certificate = config.tls_cert;
+  options.tls_key = config.tls_key;
+  options.max_connections = static_cast<size_t>(config.max_connections);
+  options.max_header_bytes = static_cast<size_t>(config.max_header_bytes);
+  options.max_body_bytes = static_cast<size_t>(config.max_body_bytes);
+  options.max_unsent_bytes = static_cast<size_t>(config.max_unsent_bytes);
+  options.header_timeout = seconds(config.header_timeout_s);
+  options.body_timeout = seconds(config.body_timeout_s);
+  options.idle_timeout = seconds(config.idle_timeout_s);
+  options.write_timeout = seconds(config.write_timeout_s);
+  options.heartbeat = seconds(config.heartbeat_s);
+  return options;
+}
+
+// Unknown paths have no route that says in which shape their errors are.
+Protocol ProtocolOf(const std::string& path) {
+  const bool anthropic = path.starts_with("/anthropic") || path.find("/messages") != std::string::npos;
+  return anthropic ? Protocol::kAnthropic : Protocol::kOpenAi;
+}
+
+// The page's files and what it shows of its own accord come too often to be worth a line.
+bool IsAudited(const Route* route) { return route == nullptr || route->scope != Scope::kNone; }
+
+void RespondMetaPage(HttpExchange& exchange) {
+  exchange.Respond({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "fathom: see /v1/models and docs/api.md\n"});
+}
+
+}  // namespace
+
+struct Server::State {
+  ServerParts parts;
+  std::unique_ptr<AnswerReplay> replay;
+  std::mutex mutex;
+  std::shared_ptr<const Router> router;
+  std::unique_ptr<HttpServer> http;  // last: its threads use everything above
+
+  std::shared_ptr<const Router> CurrentRouter() {
+    const std::lock_guard lock(mutex);
+    return router;
+  }
+  void SetRouter(Router next) {
+    const std::lock_guard lock(mutex);
+    router = std::make_shared<const Router>(std::move(next));
+  }
+  Router BasicRouter() const;
+  void Handle(std::shared_ptr<HttpExchange> exchange);
+};
+
+Router Server::State::BasicRouter() const {
+  Router basic;
+  AddHealthRoutes(parts, &basic);
+  if (parts.config.page) {
+    AddAssetRoutes(&basic);
+  } else {
+    basic.Add({"GET", "/", Protocol::kOpenAi, Scope::kNone,
+               [](const std::shared_ptr<HttpExchange>& exchange, const Caller&) { RespondMetaPage(*exchange); }});
+  }
+  return basic;
+}
+
+void Server::State::Handle(std::shared_ptr<HttpExchange> exchange) {
+  const std::shared_ptr<const Router> routes = CurrentRouter();
+  const HttpRequest& request = exchange->request();
+  const Router::Match match = routes->Find(request.method, request.path);
+  RequestLog::Start start;
+  start.route = match.route != nullptr ? match.route->path : "other";
+  start.audited = IsAudited(match.route) && request.method != "OPTIONS";
+  start.extra = CorsHeaders(request, parts.config.cors);
+  exchange = parts.requests->Track(std::move(exchange), std::move(start));
+
+  const ServerPhase phase = parts.phase;
+  if (phase == ServerPhase::kLoading && match.route == nullptr) {
+    return RespondError(*exchange, ProtocolOf(request.path), {ApiErrorKind::kOverloaded, "Loading model", {}, 5});
+  }
+  if (match.route == nullptr) return RespondNoRoute(*exchange, ProtocolOf(request.path), match.allowed_methods);
+  const Route& route = *match.route;
+  if (phase == ServerPhase::kDraining && route.scope == Scope::kInference) {
+    return RespondError(*exchange, route.protocol, {ApiErrorKind::kOverloaded, "The server is shutting down", {}, 5});
+  }
+  const std::variant<Caller, ApiError> checked = parts.authenticator->Check(request, route.scope);
+  if (const ApiError* error = std::get_if<ApiError>(&checked)) return RespondError(*exchange, route.protocol, *error);
+  const Caller& caller = std::get<Caller>(checked);
+  parts.requests->SetCaller(request.id, caller);
+  route.handler(exchange, caller);
+}
+
+Server::Server() : state_(std::make_unique<State>()) {}
+
+Result<std::unique_ptr<Server>> Server::Start(const ServeConfig& config, std::unique_ptr<Authenticator> authenticator) {
+  FATHOM_RETURN_IF_ERROR(CheckTogether(config, authenticator->required()));
+  std::unique_ptr<Server> server(new Server);
+  State* const state = server->state_.get();
+  ServerParts& parts = state->parts;
+  parts.config = config;
+  parts.authenticator = std::move(authenticator);
+  if (!config.audit_log.empty()) {
+    FATHOM_ASSIGN_OR_RETURN(parts.audit, AuditLog::Open(config.audit_log));
+  }
+  parts.requests = std::make_shared<RequestLog>(
+      parts.authenticator.get(), &parts.metrics, parts.audit.get(),
+      RequestLog::Options{.model_name = config.model_name, .audit_text = config.audit_text});
+  state->SetRouter(state->BasicRouter());
+  FATHOM_ASSIGN_OR_RETURN(state->http, HttpServer::Start(HttpOptions(config), [state](std::shared_ptr<HttpExchange> e) {
+                            state->Handle(std::move(e));
+                          }));
+  parts.http = state->http.get();
+  return server;
+}
+
+Server::~Server() {
+  state_->parts.phase = ServerPhase::kDraining;
+  state_->parts.http = nullptr;
+  state_->http.reset();
+  const Status saved = state_->parts.authenticator->limits().Save();
+  if (!saved.ok()) Log(LogLevel::kError, "token counts cannot be saved", {{"error", saved.message()}});
+}
+
+Status Server::Attach(Engine* engine, const Tokenizer* tokenizer, ServedModel model, Json machine) {
+  State& state = *state_;
+  ServerParts& parts = state.parts;
+  FATHOM_ASSIGN_OR_RETURN(state.replay, AnswerReplay::Open({}));
+  parts.engine = engine;
+  parts.machine = std::move(machine);
+  parts.service = std::make_unique<GenerationService>(*engine, *tokenizer, std::move(model), state.replay.get(),
+                                                      parts.requests.get());
+  Router router = state.BasicRouter();
+  AddModelStatusRoutes(parts, &router);
+  state.SetRouter(std::move(router));
+  parts.phase = ServerPhase::kReady;
+  return {};
+}
+
+uint16_t Server::port() const { return state_->http->port(); }
+
+std::string Server::url() const {
+  const ServeConfig& config = state_->parts.config;
+  const bool bare_v6 = config.host.find(':') != std::string::npos && !config.host.starts_with('[');
+  return StrCat(config.tls_cert.empty() ? "http://" : "https://", bare_v6 ? "[" : "", config.host, bare_v6 ? "]" : "",
+                ":", port());
+}
+
+bool Server::needs_keys() const { return state_->parts.authenticator->required(); }
+
+void Server::Tick() {
+  Authenticator& authenticator = *state_->parts.authenticator;
+  const Status keys = authenticator.ReloadIfChanged();
+  if (!keys.ok()) Log(LogLevel::kError, "API keys are not read again", {{"error", keys.message()}});
+  const Status saved = authenticator.limits().Save();
+  if (!saved.ok()) Log(LogLevel::kError, "token counts cannot be saved", {{"error", saved.message()}});
+}
+
+void Server::Reload() {
+  const Status keys = state_->parts.authenticator->Reload();
+  if (!keys.ok()) Log(LogLevel::kError, "API keys are not read again", {{"error", keys.message()}});
+  if (state_->parts.audit == nullptr) return;
+  const Status audit = state_->parts.audit->Reopen();
+  if (!audit.ok()) Log(LogLevel::kError, "the audit log is not opened again", {{"error", audit.message()}});
+}
+
+bool Server::Drain(std::chrono::milliseconds limit) {
+  state_->parts.phase = ServerPhase::kDraining;
+  return state_->http->Drain(limit);
+}
+
+}  // namespace fathom
