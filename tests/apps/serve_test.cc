@@ -1,0 +1,331 @@
+// `fathom serve` as its users see it: the real program, real sockets, Nano's answers.
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+
+#include <filesystem>
+
+#include "base/json.h"
+#include "tests/server/prometheus_lint.h"
+#include "tests/support/serve_process.h"
+
+namespace fathom {
+namespace {
+
+const std::string kNano = FATHOM_SOURCE_DIR "/models/nano";
+constexpr const char* kHello = R"({"messages":[{"role":"user","content":"Hello!"}],"temperature":0,"max_tokens":64})";
+
+Json JsonOf(const WebAnswer& answer) {
+  const Result<Json> json = ParseJson(answer.body);
+  EXPECT_TRUE(json.ok()) << answer;
+  return json.ok() ? *json : Json();
+}
+
+// The member at "a.b.0.c".
+Json At(const Json& json, const std::string& path) {
+  const Json* at = &json;
+  std::istringstream keys(path);
+  for (std::string key; at != nullptr && std::getline(keys, key, '.');) {
+    if (at->is_array()) {
+      const size_t index = std::stoul(key);
+      at = index < at->items().size() ? &at->items()[index] : nullptr;
+    } else {
+      at = at->Find(key);
+    }
+  }
+  return at == nullptr ? Json() : *at;
+}
+
+std::string Text(const Json& json, const std::string& path) {
+  const Json value = At(json, path);
+  return value.is_string() ? value.string() : value.Dump();
+}
+
+// A key made by the command, as the administrator would.
+std::string MakeKey(const std::string& file, const std::vector<std::string>& arguments) {
+  std::vector<std::string> all = {"serve", "keys", "--keys", file, "add"};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  const RunResult result = RunFathom(all);
+  EXPECT_EQ(result.exit_code, 0) << result;
+  return result.out.substr(0, result.out.find('\n'));
+}
+
+WebHeaders Bearer(const std::string& key) { return {{"Authorization", "Bearer " + key}}; }
+
+TEST(ServeCommand, AnswersItsOwnRoutesAndAChat) {
+  const ServeProcess server({"--model", kNano});
+  for (const char* path : {"/health", "/v1/health", "/ready", "/ping"}) {
+    const WebAnswer health = Fetch(server.port(), "GET", path);
+    EXPECT_EQ(health.status, 200) << path << health;
+    EXPECT_EQ(health.body, R"({"status":"ok"})");
+  }
+  EXPECT_EQ(Fetch(server.port(), "GET", "/").status, 200);
+  EXPECT_EQ(Fetch(server.port(), "HEAD", "/").status, 200);
+  const WebAnswer chat = Fetch(server.port(), "POST", "/v1/chat/completions", {}, kHello);
+  EXPECT_EQ(chat.status, 200) << chat;
+  EXPECT_EQ(Text(JsonOf(chat), "choices.0.message.content"), "Hello! How can I help you?") << chat;
+  EXPECT_FALSE(chat.Header("x-request-id").empty()) << chat;
+  const Json props = JsonOf(Fetch(server.port(), "GET", "/props"));
+  EXPECT_EQ(Text(props, "model_alias"), "nano");
+  EXPECT_EQ(At(props, "default_generation_settings.n_ctx").AsInt(), 8192);
+  EXPECT_EQ(JsonOf(Fetch(server.port(), "GET", "/slots")).items().size(), 32U);
+  EXPECT_EQ(At(JsonOf(Fetch(server.port(), "GET", "/debug/engine")), "running").AsInt(), 0);
+  EXPECT_EQ(At(JsonOf(Fetch(server.port(), "GET", "/debug/config")), "max_queue").AsInt(), 256);
+  EXPECT_EQ(At(JsonOf(Fetch(server.port(), "GET", "/debug/cache")), "data").items().size(), 1U);
+}
+
+TEST(ServeCommand, MetricsCountWhatHappened) {
+  const ServeProcess server({"--model", kNano});
+  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", {}, kHello).status, 200);
+  EXPECT_EQ(Fetch(server.port(), "GET", "/no/such/path").status, 404);
+  const WebAnswer metrics = Fetch(server.port(), "GET", "/metrics");
+  EXPECT_EQ(metrics.Header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_EQ(PrometheusFault(metrics.body), "") << metrics.body;
+  for (const char* line : {"fathom_ready 1", "vllm:num_requests_running{model_name=\"nano\"} 0",
+                           "vllm:request_success_total{model_name=\"nano\",finished_reason=\"stop\"} 1",
+                           "vllm:time_to_first_token_seconds_count{model_name=\"nano\"} 1",
+                           "fathom_http_requests_total{route=\"/v1/chat/completions\",status=\"200\"} 1",
+                           "fathom_http_requests_total{route=\"other\",status=\"404\"} 1"}) {
+    EXPECT_NE(metrics.body.find(std::string(line) + "\n"), std::string::npos) << line << "\n" << metrics.body;
+  }
+}
+
+TEST(ServeCommand, ErrorsHaveTheProtocolsShapes) {
+  const ServeProcess server({"--model", kNano});
+  const WebAnswer unknown = Fetch(server.port(), "GET", "/v1/nothing");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_FALSE(At(JsonOf(unknown), "error.message").is_null()) << unknown;
+  const WebAnswer anthropic = Fetch(server.port(), "GET", "/anthropic/nothing");
+  EXPECT_EQ(anthropic.status, 404);
+  EXPECT_EQ(Text(JsonOf(anthropic), "type"), "error") << anthropic;
+  const WebAnswer method = Fetch(server.port(), "DELETE", "/v1/models");
+  EXPECT_EQ(method.status, 405);
+  EXPECT_EQ(method.Header("allow"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", {}, "{").status, 400);
+}
+
+TEST(ServeCommand, CorsIsOffUntilOriginsAreNamed) {
+  const WebHeaders page = {{"Origin", "https://a.example"}};
+  {
+    const ServeProcess closed({"--model", kNano});
+    EXPECT_EQ(Fetch(closed.port(), "GET", "/v1/models", page).Header("access-control-allow-origin"), "");
+  }
+  const ServeProcess open({"--model", kNano, "--cors", "https://a.example,https://b.example"});
+  const WebAnswer models = Fetch(open.port(), "GET", "/v1/models", page);
+  EXPECT_EQ(models.Header("access-control-allow-origin"), "https://a.example") << models;
+  EXPECT_EQ(models.Header("vary"), "Origin");
+  const WebAnswer preflight = Fetch(open.port(), "OPTIONS", "/v1/chat/completions",
+                                    {{"Origin", "https://b.example"},
+                                     {"Access-Control-Request-Method", "POST"},
+                                     {"Access-Control-Request-Headers", "authorization,x-stainless-os"}});
+  EXPECT_EQ(preflight.status, 204);
+  EXPECT_EQ(preflight.Header("access-control-allow-headers"), "authorization,x-stainless-os");
+  EXPECT_EQ(preflight.Header("allow"), "POST, OPTIONS");
+  EXPECT_EQ(
+      Fetch(open.port(), "GET", "/v1/models", {{"Origin", "https://c.example"}}).Header("access-control-allow-origin"),
+      "");
+}
+
+TEST(ServeCommand, KeysScopesAndLimits) {
+  const TemporaryDirectory directory;
+  const std::string file = directory / "keys.json";
+  const std::string user = MakeKey(file, {"user"});
+  const std::string admin = MakeKey(file, {"admin", "--scope", "metrics,admin"});
+  const std::string slow = MakeKey(file, {"slow", "--requests-per-minute", "1"});
+  const std::string poor = MakeKey(file, {"poor", "--tokens-per-day", "1"});
+  const std::string old = MakeKey(file, {"old", "--expires", "2020-01-01"});
+  const ServeProcess server({"--model", kNano, "--keys", file});
+  const auto status = [&](const char* path, const WebHeaders& headers) {
+    return Fetch(server.port(), "GET", path, headers).status;
+  };
+  EXPECT_EQ(status("/health", {}), 200);
+  EXPECT_EQ(status("/", {}), 200);
+  EXPECT_EQ(status("/v1/models", {}), 401);
+  EXPECT_EQ(status("/v1/models", Bearer("fk-wrong")), 401);
+  EXPECT_EQ(status("/v1/models", Bearer(old)), 401);
+  EXPECT_EQ(status("/v1/models", Bearer(user)), 200);
+  EXPECT_EQ(status("/v1/models", {{"x-api-key", user}}), 200);
+  EXPECT_EQ(status("/metrics", Bearer(user)), 403);
+  EXPECT_EQ(status("/debug/engine", Bearer(user)), 403);
+  EXPECT_EQ(status("/metrics", Bearer(admin)), 200);
+  EXPECT_EQ(status("/debug/engine", Bearer(admin)), 200);
+  EXPECT_EQ(status("/v1/models", Bearer(admin)), 403);
+  EXPECT_EQ(status("/v1/models", Bearer(slow)), 200);
+  const WebAnswer limited = Fetch(server.port(), "GET", "/v1/models", Bearer(slow));
+  EXPECT_EQ(limited.status, 429);
+  EXPECT_FALSE(limited.Header("retry-after").empty()) << limited;
+  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", Bearer(poor), kHello).status, 200);
+  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", Bearer(poor), kHello).status, 429);
+  const WebAnswer anthropic = Fetch(server.port(), "POST", "/v1/messages", {}, "{}");
+  EXPECT_EQ(anthropic.status, 401);
+  EXPECT_EQ(Text(JsonOf(anthropic), "error.type"), "authentication_error") << anthropic;
+}
+
+TEST(ServeCommand, KeysAreReadAgainAndLogsReopenedOnHangUp) {
+  const TemporaryDirectory directory;
+  const std::string file = directory / "keys.json";
+  const std::string audit = directory / "audit.jsonl";
+  const std::string first = MakeKey(file, {"first"});
+  const ServeProcess server({"--model", kNano, "--keys", file, "--audit-log", audit});
+  const std::string second = MakeKey(file, {"second"});
+  EXPECT_EQ(RunFathom({"serve", "keys", "--keys", file, "remove", "first"}).exit_code, 0);
+  std::filesystem::rename(audit, audit + ".1");
+  server.Signal(SIGHUP);
+  ASSERT_TRUE(server.WaitForLog("read the keys again")) << server.log();
+  EXPECT_EQ(Fetch(server.port(), "GET", "/v1/models", Bearer(first)).status, 401);
+  EXPECT_EQ(Fetch(server.port(), "GET", "/v1/models", Bearer(second)).status, 200);
+  std::istringstream lines(ReadTestFile(audit));
+  std::string line;
+  ASSERT_TRUE(std::getline(lines, line) && std::getline(lines, line));
+  const Json json = *ParseJson(line);
+  EXPECT_EQ(Text(json, "key"), "second");
+  EXPECT_EQ(Text(json, "route"), "/v1/models");
+  EXPECT_EQ(At(json, "status").AsInt(), 200);
+}
+
+TEST(ServeCommand, TheAuditLogCountsTokensAndHoldsNoText) {
+  const TemporaryDirectory directory;
+  ServeProcess server({"--model", kNano, "--audit-log", directory / "audit"});
+  const std::string body = R"({"messages":[{"role":"user","content":"Hello!"}],"user":"ann","max_tokens":20})";
+  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", {}, body).status, 200);
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0);
+  const std::string text = ReadTestFile(directory / "audit");
+  EXPECT_EQ(text.find("Hello"), std::string::npos);
+  const Json line = *ParseJson(text);
+  EXPECT_EQ(Text(line, "user"), "ann");
+  EXPECT_EQ(Text(line, "model"), "nano");
+  EXPECT_GT(At(line, "prompt_tokens").AsInt().value_or(0), 0);
+  EXPECT_GT(At(line, "completion_tokens").AsInt().value_or(0), 0);
+  EXPECT_EQ(Text(line, "peer"), "127.0.0.1");
+}
+
+// Asks for an answer that is not over when the signal comes.
+constexpr const char* kLong = R"({"messages":[{"role":"user","content":"Hello!"}],"stream":true,"max_tokens":)";
+
+TEST(ServeCommand, ATerminatedServerFinishesRunningAnswers) {
+  ServeProcess server({"--model", kNano});
+  RawConnection stream(server.port());
+  stream.Send(RequestText("POST", "/v1/chat/completions", {},
+                          std::string(kLong) + R"(400,"logit_bias":{"1":-100},"temperature":1.5})"));
+  ASSERT_TRUE(stream.ReadUntil("\"delta\"")) << stream.received();
+  server.Signal(SIGTERM);
+  EXPECT_NE(stream.ReadAll().find("data: [DONE]"), std::string::npos);
+  EXPECT_EQ(server.Wait(), 0) << server.log();
+  EXPECT_NE(server.log().find("fathom serve: ended\n"), std::string::npos) << server.log();
+}
+
+TEST(ServeCommand, AnswersThatDoNotEndAreCutOffAfterTheDrainTime) {
+  ServeProcess server({"--model", kNano, "--drain", "0"});
+  RawConnection stream(server.port());
+  stream.Send(RequestText("POST", "/v1/completions", {},
+                          R"({"prompt":"a b","stream":true,"max_tokens":8000,"logit_bias":{"1":-100}})"));
+  ASSERT_TRUE(stream.ReadUntil("data: ")) << stream.received();
+  server.Signal(SIGTERM);
+  EXPECT_EQ(stream.ReadAll().find("[DONE]"), std::string::npos);
+  EXPECT_EQ(server.Wait(), 0) << server.log();
+}
+
+TEST(ServeCommand, WhatIsNotAcceptedIsSaid) {
+  const TemporaryDirectory directory;
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& expected, RunOptions options = {}) {
+    arguments.insert(arguments.begin(), "serve");
+    options.environment.emplace_back("XDG_STATE_HOME", directory.path());
+    const RunResult result = RunFathom(arguments, options);
+    EXPECT_EQ(result.exit_code, 2) << result;
+    EXPECT_NE(result.err.find(expected), std::string::npos) << expected << "\n" << result;
+  };
+  refused({"--host", "0.0.0.0"}, "there are no API keys");
+  refused({"--port", "70000"}, "--port is '70000'; accepted is 0 to 65535");
+  refused({"--no-such-flag"}, "--no-such-flag");
+  refused({"--tls-cert", "x"}, "--tls-key");
+  refused({"--keys", directory / "absent.json"}, "fathom serve keys add");
+  refused({"--config", directory / "absent.json"}, "absent.json");
+  WriteTestFile(directory / "serve.json", R"({"prot": 80})");
+  refused({"--config", directory / "serve.json"}, "there is no option 'prot'");
+  RunOptions options;
+  options.environment = {{"FATHOM_SERVE_HEARTBEAT", "never"}};
+  refused({}, "FATHOM_SERVE_HEARTBEAT is 'never'", options);
+  refused({"--port", "0", "--model", directory.path()}, "config.json");
+  refused({"--port", "0", "--model", kNano, "--effort", "enormous"}, "--effort");
+}
+
+TEST(ServeCommand, TheConfigurationFileIsUsed) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "serve.json", R"({"model_name": "fromfile", "max_queue": 7, "ctx": 512})");
+  const ServeProcess server({"--model", kNano, "--config", directory / "serve.json", "--ctx", "1024"},
+                            {{"FATHOM_SERVE_MAX_QUEUE", "9"}});
+  const Json config = JsonOf(Fetch(server.port(), "GET", "/debug/config"));
+  EXPECT_EQ(Text(config, "model_name"), "fromfile");
+  EXPECT_EQ(At(config, "max_queue").AsInt(), 9);
+  EXPECT_EQ(At(config, "ctx").AsInt(), 1024);
+}
+
+TEST(ServeCommand, KeysAreListedWithoutTheirText) {
+  const TemporaryDirectory directory;
+  const std::string key = MakeKey(directory / "keys.json", {"one", "--priority", "5", "--expires", "2040-01-01"});
+  const RunResult list = RunFathom({"serve", "keys", "--keys", directory / "keys.json", "list"});
+  EXPECT_NE(list.out.find("one"), std::string::npos);
+  EXPECT_NE(list.out.find("2040-01-01T00:00:00Z"), std::string::npos);
+  EXPECT_EQ(list.out.find(key.substr(12)), std::string::npos);
+  EXPECT_EQ(RunFathom({"serve", "keys", "--keys", directory / "keys.json", "add", "one"}).exit_code, 2);
+  EXPECT_EQ(RunFathom({"serve", "keys", "--keys", directory / "keys.json", "remove", "two"}).exit_code, 2);
+  EXPECT_EQ(RunFathom({"serve", "keys"}).exit_code, 2);
+}
+
+// The certificate that a test makes for itself.
+bool MakeCertificate(const TemporaryDirectory& directory) {
+  const RunResult result =
+      RunProgram({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", directory / "key.pem", "-out",
+                  directory / "cert.pem", "-days", "2", "-subj", "/CN=localhost"});
+  return result.exit_code == 0;
+}
+
+std::string FetchTls(uint16_t port, const std::string& request) {
+  const RawConnection connection(port);
+  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+  SSL* ssl = SSL_new(context);
+  SSL_set_fd(ssl, connection.fd());
+  std::string answer;
+  if (SSL_connect(ssl) == 1 && SSL_write(ssl, request.data(), static_cast<int>(request.size())) > 0) {
+    char buffer[4096];
+    for (int bytes = 0; (bytes = SSL_read(ssl, buffer, sizeof buffer)) > 0;) {
+      answer.append(buffer, static_cast<size_t>(bytes));
+    }
+  }
+  SSL_free(ssl);
+  SSL_CTX_free(context);
+  return answer;
+}
+
+TEST(ServeCommand, SpeaksTls) {
+  const TemporaryDirectory directory;
+  ASSERT_TRUE(MakeCertificate(directory));
+  const ServeProcess server(
+      {"--model", kNano, "--tls-cert", directory / "cert.pem", "--tls-key", directory / "key.pem"});
+  EXPECT_NE(server.log().find("https://127.0.0.1:"), std::string::npos);
+  const WebAnswer chat = ParseAnswer(FetchTls(server.port(), RequestText("POST", "/v1/chat/completions", {}, kHello)));
+  EXPECT_EQ(chat.status, 200) << chat << server.log();
+}
+
+#ifdef FATHOM_NO_CONNECT_LIBRARY
+TEST(ServeCommand, NeverConnectsToAnything) {
+  const TemporaryDirectory directory;
+  const std::string file = directory / "keys.json";
+  const std::string key = MakeKey(file, {"a", "--scope", "inference,metrics,admin"});
+  ServeProcess server({"--model", kNano, "--keys", file, "--audit-log", directory / "audit"},
+                      {{"LD_PRELOAD", FATHOM_NO_CONNECT_LIBRARY}});
+  for (const char* path : {"/", "/health", "/v1/models", "/metrics", "/props", "/slots", "/debug/engine"}) {
+    EXPECT_EQ(Fetch(server.port(), "GET", path, Bearer(key)).status, 200) << path << server.log();
+  }
+  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", Bearer(key), kHello).status, 200) << server.log();
+  server.Signal(SIGHUP);
+  ASSERT_TRUE(server.WaitForLog("read the keys again"));
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0) << server.log();
+  EXPECT_EQ(server.log().find("connect() was called"), std::string::npos);
+}
+#endif
+
+}  // namespace
+}  // namespace fathom
