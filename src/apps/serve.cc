@@ -108,6 +108,7 @@ EngineOptions EngineOptionsFrom(const ServeConfig& config) {
   options.max_sequences = config.max_sequences;
   options.max_queue = config.max_queue;
   options.step_tokens = config.step_tokens;
+  options.step_ms = config.step_ms;
   options.cache_bytes = config.cache_ram_bytes;
   return options;
 }

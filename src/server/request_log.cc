@@ -12,8 +12,14 @@ constexpr size_t kMaxAuditTextBytes = 1 << 20;  // of a request, and of an answe
 constexpr size_t kMaxRecent = 200;
 
 Json TextJson(const std::string& text) {
+  if (IsValidUtf8(text)) return Json::String(text);
   // Bodies are whatever a client sent; a log line stays valid JSON.
-  return Json::String(IsValidUtf8(text) ? text : Printable(text, text.size() * 4));
+  std::string ascii;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    ascii += byte < 0x80 ? std::string(1, c) : StrFormat("\\x%02x", byte);
+  }
+  return Json::String(std::move(ascii));
 }
 
 void AppendUpTo(std::string_view piece, size_t limit, std::string* text) {

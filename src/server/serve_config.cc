@@ -44,7 +44,7 @@ std::vector<ServeOption> MakeOptions() {
       {"max-queue", "Requests that may wait; more are refused with 429", &C::max_queue, Unit::kCount, 1, 1 << 20},
       {"step-tokens", "Tokens read in one step by all together", &C::step_tokens, Unit::kCount, 1, 65536},
       {"step-ms",
-       "How long a step may read prompts, so that running answers keep moving (0: only --step-tokens counts)",
+       "About how long a step takes while prompts are read beside running answers (0: only --step-tokens counts)",
        &C::step_ms, Unit::kMilliseconds, 0, 60'000},
       {"deadline", "A request that is not answered by then ends with an error (0: never)", &C::deadline_s,
        Unit::kSeconds, 0, 7 * kDaySeconds},

@@ -37,7 +37,7 @@ struct ServeConfig {
   int64_t max_sequences = 32;
   int64_t max_queue = 256;
   int64_t step_tokens = 512;
-  int64_t step_ms = 0;
+  int64_t step_ms = 500;
   int64_t deadline_s = 0;
 
   // Caches.

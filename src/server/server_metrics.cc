@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "base/file.h"
-
 namespace fathom {
 namespace {
 
@@ -38,6 +36,17 @@ void RenderEngine(const EngineStats& stats, const ServerMetrics::Load& load, Pro
   text->Gauge("llamacpp:requests_deferred", "Requests that wait for a place.", number(stats.waiting));
   text->Counter("llamacpp:n_decode_total", "Steps of the model.", number(stats.steps));
   text->Counter("fathom_engine_steps_total", "Steps of the model.", number(stats.steps));
+  text->Counter("fathom_engine_step_seconds_total", "Time of steps, all of it.", stats.step_seconds);
+  text->Counter("fathom_engine_model_seconds_total", "Of that, in the model.", stats.model_seconds);
+  text->Counter("fathom_engine_outside_seconds_total", "Of that, not in the model.",
+                std::max(0.0, stats.step_seconds - stats.model_seconds));
+  text->Counter("fathom_engine_handler_seconds_total", "Of that, in writing answers.", stats.handler_seconds);
+  text->Counter("fathom_engine_prompt_tokens_read_total", "Prompt tokens read, running requests included.",
+                number(stats.prompt_tokens_read));
+  text->Counter("fathom_engine_generated_tokens_total", "Tokens sampled, running requests included.",
+                number(stats.generated_tokens));
+  text->Gauge("fathom_engine_wait_seconds", "How long a request that comes now would wait, estimated.",
+              stats.wait_seconds);
   text->Counter("fathom_engine_requests_total", "Requests that the engine took.", number(stats.requests));
   text->Counter("fathom_engine_refused_total", "Requests refused because the queue was full.", number(stats.refused));
   text->Gauge("fathom_engine_cache_bytes", "Memory of running sequences and kept prefixes.", number(stats.cache_bytes));
@@ -61,10 +70,12 @@ void RenderHttp(const HttpServerStats& stats, PrometheusText* text) {
 }  // namespace
 
 int64_t ResidentBytes() {
-  const Result<std::string> text = ReadFile("/proc/self/statm", 4096);
-  long long total = 0;
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return 0;
   long long resident = 0;
-  if (!text.ok() || std::sscanf(text->c_str(), "%lld %lld", &total, &resident) != 2) return 0;
+  const int read = std::fscanf(file, "%*d %lld", &resident);
+  std::fclose(file);
+  if (read != 1) return 0;
   return resident * sysconf(_SC_PAGESIZE);
 }
 

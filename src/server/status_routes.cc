@@ -1,11 +1,12 @@
 #include "server/status_routes.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/strings.h"
-#include "engine/scheduler.h"
+#include "engine/engine_stats.h"
 
 namespace fathom {
 namespace {
@@ -73,10 +74,28 @@ Json PropsJson(const ServerParts& parts) {
                        {"machine", parts.machine}});
 }
 
+Json RequestJson(const RequestInfo& info, const Authenticator& authenticator) {
+  // Users are told apart by key and by the name they gave, a line each.
+  const size_t line = std::min(info.user.find('\n'), info.user.size());
+  const std::string user = info.user.substr(std::min(line + 1, info.user.size()));
+  return Json::Object({{"number", Json::Int(static_cast<int64_t>(info.number))},
+                       {"state", Json::String(RequestStateName(info.state))},
+                       {"key", Json::String(authenticator.NameOf(info.user.substr(0, line)))},
+                       {"user", Json::String(user)},
+                       {"priority", Json::Int(info.priority)},
+                       {"age_s", Json::Double(info.age_seconds)},
+                       {"prompt_tokens", Json::Int(info.prompt_tokens)},
+                       {"cached_tokens", Json::Int(info.cached_tokens)},
+                       {"read_tokens", Json::Int(info.read_tokens)},
+                       {"generated_tokens", Json::Int(info.generated_tokens)}});
+}
+
 Json EngineJson(const ServerParts& parts) {
   const EngineStats stats = parts.engine->stats();
   const EngineOptions& options = parts.engine->options();
   const HttpServerStats http = HttpStats(parts);
+  std::vector<Json> requests;
+  for (const RequestInfo& info : parts.engine->requests()) requests.push_back(RequestJson(info, *parts.authenticator));
   return Json::Object({{"uptime_s", Json::Double(SecondsSince(parts.started))},
                        {"resident_bytes", Json::Int(ResidentBytes())},
                        {"steps", Json::Int(stats.steps)},
@@ -84,6 +103,12 @@ Json EngineJson(const ServerParts& parts) {
                        {"refused", Json::Int(stats.refused)},
                        {"running", Json::Int(stats.running)},
                        {"waiting", Json::Int(stats.waiting)},
+                       {"step_s", Json::Double(stats.step_seconds)},
+                       {"model_s", Json::Double(stats.model_seconds)},
+                       {"handler_s", Json::Double(stats.handler_seconds)},
+                       {"wait_s", Json::Double(stats.wait_seconds)},
+                       {"prompt_tokens_read", Json::Int(stats.prompt_tokens_read)},
+                       {"generated_tokens", Json::Int(stats.generated_tokens)},
                        {"preemptions", Json::Int(stats.preemptions)},
                        {"prompt_tokens", Json::Int(stats.prompt_tokens)},
                        {"cached_tokens", Json::Int(stats.cached_tokens)},
@@ -94,6 +119,7 @@ Json EngineJson(const ServerParts& parts) {
                        {"context", Json::Int(parts.engine->limits().context)},
                        {"max_sequences", Json::Int(options.max_sequences)},
                        {"max_queue", Json::Int(options.max_queue)},
+                       {"active", Json::Array(std::move(requests))},
                        {"http", Json::Object({{"connections", Json::Int(http.connections)},
                                               {"exchanges", Json::Int(http.exchanges)},
                                               {"disconnects", Json::Int(http.disconnects)},
@@ -101,15 +127,25 @@ Json EngineJson(const ServerParts& parts) {
                                               {"rejected", Json::Int(http.rejected)}})}});
 }
 
-// llama.cpp's list of places; ours are not numbered, so the first `running` are busy.
+// llama.cpp's list of places. Ours are not numbered: those in use come first.
 Json SlotsJson(const ServerParts& parts) {
-  const EngineStats stats = parts.engine->stats();
+  std::vector<RequestInfo> running = parts.engine->requests();
+  std::erase_if(running, [](const RequestInfo& info) {
+    return info.state == RequestInfo::State::kWaiting || info.state == RequestInfo::State::kPreempted;
+  });
   std::vector<Json> slots;
   for (int64_t slot = 0; slot < parts.engine->options().max_sequences; ++slot) {
-    slots.push_back(Json::Object({{"id", Json::Int(slot)},
-                                  {"n_ctx", Json::Int(parts.engine->limits().context)},
-                                  {"speculative", Json::Bool(false)},
-                                  {"is_processing", Json::Bool(slot < stats.running)}}));
+    const bool busy = static_cast<size_t>(slot) < running.size();
+    Json json = Json::Object({{"id", Json::Int(slot)},
+                              {"n_ctx", Json::Int(parts.engine->limits().context)},
+                              {"speculative", Json::Bool(false)},
+                              {"is_processing", Json::Bool(busy)}});
+    if (busy) {
+      const RequestInfo& info = running[static_cast<size_t>(slot)];
+      json.Set("n_past", Json::Int(info.read_tokens));
+      json.Set("n_decoded", Json::Int(info.generated_tokens));
+    }
+    slots.push_back(std::move(json));
   }
   return Json::Array(std::move(slots));
 }
