@@ -26,15 +26,18 @@ uint64_t Mix(uint64_t z) {
 
 // The largest element, the lowest index of equals. -1 if there is none above -infinity.
 int32_t ArgMax(std::span<const float> x) {
-  int32_t best = -1;
-  float largest = kNegativeInfinity;
-  for (size_t id = 0; id < x.size(); ++id) {
-    if (x[id] > largest) {
-      largest = x[id];
-      best = static_cast<int32_t>(id);
-    }
+  // The value first, in lanes: one running maximum would be a chain as long as the vocabulary.
+  constexpr size_t kLanes = 16;
+  float lanes[kLanes];
+  std::fill_n(lanes, kLanes, kNegativeInfinity);
+  size_t at = 0;
+  for (; at + kLanes <= x.size(); at += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] = x[at + lane] > lanes[lane] ? x[at + lane] : lanes[lane];
   }
-  return best;
+  float largest = *std::max_element(lanes, lanes + kLanes);
+  for (; at < x.size(); ++at) largest = std::max(largest, x[at]);
+  if (largest == kNegativeInfinity) return -1;
+  return static_cast<int32_t>(std::ranges::find(x, largest) - x.begin());
 }
 
 Status CheckLogits(std::span<const float> logits) {
@@ -58,6 +61,11 @@ void ApplyMask(std::span<const uint64_t> allowed, std::span<float> x) {
   }
 }
 
+// By itself, so that the compiler sees that nothing overlaps and vectorises it.
+void ComputeWeights(std::span<const float> x, float largest, float temperature, float* __restrict weights) {
+  for (size_t id = 0; id < x.size(); ++id) weights[id] = Exp((x[id] - largest) / temperature);
+}
+
 // Larger logit first, lower id first among equals.
 struct MoreProbable {
   std::span<const float> x;
@@ -74,18 +82,50 @@ int OctaveOf(float weight) {
   return std::min(127 - static_cast<int>(std::bit_cast<uint32_t>(weight) >> 23), kOctaves - 1);
 }
 
-// Step 6. `ids` are ascending on entry and most probable first on return. Only the octaves that can be needed are
-// sorted: the vocabulary is large and what remains of it seldom more than a few hundred tokens.
-void KeepTopP(std::span<const float> x, std::span<const float> weights, double top_p, std::vector<int32_t>* ids) {
+// The sum of all weights, in lanes for speed.
+double SumWeights(std::span<const float> weights) {
+  constexpr size_t kLanes = 8;
+  double lanes[kLanes] = {};
+  size_t at = 0;
+  for (; at + kLanes <= weights.size(); at += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += double{weights[at + lane]};
+  }
+  double total = 0;
+  for (const double lane : lanes) total += lane;
+  for (; at < weights.size(); ++at) total += double{weights[at]};
+  return total;
+}
+
+// The ids of weights of at least `least`, ascending. There are few: blocks without any are skipped at once.
+void CollectHeavy(std::span<const float> weights, float least, std::vector<int32_t>* ids) {
+  constexpr size_t kBlock = 32;
+  ids->clear();
+  for (size_t begin = 0; begin < weights.size(); begin += kBlock) {
+    const std::span<const float> block = weights.subspan(begin, std::min(kBlock, weights.size() - begin));
+    int32_t any = 0;
+    for (const float weight : block) any |= static_cast<int32_t>(weight >= least);
+    if (any == 0) continue;
+    for (size_t at = 0; at < block.size(); ++at) {
+      if (block[at] >= least) ids->push_back(static_cast<int32_t>(begin + at));
+    }
+  }
+}
+
+// Step 6. `ids` are ascending on entry and most probable first on return; `total` is the weight of step 5. False, and
+// nothing is changed, if they do not suffice because there are others. Only the octaves that can be needed are sorted:
+// the vocabulary is large and what remains of it seldom more than a few hundred tokens.
+bool KeepTopP(std::span<const float> x, std::span<const float> weights, double top_p, double total, bool all,
+              std::vector<int32_t>* ids) {
   double octave_mass[kOctaves] = {};
   for (const int32_t id : *ids) {
     const float weight = weights[static_cast<size_t>(id)];
     octave_mass[OctaveOf(weight)] += double{weight};
   }
-  double total = 0;
-  for (const double mass : octave_mass) total += mass;
-  // A little more than asked for, because the sum below adds in another order.
+  // A little more than asked for, because sums are added in another order.
   constexpr double kSlack = 1e-9;
+  double sum = 0;
+  for (const double mass : octave_mass) sum += mass;
+  if (!all && sum < total * (top_p + kSlack)) return false;
   int last = 0;
   for (double mass = octave_mass[0]; last < kOctaves - 1 && mass < total * (top_p + kSlack);)
     mass += octave_mass[++last];
@@ -95,6 +135,7 @@ void KeepTopP(std::span<const float> x, std::span<const float> weights, double t
   size_t keep = 0;
   while (keep < ids->size() && mass < top_p * total) mass += double{weights[static_cast<size_t>((*ids)[keep++])]};
   ids->resize(keep);
+  return true;
 }
 
 }  // namespace
@@ -133,15 +174,33 @@ void Sampler::ApplyPenalties(std::span<float> x) const {
   for (const auto& [id, bias] : params_.logit_bias) x[static_cast<size_t>(id)] += bias;
 }
 
-// Steps 5 to 7: `ids`, all candidates in ascending order on entry, in any order on return.
+// Steps 5 to 7: `ids` of what remains, in any order.
 void Sampler::Truncate(std::span<const float> x, std::span<const float> weights, std::vector<int32_t>* ids) const {
+  const auto take_all = [&] {
+    ids->resize(x.size());
+    std::iota(ids->begin(), ids->end(), 0);
+  };
   const auto top_k = static_cast<size_t>(params_.top_k);
-  if (top_k > 0 && top_k < ids->size()) {
+  const bool all = top_k == 0 || top_k >= x.size();
+  constexpr float kHeavy = 0x1p-12f;  // lighter ones are seldom needed
+  if (all && params_.top_p < 1) {
+    const double total = SumWeights(weights);
+    CollectHeavy(weights, kHeavy, ids);
+    if (!KeepTopP(x, weights, params_.top_p, total, false, ids)) {
+      take_all();
+      KeepTopP(x, weights, params_.top_p, total, true, ids);
+    }
+  } else {
+    take_all();
+  }
+  if (!all) {
     std::nth_element(ids->begin(), ids->begin() + static_cast<ptrdiff_t>(top_k) - 1, ids->end(), MoreProbable{x});
     ids->resize(top_k);
     std::sort(ids->begin(), ids->end());
+    double total = 0;
+    for (const int32_t id : *ids) total += double{weights[static_cast<size_t>(id)]};
+    if (params_.top_p < 1) KeepTopP(x, weights, params_.top_p, total, true, ids);
   }
-  if (params_.top_p < 1) KeepTopP(x, weights, params_.top_p, ids);
   if (params_.min_p > 0) {
     const auto least = static_cast<float>(params_.min_p);
     std::erase_if(*ids, [&](int32_t id) { return weights[static_cast<size_t>(id)] < least; });
@@ -155,11 +214,9 @@ int32_t Sampler::Draw(std::span<const float> x, SamplerScratch* scratch) const {
   const auto temperature = static_cast<float>(std::max(params_.temperature, kLowestTemperature));
   std::vector<float>& weights = scratch->weights;
   weights.resize(x.size());
-  for (size_t id = 0; id < x.size(); ++id) weights[id] = Exp((x[id] - largest) / temperature);
+  ComputeWeights(x, largest, temperature, weights.data());
 
   std::vector<int32_t>& ids = scratch->ids;
-  ids.resize(x.size());
-  std::iota(ids.begin(), ids.end(), 0);
   Truncate(x, weights, &ids);
   if (ids.size() < x.size()) std::sort(ids.begin(), ids.end());
 
