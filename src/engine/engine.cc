@@ -209,9 +209,9 @@ bool Engine::Receive() {
     if (submission.request.constraint.automaton != nullptr && trie_ == nullptr) {
       trie_ = std::make_unique<TokenTrie>(tokenizer_);
     }
-    scheduler_.Add(std::make_unique<Sequence>(submission.number, std::move(submission.request), seed,
-                                              Timed(std::move(submission.handler)), std::move(submission.cancelled),
-                                              tokenizer_, limits_.context, submission.time, trie_.get()));
+    scheduler_.Add(std::make_unique<Sequence>(
+        submission.number, std::move(submission.request), seed, Timed(std::move(submission.handler)),
+        std::move(submission.cancelled), tokenizer_, limits_.context, submission.time, trie_.get(), &constraint_pool_));
   }
   const std::lock_guard lock(mailbox_->mutex);
   return !mailbox_->stop;

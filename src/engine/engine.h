@@ -99,6 +99,7 @@ class Engine {
 
   // Of the engine's thread.
   std::unique_ptr<const TokenTrie> trie_;  // made for the first request with a constraint; sequences refer to it
+  ConstraintPool constraint_pool_;
   Scheduler scheduler_;
   StepRunner runner_;
   int64_t steps_ = 0;

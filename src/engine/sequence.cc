@@ -23,7 +23,7 @@ int64_t MaxTotal(const GenerateRequest& request, int64_t context) {
 
 Sequence::Sequence(uint64_t number, GenerateRequest request, uint64_t seed, EventHandler handler,
                    std::shared_ptr<const std::atomic<bool>> cancelled, const Tokenizer& tokenizer, int64_t context,
-                   SteadyTime submitted, const TokenTrie* trie)
+                   SteadyTime submitted, const TokenTrie* trie, ConstraintPool* pool)
     : number_(number),
       request_(std::move(request)),
       handler_(std::move(handler)),
@@ -36,7 +36,7 @@ Sequence::Sequence(uint64_t number, GenerateRequest request, uint64_t seed, Even
       submitted_(submitted) {
   if (request_.constraint.automaton != nullptr) {
     FATHOM_CHECK(trie != nullptr);
-    constraint_.emplace(request_.constraint, *trie, request_.stop_tokens);
+    constraint_.emplace(request_.constraint, *trie, request_.stop_tokens, pool);
   }
   usage_.prompt_tokens = static_cast<int64_t>(request_.prompt.size());
 }

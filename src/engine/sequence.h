@@ -34,10 +34,10 @@ class Sequence {
  public:
   // `number` orders sequences by arrival. `request` is valid; it ends when prompt and answer have `context` tokens.
   // `cancelled` may be set from any thread. `tokenizer` must outlive the sequence, and so must `trie`,
-  // which a request with a constraint needs.
+  // which a request with a constraint needs, and `pool`.
   Sequence(uint64_t number, GenerateRequest request, uint64_t seed, EventHandler handler,
            std::shared_ptr<const std::atomic<bool>> cancelled, const Tokenizer& tokenizer, int64_t context,
-           SteadyTime submitted, const TokenTrie* trie = nullptr);
+           SteadyTime submitted, const TokenTrie* trie = nullptr, ConstraintPool* pool = nullptr);
 
   // Whether this one is served before `other`: higher priority, then earlier arrival.
   bool Before(const Sequence& other) const;

@@ -17,14 +17,7 @@ uint64_t HashOf(std::span<const int32_t> stacks, bool complete) {
 
 }  // namespace
 
-AutomatonWalker::AutomatonWalker(const ByteAutomaton& automaton) : automaton_(automaton) { Clear(); }
-
-void AutomatonWalker::Clear() {
-  nodes_.clear();
-  node_numbers_.clear();
-  positions_.clear();
-  position_numbers_.clear();
-  start_ = kUnknown;
+AutomatonWalker::AutomatonWalker(const ByteAutomaton& automaton) : automaton_(automaton) {
   positions_.push_back(std::make_unique<Position>());  // kDead, from where everything leads to kDead
 }
 
@@ -117,18 +110,15 @@ int32_t AutomatonWalker::Close(std::vector<int32_t> pending) {
   return InternPosition(std::move(stacks), complete);
 }
 
-void AutomatonWalker::Forget(std::span<int32_t> keep) {
-  const std::vector<Node> nodes = std::move(nodes_);
-  const std::vector<std::unique_ptr<Position>> positions = std::move(positions_);
-  Clear();
-  for (int32_t& number : keep) {
+void AutomatonWalker::Adopt(const AutomatonWalker& other, std::span<int32_t> positions) {
+  for (int32_t& number : positions) {
     if (number == kDead) continue;
-    const Position& position = *positions[static_cast<size_t>(number)];
+    const Position& position = *other.positions_[static_cast<size_t>(number)];
     std::vector<int32_t> stacks;
     for (const int32_t top : position.stacks) {
       std::vector<int32_t> states;
-      for (int32_t node = top; node >= 0; node = nodes[static_cast<size_t>(node)].parent) {
-        states.push_back(nodes[static_cast<size_t>(node)].state);
+      for (int32_t node = top; node >= 0; node = other.nodes_[static_cast<size_t>(node)].parent) {
+        states.push_back(other.nodes_[static_cast<size_t>(node)].state);
       }
       int32_t copy = -1;
       for (size_t at = states.size(); at-- > 0;) copy = Intern(states[at], copy);

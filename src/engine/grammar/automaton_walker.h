@@ -45,8 +45,8 @@ class AutomatonWalker {
 
   // Positions known; each takes about 1.2 KB.
   size_t size() const { return positions_.size(); }
-  // Forgets all positions except `keep`, which get new numbers.
-  void Forget(std::span<int32_t> keep);
+  // Takes over positions of a walker of the same automaton: their numbers become those they have here.
+  void Adopt(const AutomatonWalker& other, std::span<int32_t> positions);
 
  private:
   static constexpr int32_t kUnknown = -1;
@@ -70,7 +70,6 @@ class AutomatonWalker {
   // The position of what `nodes` reach without reading.
   int32_t Close(std::vector<int32_t> nodes);
   void Expand(int32_t node, std::vector<int32_t>* pending);
-  void Clear();
 
   const ByteAutomaton& automaton_;
   std::vector<Node> nodes_;

@@ -9,10 +9,6 @@
 namespace fathom {
 namespace {
 
-// About 20 MB of positions and 8 MB of masks (129k tokens) at most for one sequence.
-constexpr size_t kMaxPositions = 1 << 14;
-constexpr size_t kMaxMasks = 512;
-
 void Allow(int32_t id, TokenMask* mask) { (*mask)[static_cast<size_t>(id) / 64] |= uint64_t{1} << (id % 64); }
 
 }  // namespace
@@ -48,12 +44,15 @@ TokenTrie::TokenTrie(const Tokenizer& tokenizer)
   nodes_.push_back({0, 0, 0, static_cast<int32_t>(ids_.size())});
 }
 
-ConstraintState::ConstraintState(Constraint constraint, const TokenTrie& trie, std::vector<int32_t> stop_tokens)
+ConstraintState::ConstraintState(Constraint constraint, const TokenTrie& trie, std::vector<int32_t> stop_tokens,
+                                 ConstraintPool* pool)
     : constraint_(std::move(constraint)),
       trie_(trie),
       stop_tokens_(std::move(stop_tokens)),
-      walker_(*constraint_.automaton) {
-  int32_t ids = std::max(trie.tokenizer().vocab_size(), constraint_.begin_after_token.value_or(0) + 1);
+      pool_(pool),
+      memory_(pool != nullptr ? pool->Get(constraint_.automaton, stop_tokens_)
+                              : std::make_shared<ConstraintMemory>(constraint_.automaton, stop_tokens_)) {
+  int32_t ids = trie.tokenizer().vocab_size();
   for (const int32_t id : stop_tokens_) ids = std::max(ids, id + 1);
   mask_words_ = (static_cast<size_t>(ids) + 63) / 64;
   if (!constraint_.begin_after_token && constraint_.begin_after_text.empty()) Begin({});
@@ -61,23 +60,29 @@ ConstraintState::ConstraintState(Constraint constraint, const TokenTrie& trie, s
 
 // Starts with `rest`, what the last token had behind the text that starts the grammar.
 void ConstraintState::Begin(std::string_view rest) {
-  const int32_t position = walker_.StepText(walker_.start(), rest);
+  const Lock lock(memory_->mutex);
+  const int32_t position = memory_->walker.StepText(memory_->walker.start(), rest);
   if (position == AutomatonWalker::kDead) return;
-  position_ = position;
   active_ = true;
+  Enter(position);
+}
+
+void ConstraintState::Enter(int32_t position) {
+  position_ = position;
+  finished_ = position != AutomatonWalker::kDead && memory_->walker.final(position);
 }
 
 int32_t ConstraintState::Advance(int32_t position, int32_t id) {
-  if (trie_.dsml_token() == id) return walker_.Step(position, kDsmlSymbol);
+  if (trie_.dsml_token() == id) return memory_->walker.Step(position, kDsmlSymbol);
   if (trie_.tokenizer().is_added(id)) return AutomatonWalker::kDead;
-  return walker_.StepText(position, trie_.tokenizer().token_bytes(id));
+  return memory_->walker.StepText(position, trie_.tokenizer().token_bytes(id));
 }
 
 void ConstraintState::Accept(int32_t id) {
   if (active_) {
     // A stop token ends the sequence, so it leads nowhere.
-    position_ = Advance(position_, id);
-    return;
+    const Lock lock(memory_->mutex);
+    return Enter(Advance(position_, id));
   }
   if (constraint_.begin_after_token) {
     if (id == *constraint_.begin_after_token) Begin({});
@@ -93,29 +98,34 @@ void ConstraintState::Accept(int32_t id) {
 }
 
 TokenMask ConstraintState::WaitingMask() const {
-  TokenMask mask(mask_words_);
+  const int32_t begin = *constraint_.begin_after_token;
+  TokenMask mask(std::max(mask_words_, static_cast<size_t>(begin) / 64 + 1));
   for (const int32_t id : trie_.ids()) Allow(id, &mask);
   for (const int32_t id : stop_tokens_) mask[static_cast<size_t>(id) / 64] &= ~(uint64_t{1} << (id % 64));
-  Allow(*constraint_.begin_after_token, &mask);
+  Allow(begin, &mask);
   return mask;
 }
 
-void ConstraintState::LimitMemory() {
-  if (walker_.size() > kMaxPositions) {
-    walker_.Forget({&position_, 1});
-    masks_.clear();
-  }
-  if (masks_.size() > kMaxMasks) masks_.clear();
+void ConstraintState::LeaveMemory(std::span<int32_t> positions, Lock* lock) {
+  std::shared_ptr<ConstraintMemory> next =
+      pool_ != nullptr ? pool_->Replace(*memory_)
+                       : std::make_shared<ConstraintMemory>(constraint_.automaton, stop_tokens_);
+  // Only ever from an older memory to a younger one, so nobody waits in a circle.
+  Lock next_lock(next->mutex);
+  next->walker.Adopt(memory_->walker, positions);
+  lock->unlock();  // before what it locks may go
+  memory_ = std::move(next);
+  *lock = std::move(next_lock);
 }
 
-TokenMask ConstraintState::ComputeMask() {
+TokenMask ConstraintState::ComputeMask(Lock* lock) {
   TokenMask mask(mask_words_);
   const std::span<const TokenTrie::Node> nodes = trie_.nodes();
   std::vector<int32_t> positions(static_cast<size_t>(trie_.max_depth()) + 1);
   positions[0] = position_;
   for (size_t at = 0; at + 1 < nodes.size();) {
     const TokenTrie::Node& node = nodes[at];
-    const int32_t next = walker_.Step(positions[node.depth - 1u], node.byte);
+    const int32_t next = memory_->walker.Step(positions[node.depth - 1u], node.byte);
     if (next == AutomatonWalker::kDead) {
       at = static_cast<size_t>(node.end);
       continue;
@@ -125,17 +135,17 @@ TokenMask ConstraintState::ComputeMask() {
       Allow(trie_.ids()[static_cast<size_t>(token)], &mask);
     }
     ++at;
-    if (walker_.size() > 2 * kMaxPositions) {
-      walker_.Forget(positions);
+    if (memory_->walker.size() > 2 * memory_->max_positions) {
+      LeaveMemory(std::span(positions).first(node.depth + 1u), lock);
       position_ = positions[0];
-      masks_.clear();
     }
   }
+  AutomatonWalker& walker = memory_->walker;
   for (const int32_t id : stop_tokens_) {
     mask[static_cast<size_t>(id) / 64] &= ~(uint64_t{1} << (id % 64));
-    if (walker_.complete(position_)) Allow(id, &mask);
+    if (walker.complete(position_)) Allow(id, &mask);
   }
-  if (trie_.dsml_token() && walker_.Step(position_, kDsmlSymbol) != AutomatonWalker::kDead) {
+  if (trie_.dsml_token() && walker.Step(position_, kDsmlSymbol) != AutomatonWalker::kDead) {
     Allow(*trie_.dsml_token(), &mask);
   }
   return mask;
@@ -144,14 +154,19 @@ TokenMask ConstraintState::ComputeMask() {
 std::span<const uint64_t> ConstraintState::AllowedTokens() {
   if (!active_) {
     if (!constraint_.begin_after_token) return {};
-    if (waiting_mask_.empty()) waiting_mask_ = WaitingMask();
-    return waiting_mask_;
+    if (mask_ == nullptr) mask_ = std::make_shared<const TokenMask>(WaitingMask());
+    return *mask_;
   }
-  LimitMemory();
-  const auto known = masks_.find(position_);
-  if (known != masks_.end()) return known->second;
-  TokenMask mask = ComputeMask();
-  return masks_[position_] = std::move(mask);
+  Lock lock(memory_->mutex);
+  if (memory_->walker.size() > memory_->max_positions) LeaveMemory({&position_, 1}, &lock);
+  if (const auto known = memory_->masks.find(position_); known != memory_->masks.end()) {
+    mask_ = known->second;
+    return *mask_;
+  }
+  mask_ = std::make_shared<const TokenMask>(ComputeMask(&lock));
+  if (memory_->masks.size() >= ConstraintMemory::kMaxMasks) memory_->masks.clear();
+  memory_->masks[position_] = mask_;
+  return *mask_;
 }
 
 }  // namespace fathom

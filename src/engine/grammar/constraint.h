@@ -13,14 +13,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
-#include "engine/grammar/automaton_walker.h"
 #include "engine/grammar/byte_automaton.h"
+#include "engine/grammar/constraint_pool.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom {
@@ -59,7 +60,6 @@ class TokenTrie {
   std::optional<int32_t> dsml_token_;
 };
 
-using TokenMask = std::vector<uint64_t>;  // bit id % 64 of word id / 64
 inline bool MaskHas(std::span<const uint64_t> mask, int32_t id) {
   const size_t word = static_cast<size_t>(id) / 64;
   return word < mask.size() && (mask[word] >> (static_cast<size_t>(id) % 64) & 1) != 0;
@@ -67,33 +67,41 @@ inline bool MaskHas(std::span<const uint64_t> mask, int32_t id) {
 
 class ConstraintState {
  public:
-  // `constraint.automaton` is there; `trie` must outlive the state.
-  ConstraintState(Constraint constraint, const TokenTrie& trie, std::vector<int32_t> stop_tokens);
+  // `constraint.automaton` is there; `trie` must outlive the state, and so must `pool`, which is for this trie alone.
+  // States of one pool may be used from different threads. Null: nothing is shared.
+  ConstraintState(Constraint constraint, const TokenTrie& trie, std::vector<int32_t> stop_tokens,
+                  ConstraintPool* pool = nullptr);
 
   // Ids past its end may not come. Valid until the next call of either; empty if every token may come.
   std::span<const uint64_t> AllowedTokens();
   // `id` is allowed.
   void Accept(int32_t id);
   // The text is complete and nothing can follow.
-  bool finished() const { return active_ && walker_.final(position_) && position_ != AutomatonWalker::kDead; }
+  bool finished() const { return finished_; }
 
  private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  // What needs the memory holds its lock.
   int32_t Advance(int32_t position, int32_t id);
   void Begin(std::string_view rest);
+  void Enter(int32_t position);
   TokenMask WaitingMask() const;
-  TokenMask ComputeMask();
-  void LimitMemory();
+  TokenMask ComputeMask(Lock* lock);
+  // Goes on with another memory, which is locked then, and takes `positions` along.
+  void LeaveMemory(std::span<int32_t> positions, Lock* lock);
 
   const Constraint constraint_;
   const TokenTrie& trie_;
   const std::vector<int32_t> stop_tokens_;
-  AutomatonWalker walker_;
+  ConstraintPool* const pool_;
+  std::shared_ptr<ConstraintMemory> memory_;
   size_t mask_words_ = 0;
   bool active_ = false;
+  bool finished_ = false;
   int32_t position_ = AutomatonWalker::kDead;
-  std::string tail_;  // of the text before begin_after_text
-  TokenMask waiting_mask_;
-  std::unordered_map<int32_t, TokenMask> masks_;  // by position
+  std::string tail_;                       // of the text before begin_after_text
+  std::shared_ptr<const TokenMask> mask_;  // of the last AllowedTokens()
 };
 
 }  // namespace fathom

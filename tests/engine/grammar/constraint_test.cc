@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/grammar/json_schema.h"
@@ -106,6 +108,51 @@ TEST_F(ConstraintTest, BeginsAfterAText) {
   }
   state.Accept(tokenizer_->Encode(">", AddedTokens::kIgnore)[0]);
   EXPECT_EQ(Allowed(state), tokenizer_->Encode("1", AddedTokens::kIgnore));
+}
+
+// Many states at once in random order, from several threads, with and without room for what they find.
+TEST_F(ConstraintTest, SharedMemoryChangesNothing) {
+  const Constraint constraint = Schema(
+      R"({"type":"object","properties":{"a":{"type":"array","items":{"type":"string"}},"b":{"type":"number"}},
+          "required":["a","b"]})");
+  for (const size_t max_positions : {size_t{60}, size_t{400}, ConstraintMemory::kMaxPositions}) {
+    ConstraintPool pool(max_positions);
+    std::vector<std::thread> threads;
+    for (uint32_t seed = 0; seed < 4; ++seed) {
+      threads.emplace_back([&, seed] {
+        std::minstd_rand random(seed / 2 + 1);  // two of each walk the same way
+        ConstraintState shared(constraint, *trie_, {eos_}, &pool);
+        ConstraintState alone(constraint, *trie_, {eos_});
+        for (int step = 0; step < 60 && !alone.finished(); ++step) {
+          const std::span<const uint64_t> mask = alone.AllowedTokens();
+          const std::span<const uint64_t> same = shared.AllowedTokens();
+          ASSERT_TRUE(std::ranges::equal(mask, same)) << step;
+          std::vector<int32_t> ids;
+          for (int32_t id = 0; id < tokenizer_->vocab_size(); ++id) {
+            if (id != eos_ && MaskHas(mask, id)) ids.push_back(id);
+          }
+          if (ids.empty()) break;
+          const int32_t id = ids[random() % ids.size()];
+          alone.Accept(id);
+          shared.Accept(id);
+          ASSERT_EQ(alone.finished(), shared.finished());
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
+TEST(ConstraintPool, OneMemoryForOneGrammarAndANewOneWhenItIsFull) {
+  const auto automaton = std::make_shared<const ByteAutomaton>(*CompileJsonObject());
+  ConstraintPool pool;
+  const auto memory = pool.Get(automaton, {1});
+  EXPECT_EQ(pool.Get(automaton, {1}), memory);
+  EXPECT_NE(pool.Get(automaton, {1, 2}), memory);
+  const auto next = pool.Replace(*memory);
+  EXPECT_NE(next, memory);
+  EXPECT_EQ(pool.Replace(*memory), next);
+  EXPECT_EQ(pool.Get(automaton, {1}), next);
 }
 
 }  // namespace
