@@ -56,8 +56,13 @@ Status CheckLogits(std::span<const float> logits) {
 }
 
 void ApplyMask(std::span<const uint64_t> allowed, std::span<float> x) {
-  for (size_t id = 0; id < x.size(); ++id) {
-    if (!MaskHas(allowed, static_cast<int32_t>(id))) x[id] = kNegativeInfinity;
+  constexpr size_t kWordIds = 64;
+  for (size_t begin = 0; begin < x.size(); begin += kWordIds) {
+    const size_t word = begin / kWordIds;
+    const uint64_t bits = word < allowed.size() ? allowed[word] : 0;
+    if (bits == ~uint64_t{0}) continue;
+    const std::span<float> part = x.subspan(begin, std::min(kWordIds, x.size() - begin));
+    for (size_t at = 0; at < part.size(); ++at) part[at] = (bits >> at & 1) != 0 ? part[at] : kNegativeInfinity;
   }
 }
 
