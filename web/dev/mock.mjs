@@ -188,6 +188,11 @@ const json = {
     uptime_s: (Date.now() - started) / 1000, resident_bytes: 123e6, running: totals.running, waiting: 0,
     max_sequences: 16, cache_bytes: 5e6, cache_bytes_limit: 1e9, kept_prefixes: 3, preemptions: 0,
     prompt_tokens: totals.prompt, cached_tokens: totals.cached, completion_tokens: totals.completion,
+    prompt_tokens_read: totals.prompt - totals.cached, generated_tokens: totals.completion, step_s: totals.completion / 100,
+    active: Array.from({ length: totals.running }, (_, number) => ({
+      number, state: number ? 'answering' : 'reading', key: 'laptop', user: '', age_s: 3 + number, prompt_tokens: 25000,
+      cached_tokens: 512, read_tokens: 9000, generated_tokens: number * 20,
+    })),
     http: { connections: 2 },
   }),
 };

@@ -15,15 +15,31 @@ export interface Load {
   promptTokens: number | null; // all since the start
   cachedTokens: number | null;
   completionTokens: number | null;
+  readTokens: number | null; // by the model, of running requests, too
+  generatedTokens: number | null;
+  stepSeconds: number | null; // in which the model had something to do
   uptimeSeconds: number | null;
   connections: number | null;
   preemptions: number | null;
+  active: ActiveRequest[];
+}
+
+export interface ActiveRequest {
+  number: number;
+  state: string;
+  who: string;
+  ageSeconds: number;
+  promptTokens: number;
+  cachedTokens: number;
+  readTokens: number; // of prompt and answer
+  generatedTokens: number;
 }
 
 export interface Point {
   time: number; // milliseconds
   generated: number; // tokens per second since the point before
   read: number;
+  busy: number | null; // share of the time
 }
 
 const periodMs = 2000;
@@ -39,6 +55,20 @@ export const load = $state({
 const numberOrNull = (value: unknown): number | null =>
   typeof value === 'number' && Number.isFinite(value) ? value : null;
 
+function activeFrom(request: Record<string, any>): ActiveRequest {
+  const field = (name: string) => numberOrNull(request[name]) ?? 0;
+  return {
+    number: field('number'),
+    state: String(request.state ?? ''),
+    who: [request.key, request.user].filter((name) => typeof name === 'string' && name).join(', '),
+    ageSeconds: field('age_s'),
+    promptTokens: field('prompt_tokens'),
+    cachedTokens: field('cached_tokens'),
+    readTokens: field('read_tokens'),
+    generatedTokens: field('generated_tokens'),
+  };
+}
+
 function fromEngine(engine: Record<string, any>): Load {
   const field = (name: string) => numberOrNull(engine[name]);
   return {
@@ -52,9 +82,13 @@ function fromEngine(engine: Record<string, any>): Load {
     promptTokens: field('prompt_tokens'),
     cachedTokens: field('cached_tokens'),
     completionTokens: field('completion_tokens'),
+    readTokens: field('prompt_tokens_read'),
+    generatedTokens: field('generated_tokens'),
+    stepSeconds: field('step_s'),
     uptimeSeconds: field('uptime_s'),
     connections: numberOrNull(engine.http?.connections),
     preemptions: field('preemptions'),
+    active: Array.isArray(engine.active) ? engine.active.map(activeFrom) : [],
   };
 }
 
@@ -71,9 +105,13 @@ function fromMetrics(text: string): Load {
     promptTokens: total(samples, 'vllm:prompt_tokens_total'),
     cachedTokens: total(samples, 'vllm:prefix_cache_hits_total'),
     completionTokens: total(samples, 'vllm:generation_tokens_total'),
+    readTokens: total(samples, 'fathom_engine_prompt_tokens_read_total', 'llamacpp:prompt_tokens_total'),
+    generatedTokens: total(samples, 'fathom_engine_generated_tokens_total', 'vllm:generation_tokens_total'),
+    stepSeconds: total(samples, 'fathom_engine_step_seconds_total'),
     uptimeSeconds: total(samples, 'fathom_uptime_seconds_total'),
     connections: total(samples, 'fathom_http_connections'),
     preemptions: total(samples, 'vllm:num_preemptions_total'),
+    active: [],
   };
 }
 
@@ -91,12 +129,13 @@ function addPoint(before: { load: Load; time: number } | null, now: Load, time: 
   if (!before) return;
   const seconds = (time - before.time) / 1000;
   // After a restart the counters begin again.
-  const rate = (a: number | null, b: number | null) => (a === null || b === null ? 0 : Math.max(0, (b - a) / seconds));
-  const read = (of: Load) => (of.promptTokens === null ? null : of.promptTokens - (of.cachedTokens ?? 0));
-  load.history = [
-    ...load.history,
-    { time, generated: rate(before.load.completionTokens, now.completionTokens), read: rate(read(before.load), read(now)) },
-  ].slice(-maxPoints);
+  const rate = (field: 'generatedTokens' | 'readTokens' | 'stepSeconds') => {
+    const from = before.load[field];
+    const to = now[field];
+    return from === null || to === null ? null : Math.max(0, (to - from) / seconds);
+  };
+  const point = { time, generated: rate('generatedTokens') ?? 0, read: rate('readTokens') ?? 0, busy: rate('stepSeconds') };
+  load.history = [...load.history, point].slice(-maxPoints);
 }
 
 // Polls until the returned function is called.

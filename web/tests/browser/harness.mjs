@@ -1,23 +1,26 @@
 // What the browser tests share: servers that they start and end themselves, one Chromium, and pages that report every
 // error, every violation of the content security policy and every request to elsewhere.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const web = fileURLToPath(new URL('../..', import.meta.url));
 
-// Starts a program and waits for the line of its output that contains an address.
+// Starts a program and waits for the line of its output that says at which address it is ready.
 async function startServer(command, args, cwd = web) {
   const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const lines = createInterface({ input: child.stdout });
   const url = await new Promise((resolve, reject) => {
     lines.on('line', (line) => {
-      const found = /https?:\/\/[\w.:[\]-]+/.exec(line);
-      if (found) resolve(found[0]);
+      const found = /(?:^|ready at )(https?:\/\/[\w.:[\]-]+)/.exec(line);
+      if (found) resolve(found[1]);
     });
     child.on('error', reject);
     child.on('exit', (code) => reject(new Error(`${command} ended with ${code} before it was ready`)));
@@ -36,10 +39,17 @@ export function startMock(...args) {
 }
 
 // FATHOM_BINARY: the program; FATHOM_MODEL: the model's directory.
+const { FATHOM_BINARY: binary, FATHOM_MODEL: model } = process.env;
 export function startFathom(...args) {
-  const { FATHOM_BINARY: binary, FATHOM_MODEL: model } = process.env;
   assert.ok(binary && model, 'FATHOM_BINARY and FATHOM_MODEL have to be set');
   return startServer(binary, ['serve', '--model', model, '--port', '0', ...args]);
+}
+
+// A new key in a file of its own, for --keys.
+export function makeKey(...args) {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), 'fathom-web-')), 'keys.json');
+  const key = execFileSync(binary, ['serve', 'keys', '--keys', file, 'add', 'test', ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
+  return { file, key: key.toString().trim() };
 }
 
 let browser = null;

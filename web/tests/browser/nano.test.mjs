@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
-  answers, ask, composer, settled, startBrowser, startFathom, stopBrowser, stopButton, withPage,
+  answers, ask, composer, makeKey, settled, startBrowser, startFathom, stopBrowser, stopButton, withPage,
 } from './harness.mjs';
 
 let fathom;
@@ -122,14 +122,15 @@ describe('the machine page', () => {
 
 describe('keys', () => {
   it('are asked for', async () => {
-    const locked = await startFathom('--api-key', 'sk-test-0123456789abcdef');
+    const secret = makeKey();
+    const locked = await startFathom('--keys', secret.file);
     try {
       await withPage(locked.url, async (page) => {
         const key = page.getByLabel('API key', { exact: true }).and(page.locator('input'));
         await key.fill('sk-wrong');
         await key.press('Enter');
         await page.getByText('The server did not accept the key.').waitFor();
-        await key.fill('sk-test-0123456789abcdef');
+        await key.fill(secret.key);
         await key.press('Enter');
         await page.getByRole('dialog').waitFor({ state: 'detached' });
         await ask(page, 'Hello!');

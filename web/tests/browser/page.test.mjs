@@ -508,7 +508,14 @@ describe('the machine page', () => {
       await view.getByText(text, { exact: true }).waitFor();
     }
     await view.locator('polyline').waitFor({ state: 'attached' });
+    await view.getByText(/^\d+ % of the time$/).waitFor();
     await page.goBack();
     await page.getByText('You said: hello').waitFor();
+
+    await composer(page).fill('slow prompt');
+    await composer(page).press('Enter');
+    await page.getByRole('link', { name: 'Model and machine' }).click();
+    await view.getByRole('cell', { name: 'reading 36 %' }).waitFor();
+    await view.getByRole('cell', { name: 'laptop' }).waitFor();
   });
 });
