@@ -3,7 +3,8 @@
 //   engine_bench MODEL [--sequences N] [--tokens N] [--threads N] [--step-tokens N] [--schema]
 //
 // N requests at once, each with a short prompt of its own, temperature 0.7, top_p 0.95 and stop strings; prints one
-// line of rates and the shares of step time inside the model, in event handlers, and in the rest of the engine.
+// line of rates and the shares of step time in the model, in sampling, in event handlers, and in the rest of the
+// engine.
 // --schema constrains every answer by one JSON schema.
 #include <cstdio>
 #include <cstdlib>
@@ -86,14 +87,15 @@ void Run(const Options& options) {
   while (engine->stats().running > 0) {
   }
   const EngineStats stats = engine->stats();
-  const double other = stats.step_seconds - stats.model_seconds - stats.handler_seconds;
+  const double other = stats.step_seconds - stats.model_seconds - stats.sampling_seconds - stats.handler_seconds;
   std::printf(
-      "%lld sequences, %lld steps, %.1f ms a step, %.0f tokens/s generated; model %.2f%%, handlers %.2f%%, rest "
-      "of the engine %.2f%%\n",
+      "%lld sequences, %lld steps, %.1f ms a step, %.0f tokens/s generated; model %.2f%%, sampling %.2f%%, "
+      "handlers %.2f%%, rest of the engine %.2f%%\n",
       static_cast<long long>(options.sequences), static_cast<long long>(stats.steps),
       1e3 * stats.step_seconds / static_cast<double>(stats.steps),
       static_cast<double>(stats.generated_tokens) / stats.step_seconds, 100 * stats.model_seconds / stats.step_seconds,
-      100 * stats.handler_seconds / stats.step_seconds, 100 * other / stats.step_seconds);
+      100 * stats.sampling_seconds / stats.step_seconds, 100 * stats.handler_seconds / stats.step_seconds,
+      100 * other / stats.step_seconds);
 }
 
 }  // namespace

@@ -249,6 +249,7 @@ void Engine::PublishStats() {
   stats.preemptions = scheduler_.preemptions();
   stats.step_seconds = step_seconds_;
   stats.model_seconds = runner_.model_seconds();
+  stats.sampling_seconds = runner_.sampling_seconds();
   stats.handler_seconds = handler_seconds_;
   stats.waiting = scheduler_.waiting();
   stats.running = scheduler_.running();

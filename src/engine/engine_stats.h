@@ -27,9 +27,10 @@ struct EngineStats {
   int64_t preemptions = 0;         // sequences sent back to the queue for want of memory or a place
 
   // Of the engine's thread.
-  double step_seconds = 0;     // with something to do: all of the following and the rest
-  double model_seconds = 0;    // in the model
-  double handler_seconds = 0;  // in event handlers
+  double step_seconds = 0;      // with something to do: all of the following and the rest
+  double model_seconds = 0;     // in the model
+  double sampling_seconds = 0;  // from logits to tokens: sampling, log-probabilities, grammars
+  double handler_seconds = 0;   // in event handlers
 
   int64_t waiting = 0;
   int64_t running = 0;

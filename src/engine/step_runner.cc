@@ -85,12 +85,15 @@ Result<std::vector<GeneratedToken>> StepRunner::PromptLogprobsOf(std::span<const
                                                                  MatView<const float> streams, int64_t count) {
   const MatView<const float> logits = Logits(streams);
   std::vector<Result<Sample>> samples(ids.size(), Sample{});
-  model_.pool().ParallelFor(streams.rows, 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t row = begin; row < end; ++row) {
-      const auto at = static_cast<size_t>(row);
-      samples[at] = LogprobsOfToken(ids[at], logits.row_span(row), count);
-    }
-  });
+  {
+    const Stopwatch watch(&sampling_seconds_);
+    model_.pool().ParallelFor(streams.rows, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t row = begin; row < end; ++row) {
+        const auto at = static_cast<size_t>(row);
+        samples[at] = LogprobsOfToken(ids[at], logits.row_span(row), count);
+      }
+    });
+  }
   std::vector<GeneratedToken> tokens;
   for (Result<Sample>& sample : samples) {
     if (!sample.ok()) return sample.status();
@@ -105,13 +108,16 @@ void StepRunner::SampleAndAppend(std::span<Sequence* const> ready) {
   const int64_t width = model_.config().streams * model_.config().hidden_size;
   const MatView<const float> logits = Logits({rows_.data(), count, width});
   std::vector<Result<Sample>> samples(ready.size(), Sample{});
-  model_.pool().ParallelFor(count, 1, [&](int64_t begin, int64_t end, int worker) {
-    for (int64_t index = begin; index < end; ++index) {
-      const auto at = static_cast<size_t>(index);
-      samples[at] = ready[at]->sampler().Next(logits.row_span(index), ready[at]->AllowedTokens(),
-                                              &scratch_[static_cast<size_t>(worker)]);
-    }
-  });
+  {
+    const Stopwatch watch(&sampling_seconds_);
+    model_.pool().ParallelFor(count, 1, [&](int64_t begin, int64_t end, int worker) {
+      for (int64_t index = begin; index < end; ++index) {
+        const auto at = static_cast<size_t>(index);
+        samples[at] = ready[at]->sampler().Next(logits.row_span(index), ready[at]->AllowedTokens(),
+                                                &scratch_[static_cast<size_t>(worker)]);
+      }
+    });
+  }
   generated_tokens_ += std::ranges::count_if(samples, [](const Result<Sample>& sample) { return sample.ok(); });
   for (size_t index = 0; index < ready.size(); ++index) ready[index]->Append(std::move(samples[index]));
 }

@@ -28,8 +28,9 @@ class StepRunner {
   // for every sequence that has nothing left to read.
   void Run(std::span<const Scheduler::Chunk> chunks);
 
-  // Since the start: time within the model, tokens read of prompts, tokens sampled.
+  // Since the start: time within the model, and from logits to tokens; tokens read of prompts, and sampled.
   double model_seconds() const { return model_seconds_; }
+  double sampling_seconds() const { return sampling_seconds_; }
   int64_t prompt_tokens_read() const { return prompt_tokens_read_; }
   int64_t generated_tokens() const { return generated_tokens_; }
 
@@ -53,6 +54,7 @@ class StepRunner {
   std::vector<float> logits_;            // [logits_rows_, V]
   std::vector<SamplerScratch> scratch_;  // one per thread of the pool
   double model_seconds_ = 0;
+  double sampling_seconds_ = 0;
   int64_t prompt_tokens_read_ = 0;
   int64_t generated_tokens_ = 0;
 };

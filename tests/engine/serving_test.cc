@@ -225,7 +225,8 @@ TEST_F(ServingTest, TwoHundredRequestsAtOnceAnswerAsIfAlone) {
   EXPECT_EQ(stats.completion_tokens, kRequests * 8);
   EXPECT_GE(stats.prompt_tokens_read, stats.prompt_tokens - stats.cached_tokens);
   EXPECT_GT(stats.model_seconds, 0);
-  EXPECT_GE(stats.step_seconds, stats.model_seconds + stats.handler_seconds);
+  EXPECT_GE(stats.step_seconds, stats.model_seconds + stats.sampling_seconds + stats.handler_seconds);
+  EXPECT_GT(stats.sampling_seconds, 0);
   EXPECT_TRUE(stats.priorities.empty());
   EXPECT_EQ(stats.wait_seconds, 0);
   EXPECT_TRUE(engine_->requests().empty());
