@@ -236,10 +236,21 @@ CompressorState SequenceCache::index_compressor(int64_t layer) {
   return state;
 }
 
-std::shared_ptr<SequenceCache::Block> SequenceCache::NewBlock() const {
-  auto block = std::make_shared<Block>();
-  block->bytes = std::make_unique<uint8_t[]>(static_cast<size_t>(layout_->block_bytes()));
+std::shared_ptr<CacheBlock> SequenceCache::MakeBlock(const CacheLayout& layout) {
+  auto block = std::make_shared<CacheBlock>();
+  block->bytes = std::make_unique<uint8_t[]>(static_cast<size_t>(layout.block_bytes()));
   return block;
+}
+
+SequenceCache SequenceCache::FromParts(const CacheLayout& layout, int64_t position, std::vector<uint8_t> state,
+                                       std::vector<std::shared_ptr<CacheBlock>> blocks) {
+  FATHOM_CHECK(static_cast<int64_t>(state.size()) == layout.state_bytes());
+  FATHOM_CHECK(static_cast<int64_t>(blocks.size()) == layout.BlocksFor(position));
+  SequenceCache cache(layout);
+  cache.position_ = position;
+  cache.state_ = std::move(state);
+  cache.blocks_ = std::move(blocks);
+  return cache;
 }
 
 const uint8_t* SequenceCache::BlockRow(int64_t offset, int64_t rows_per_block, int64_t row_bytes, int64_t row) const {
@@ -276,9 +287,9 @@ void SequenceCache::PrepareAppend(int64_t tokens) {
       continue;
     }
     // A fork shares this block, partly filled: write into a copy.
-    std::shared_ptr<Block>& block = blocks_[static_cast<size_t>(index)];
+    std::shared_ptr<CacheBlock>& block = blocks_[static_cast<size_t>(index)];
     if (block.use_count() == 1) continue;
-    std::shared_ptr<Block> copy = NewBlock();
+    std::shared_ptr<CacheBlock> copy = NewBlock();
     std::memcpy(copy->bytes.get(), block->bytes.get(), static_cast<size_t>(layout_->block_bytes()));
     block = std::move(copy);
   }

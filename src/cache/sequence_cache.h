@@ -78,6 +78,11 @@ class CacheLayout {
   uint64_t fingerprint_ = 0;
 };
 
+// The compressed and indexer rows of 128 tokens, all layers. Rows before a sequence's position never change.
+struct CacheBlock {
+  std::unique_ptr<uint8_t[]> bytes;  // CacheLayout::block_bytes()
+};
+
 class SequenceCache {
  public:
   // The state at one position; blocks are not copied because their rows before that position never change.
@@ -107,6 +112,13 @@ class SequenceCache {
   std::string Serialize() const;
   static Result<SequenceCache> Deserialize(const CacheLayout& layout, std::string_view bytes);
 
+  // Its blocks, BlocksFor(position()) of them, to be shared; and a sequence of such blocks and a state. There are as
+  // many blocks as `position` needs, and they were written by sequences with the same tokens up to there.
+  const std::vector<std::shared_ptr<CacheBlock>>& blocks() const { return blocks_; }
+  static SequenceCache FromParts(const CacheLayout& layout, int64_t position, std::vector<uint8_t> state,
+                                 std::vector<std::shared_ptr<CacheBlock>> blocks);
+  static std::shared_ptr<CacheBlock> MakeBlock(const CacheLayout& layout);
+
   // Makes an empty sequence look as if `tokens` tokens had been read: every stored row holds plausible random values.
   // For benchmarks and tests of long contexts, which would take hours to fill truthfully.
   void FillSynthetic(int64_t tokens, uint64_t seed);
@@ -133,17 +145,13 @@ class SequenceCache {
   void Advance(int64_t tokens) { position_ += tokens; }
 
  private:
-  struct Block {
-    std::unique_ptr<uint8_t[]> bytes;
-  };
-
-  std::shared_ptr<Block> NewBlock() const;
+  std::shared_ptr<CacheBlock> NewBlock() const { return MakeBlock(*layout_); }
   const uint8_t* BlockRow(int64_t offset, int64_t rows_per_block, int64_t row_bytes, int64_t row) const;
 
   const CacheLayout* layout_;
   int64_t position_ = 0;
   std::vector<uint8_t> state_;
-  std::vector<std::shared_ptr<Block>> blocks_;
+  std::vector<std::shared_ptr<CacheBlock>> blocks_;
 };
 
 }  // namespace fathom

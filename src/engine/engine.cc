@@ -110,19 +110,24 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokeniz
     limits.context_source =
         StrCat("the memory set aside for caches (", HumanBytes(static_cast<uint64_t>(complete.cache_bytes)), ")");
   }
-  return std::unique_ptr<Engine>(new Engine(model, tokenizer, complete, std::move(limits)));
+  FATHOM_ASSIGN_OR_RETURN(std::unique_ptr<PrefixCache> prefixes,
+                          PrefixCache::Open(model.cache_layout(), complete.prefixes));
+  return std::unique_ptr<Engine>(new Engine(model, tokenizer, complete, std::move(limits), std::move(prefixes)));
 }
 
-Engine::Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptions& options, RequestLimits limits)
+Engine::Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptions& options, RequestLimits limits,
+               std::unique_ptr<PrefixCache> prefixes)
     : tokenizer_(tokenizer),
       options_(options),
       limits_(std::move(limits)),
       mailbox_(std::make_unique<EngineMailbox>()),
-      scheduler_(model.cache_layout(), {.max_sequences = options.max_sequences,
-                                        .step_tokens = options.step_tokens,
-                                        .cache_bytes = options.cache_bytes,
-                                        .snapshot_interval = options.snapshot_interval,
-                                        .step_seconds = static_cast<double>(options.step_ms) / 1e3}),
+      scheduler_(model.cache_layout(), std::move(prefixes),
+                 {.max_sequences = options.max_sequences,
+                  .step_tokens = options.step_tokens,
+                  .cache_bytes = options.cache_bytes,
+                  .state_policy = options.state_policy,
+                  .snapshot_interval = options.snapshot_interval,
+                  .step_seconds = static_cast<double>(options.step_ms) / 1e3}),
       runner_(model, tokenizer, options.step_tokens, options.max_sequences, limits_.context) {
   thread_ = std::thread([this] { Run(); });
 }
@@ -256,7 +261,7 @@ void Engine::PublishStats() {
   stats.priorities.clear();
   for (auto& [priority, load] : loads) stats.priorities.push_back({priority, load.waiting, load.running});
   stats.cache_bytes = scheduler_.cache_bytes();
-  stats.kept_prefixes = scheduler_.kept_prefixes();
+  stats.prefixes = scheduler_.prefixes();
   stats.prefill_budget = scheduler_.prefill_budget();
   const bool busy = stats.waiting > 0 || stats.running >= options_.max_sequences;
   stats.next_place_seconds = busy ? EstimateWaitSeconds(1, stats.running, service) : 0;

@@ -29,12 +29,14 @@
 namespace fathom {
 
 struct EngineOptions {
-  int64_t context = 0;               // tokens of prompt and answer of one sequence; 0: what model and memory allow
-  int64_t max_sequences = 32;        // running at once; at most step_tokens
-  int64_t max_queue = 256;           // waiting for a place; more are refused
-  int64_t step_tokens = 512;         // read in one step by all sequences together
-  int64_t cache_bytes = 0;           // for caches and kept prefixes; 0: a quarter of this machine's RAM
+  int64_t context = 0;         // tokens of prompt and answer of one sequence; 0: what model and memory allow
+  int64_t max_sequences = 32;  // running at once; at most step_tokens
+  int64_t max_queue = 256;     // waiting for a place; more are refused
+  int64_t step_tokens = 512;   // read in one step by all sequences together
+  int64_t cache_bytes = 0;     // for caches and kept prefixes; 0: a quarter of this machine's RAM
+  StatePolicy state_policy = StatePolicy::kPeriodic;
   int64_t snapshot_interval = 4096;  // see SchedulerOptions
+  PrefixCacheOptions prefixes = {};
   // While answers are generated a step reads so much of prompts that it takes about this long; 0: step_tokens always.
   int64_t step_ms = 500;
 };
@@ -59,7 +61,7 @@ class RequestHandle {
 class Engine {
  public:
   // `model` and `tokenizer` must outlive the engine; nobody else may use the model's thread pool meanwhile. An error if
-  // an option is out of range or the memory limit holds no sequence at all.
+  // an option is out of range, the memory limit holds no sequence at all, or the directory of kept prefixes is in use.
   static Result<std::unique_ptr<Engine>> Create(const Model& model, const Tokenizer& tokenizer,
                                                 const EngineOptions& options);
   // Ends all requests with kCancelled after the running step, and joins the thread.
@@ -81,7 +83,8 @@ class Engine {
   std::vector<RequestInfo> requests() const;
 
  private:
-  Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptions& options, RequestLimits limits);
+  Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptions& options, RequestLimits limits,
+         std::unique_ptr<PrefixCache> prefixes);
 
   void Run();
   // Takes new requests into the scheduler; waits for some if there is nothing to do. False when the engine is to end.

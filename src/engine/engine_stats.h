@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "cache/prefix_cache.h"
+
 namespace fathom {
 
 struct PriorityLoad {
@@ -36,7 +38,7 @@ struct EngineStats {
   int64_t running = 0;
   std::vector<PriorityLoad> priorities;  // of both, highest first
   int64_t cache_bytes = 0;
-  int64_t kept_prefixes = 0;
+  PrefixCacheStats prefixes;
   int64_t prefill_budget = 0;  // prompt tokens of a step while answers are generated
   // Estimates by how long requests had their places lately. How long a request would wait that comes now; and how long
   // until one place of the queue or of the running ones is free, which is what to tell a client that was refused.

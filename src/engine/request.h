@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cache/cache_report.h"
 #include "engine/grammar/constraint.h"
 
 namespace fathom {
@@ -115,6 +116,7 @@ struct Finished {
   Usage usage;
   Timings timings;
   uint64_t seed = 0;  // with it the answer can be had again
+  CacheReport cache;  // what of the prompt was kept, and why not more
 };
 
 // Logprobs of prompt tokens [first, first + tokens.size()); parts come in order.

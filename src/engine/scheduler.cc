@@ -19,10 +19,11 @@ int64_t CacheBytes(const CacheLayout& layout, int64_t tokens) {
   return layout.state_bytes() + layout.BlocksFor(tokens) * layout.block_bytes();
 }
 
-Scheduler::Scheduler(const CacheLayout& layout, const SchedulerOptions& options)
+Scheduler::Scheduler(const CacheLayout& layout, std::unique_ptr<PrefixCache> prefixes, const SchedulerOptions& options)
     : layout_(layout),
       options_(options),
-      pacer_(options.step_seconds, options.min_prefill_tokens, options.step_tokens) {
+      pacer_(options.step_seconds, options.min_prefill_tokens, options.step_tokens),
+      prefixes_(std::move(prefixes)) {
   FATHOM_CHECK(options_.max_sequences >= 1 && options_.max_sequences <= options_.step_tokens);
 }
 
@@ -58,18 +59,20 @@ void Scheduler::RemoveFinished() {
   chunks_.clear();
   for (Queue* queue : {&waiting_, &running_}) {
     for (const auto& sequence : *queue) {
-      if (!sequence->finished()) continue;
-      Account(*sequence);
-      if (sequence->started()) Keep(sequence.get());
+      if (sequence->started()) Keep(sequence.get(), sequence->finished());
+      if (sequence->finished()) Account(*sequence);
     }
     std::erase_if(*queue, [](const auto& sequence) { return sequence->finished(); });
   }
-  store_.ShrinkTo(std::max(int64_t{0}, options_.cache_bytes - BytesAfterStep()));
+  prefixes_->ShrinkTo(std::max(int64_t{0}, options_.cache_bytes - BytesAfterStep()));
 }
 
-void Scheduler::Keep(Sequence* sequence) {
-  if (!sequence->worth_keeping() || sequence->cache().position() < kMinPrefixTokens) return;
-  store_.Add(sequence->TakeKept());
+void Scheduler::Keep(Sequence* sequence, bool end) {
+  std::vector<SequenceCache::Snapshot> snapshots = sequence->TakeSnapshots();
+  const int64_t position = sequence->cache().position();
+  if (end && position >= kMinPrefixTokens) snapshots.push_back(sequence->cache().Save());
+  if (snapshots.empty() || !sequence->worth_keeping()) return;
+  prefixes_->Add(sequence->request().cache_scope, sequence->read_tokens(), sequence->cache(), std::move(snapshots));
 }
 
 void Scheduler::Account(const Sequence& finished) {
@@ -90,7 +93,7 @@ std::vector<AdmissionCandidate> Scheduler::Candidates(const Queue& queue) const 
     const auto tokens = static_cast<int64_t>(sequence->tokens().size());
     const bool running = &queue == &running_;
     // What it needs to read all it has, and a waiting one to begin its answer.
-    const int64_t bytes = CacheBytes(layout_, running ? tokens : tokens + 1) + sequence->snapshot_bytes();
+    const int64_t bytes = CacheBytes(layout_, running ? tokens : tokens + 1);
     candidates.push_back(
         {sequence->request().priority, share.number, share.served, sequence->number(), bytes, running});
   }
@@ -123,35 +126,33 @@ void Scheduler::Admit() {
 void Scheduler::Preempt(size_t index) {
   std::unique_ptr<Sequence> sequence = std::move(running_[index]);
   running_.erase(running_.begin() + static_cast<ptrdiff_t>(index));
-  Keep(sequence.get());
+  Keep(sequence.get(), /*end=*/true);
   sequence->Stop();
   ++preemptions_;
   Insert(std::move(sequence), &waiting_);
 }
 
 void Scheduler::Start(Sequence* sequence) {
-  if (!sequence->request().use_prefix_cache) return sequence->Start(SequenceCache(layout_), {}, {});
-  PrefixStore::Match match = store_.Find(sequence->lookup_tokens());
-  const int64_t hit_position = match.hit ? match.hit->cache.position() : 0;
+  const GenerateRequest& request = sequence->request();
+  if (!request.use_prefix_cache) return sequence->Start(SequenceCache(layout_), {}, {});
+  PrefixCache::Match match = prefixes_->Find(request.cache_scope, sequence->lookup_tokens());
+  SequenceCache cache = match.cache ? std::move(*match.cache) : SequenceCache(layout_);
+  sequence->Start(std::move(cache), match.report, SnapshotPositions(*sequence, match.report));
+}
 
+std::vector<int64_t> Scheduler::SnapshotPositions(const Sequence& sequence, const CacheReport& report) const {
   // The last token of a chat prompt opens or closes the thinking part, and the next turn's prompt may have the other
   // one in its place: save before it. Where a prompt agrees with an earlier one for a while, others will too.
-  const auto prompt_tokens = static_cast<int64_t>(sequence->request().prompt.size());
+  const auto prompt_tokens = static_cast<int64_t>(sequence.request().prompt.size());
   std::vector<int64_t> positions = {prompt_tokens - 1};
-  if (match.common >= hit_position + kMinPrefixTokens) positions.push_back(match.common);
-  if (options_.snapshot_interval > 0) {
-    for (int64_t at = options_.snapshot_interval; at < prompt_tokens; at += options_.snapshot_interval) {
-      positions.push_back(at);
-    }
-  }
+  if (report.common >= report.hit + kMinPrefixTokens) positions.push_back(report.common);
+  int64_t interval = options_.state_policy == StatePolicy::kPeriodic ? options_.snapshot_interval : 0;
+  if (options_.state_policy == StatePolicy::kFull) interval = CacheLayout::kBlockTokens;
+  for (int64_t at = interval; interval > 0 && at < prompt_tokens; at += interval) positions.push_back(at);
   std::erase_if(positions, [&](int64_t position) { return position < kMinPrefixTokens || position >= prompt_tokens; });
-  std::sort(positions.begin(), positions.end());
+  std::ranges::sort(positions);
   positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
-  if (match.hit) {
-    sequence->Start(std::move(match.hit->cache), std::move(match.hit->snapshots), std::move(positions));
-  } else {
-    sequence->Start(SequenceCache(layout_), {}, std::move(positions));
-  }
+  return positions;
 }
 
 void Scheduler::PlanChunks() {
@@ -185,7 +186,7 @@ void Scheduler::DidStep(double seconds) {
 int64_t Scheduler::BytesAfterStep() const {
   int64_t bytes = 0;
   for (const auto& sequence : running_) {
-    bytes += CacheBytes(layout_, sequence->cache().position()) + sequence->snapshot_bytes();
+    bytes += CacheBytes(layout_, sequence->cache().position());
   }
   for (const Chunk& chunk : chunks_) {
     const int64_t position = chunk.sequence->cache().position();
@@ -196,11 +197,10 @@ int64_t Scheduler::BytesAfterStep() const {
 
 bool Scheduler::MakeRoom() {
   if (BytesAfterStep() <= options_.cache_bytes) {
-    store_.ShrinkTo(options_.cache_bytes - BytesAfterStep());
+    prefixes_->ShrinkTo(options_.cache_bytes - BytesAfterStep());
     return true;
   }
-  store_.ShrinkTo(0);
-  for (const auto& sequence : running_) sequence->DropSnapshots();
+  prefixes_->ShrinkTo(0);
   if (BytesAfterStep() <= options_.cache_bytes || running() == 1) return true;
   Preempt(ServiceOrder(Candidates(running_)).back());
   return false;
@@ -215,8 +215,8 @@ const std::vector<Scheduler::Chunk>& Scheduler::NextStep() {
 }
 
 int64_t Scheduler::cache_bytes() const {
-  int64_t bytes = store_.bytes();
-  for (const auto& sequence : running_) bytes += sequence->cache().bytes() + sequence->snapshot_bytes();
+  int64_t bytes = prefixes_->bytes();
+  for (const auto& sequence : running_) bytes += sequence->cache().bytes();
   return bytes;
 }
 

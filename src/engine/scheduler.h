@@ -3,9 +3,9 @@
 // Sequences wait until there is a place and memory for them; then they take part in steps until they are done. Who is
 // first, and whose prompts are read, is decided by step_plan.h before every step: a sequence can lose its place to one
 // of higher priority, or of a user who has none. When memory runs out on the way, kept prefixes go first, then
-// snapshots, then the last sequence in the order of service goes back to the queue. A sequence that went back continues
-// from what the prefix store still has of it, or reads its tokens again: with the same bits, and nothing is sampled
-// twice.
+// the last sequence in the order of service goes back to the queue. A sequence that went back continues
+// from what the prefix cache still has of it, in RAM or on disk, or reads its tokens again: with the same bits, and
+// nothing is sampled twice.
 //
 // Not thread-safe: belongs to the engine's thread.
 #ifndef FATHOM_ENGINE_SCHEDULER_H_
@@ -16,19 +16,28 @@
 #include <span>
 #include <vector>
 
+#include "cache/prefix_cache.h"
 #include "cache/sequence_cache.h"
-#include "engine/prefix_store.h"
 #include "engine/sequence.h"
 #include "engine/step_plan.h"
 
 namespace fathom {
 
+// Where the state of a prompt is kept beside its last tokens and the places where prompts were seen to part. A later
+// prompt that leaves it elsewhere reads again from the last kept state before (V4 report: the trade-off between the
+// bytes of states and the tokens to be read again).
+enum class StatePolicy : uint8_t {
+  kFull,       // after every block of 128 tokens
+  kPeriodic,   // every snapshot_interval tokens
+  kRecompute,  // nowhere else
+};
+
 struct SchedulerOptions {
   int64_t max_sequences = 0;  // in one step; at most step_tokens
   int64_t step_tokens = 0;    // read in one step by all sequences together
-  int64_t cache_bytes = 0;    // of all caches, snapshots and kept prefixes
-  // Long prompts are saved every so many tokens; 0: only where a follow-up is likely to continue.
-  int64_t snapshot_interval = 0;
+  int64_t cache_bytes = 0;    // of all caches and kept prefixes
+  StatePolicy state_policy = StatePolicy::kPeriodic;
+  int64_t snapshot_interval = 0;  // of kPeriodic, in tokens; 0: as kRecompute
   // While answers are generated a step reads so many prompt tokens that it takes about this long, but at least
   // min_prefill_tokens; 0: no such limit.
   double step_seconds = 0;
@@ -46,7 +55,7 @@ class Scheduler {
   };
 
   // One sequence of the longest admitted length has to fit into cache_bytes. `layout` must outlive the scheduler.
-  Scheduler(const CacheLayout& layout, const SchedulerOptions& options);
+  Scheduler(const CacheLayout& layout, std::unique_ptr<PrefixCache> prefixes, const SchedulerOptions& options);
 
   void Add(std::unique_ptr<Sequence> sequence);
   // Ends every sequence that was cancelled or is past its deadline, with its last event; keeps what it has read.
@@ -63,7 +72,7 @@ class Scheduler {
 
   int64_t waiting() const { return static_cast<int64_t>(waiting_.size()); }
   int64_t running() const { return static_cast<int64_t>(running_.size()); }
-  int64_t kept_prefixes() const { return store_.entries(); }
+  const PrefixCacheStats& prefixes() const { return prefixes_->stats(); }
   int64_t preemptions() const { return preemptions_; }
   // Of prompts that may be read in a step while answers are generated.
   int64_t prefill_budget() const { return pacer_.budget(); }
@@ -78,7 +87,7 @@ class Scheduler {
   }
   // Of all finished sequences together.
   const Usage& finished_usage() const { return finished_usage_; }
-  // Of running sequences, their snapshots and kept prefixes.
+  // Of running sequences and kept prefixes.
   int64_t cache_bytes() const;
 
  private:
@@ -88,7 +97,10 @@ class Scheduler {
   void Admit();
   std::vector<AdmissionCandidate> Candidates(const Queue& queue) const;
   void Start(Sequence* sequence);
-  void Keep(Sequence* sequence);
+  // Hands what it has saved, and where it is now if `end`, to the prefix cache.
+  void Keep(Sequence* sequence, bool end);
+  // Where a starting sequence is to be saved.
+  std::vector<int64_t> SnapshotPositions(const Sequence& sequence, const CacheReport& report) const;
   // Sends running_[index] back to the queue.
   void Preempt(size_t index);
   void Account(const Sequence& finished);
@@ -106,7 +118,7 @@ class Scheduler {
   int64_t prefill_allowed_ = 0;  // in the planned step
   UserShares shares_;
   PrefillPacer pacer_;
-  PrefixStore store_;
+  const std::unique_ptr<PrefixCache> prefixes_;
   int64_t preemptions_ = 0;
   double mean_service_seconds_ = 0;
   Usage finished_usage_;

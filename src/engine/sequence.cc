@@ -46,14 +46,13 @@ bool Sequence::Before(const Sequence& other) const {
   return number_ < other.number_;
 }
 
-void Sequence::Start(SequenceCache cache, std::vector<SequenceCache::Snapshot> snapshots,
-                     std::vector<int64_t> snapshot_positions) {
+void Sequence::Start(SequenceCache cache, const CacheReport& report, std::vector<int64_t> snapshot_positions) {
   cache_.emplace(std::move(cache));
-  snapshots_ = std::move(snapshots);
   std::erase_if(snapshot_positions, [&](int64_t position) { return position <= cache_->position(); });
   snapshot_positions_ = std::move(snapshot_positions);
   if (first_start_) return;
   first_start_ = std::chrono::steady_clock::now();
+  cache_report_ = report;
   usage_.cached_tokens = cache_->position();
   if (usage_.cached_tokens > 0) ReportProgress();
 }
@@ -62,26 +61,6 @@ void Sequence::Stop() {
   cache_.reset();
   snapshots_.clear();
   snapshot_positions_.clear();
-}
-
-KeptSequence Sequence::TakeKept() {
-  FATHOM_CHECK(started());
-  std::vector<int32_t> read(tokens_.begin(), tokens_.begin() + static_cast<ptrdiff_t>(cache_->position()));
-  std::erase_if(snapshots_, [&](const auto& snapshot) { return snapshot.position >= cache_->position(); });
-  KeptSequence kept{std::move(read), std::move(*cache_), std::move(snapshots_)};
-  Stop();
-  return kept;
-}
-
-void Sequence::DropSnapshots() {
-  snapshots_.clear();
-  snapshot_positions_.clear();
-}
-
-int64_t Sequence::snapshot_bytes() const {
-  int64_t bytes = 0;
-  for (const SequenceCache::Snapshot& snapshot : snapshots_) bytes += static_cast<int64_t>(snapshot.state.size());
-  return bytes;
 }
 
 int64_t Sequence::max_chunk() const {
@@ -192,6 +171,7 @@ void Sequence::Finish(FinishReason reason, Status status) {
   event.stop_string = stop_.sequence();
   event.usage = usage_;
   event.seed = sampler_.seed();
+  event.cache = cache_report_;
   const SteadyTime now = std::chrono::steady_clock::now();
   const SteadyTime started = first_start_.value_or(now);
   const SteadyTime first = first_token_.value_or(now);

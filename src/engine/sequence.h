@@ -14,12 +14,13 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "cache/cache_report.h"
 #include "cache/sequence_cache.h"
 #include "engine/engine_stats.h"
 #include "engine/grammar/constraint.h"
-#include "engine/prefix_store.h"
 #include "engine/request.h"
 #include "engine/sampler.h"
 #include "tokenizer/stop_matcher.h"
@@ -61,18 +62,17 @@ class Sequence {
   // ---- cache
 
   // Gives it a cache: an empty one or that of a kept prefix. It will be saved at `snapshot_positions` (ascending).
-  void Start(SequenceCache cache, std::vector<SequenceCache::Snapshot> snapshots,
-             std::vector<int64_t> snapshot_positions);
+  // `report` says how the cache was found.
+  void Start(SequenceCache cache, const CacheReport& report, std::vector<int64_t> snapshot_positions);
   bool started() const { return cache_.has_value(); }
   SequenceCache& cache() { return *cache_; }
   // Drops the cache; Start() lets it continue as if nothing had happened.
   void Stop();
-  // The cache with what it has read, for the prefix store. The sequence is stopped afterwards; it may start again.
-  KeptSequence TakeKept();
+  // What it has saved since the last call, to be kept: snapshots of read_tokens() and cache().
+  std::vector<SequenceCache::Snapshot> TakeSnapshots() { return std::exchange(snapshots_, {}); }
+  std::span<const int32_t> read_tokens() const { return tokens().first(static_cast<size_t>(cache_->position())); }
   // Whether a later prompt might want to continue from here: not after an error of its own.
   bool worth_keeping() const { return request_.use_prefix_cache && (reason_ != FinishReason::kError || overdue_); }
-  void DropSnapshots();
-  int64_t snapshot_bytes() const;
 
   // ---- steps
 
@@ -116,6 +116,7 @@ class Sequence {
   std::optional<SequenceCache> cache_;
   std::vector<SequenceCache::Snapshot> snapshots_;
   std::vector<int64_t> snapshot_positions_;  // still to come
+  CacheReport cache_report_;                 // of the first start
   int64_t next_prompt_logprob_ = 1;          // the first prompt token not yet told of
 
   Sampler sampler_;

@@ -50,7 +50,7 @@ void RenderEngine(const EngineStats& stats, const ServerMetrics::Load& load, Pro
   text->Counter("fathom_engine_requests_total", "Requests that the engine took.", number(stats.requests));
   text->Counter("fathom_engine_refused_total", "Requests refused because the queue was full.", number(stats.refused));
   text->Gauge("fathom_engine_cache_bytes", "Memory of running sequences and kept prefixes.", number(stats.cache_bytes));
-  text->Gauge("fathom_engine_kept_prefixes", "Prefixes kept in memory.", number(stats.kept_prefixes));
+  text->Gauge("fathom_engine_kept_prefixes", "Prefixes kept in memory.", number(stats.prefixes.points));
 }
 
 void RenderHttp(const HttpServerStats& stats, PrometheusText* text) {

@@ -115,7 +115,7 @@ Json EngineJson(const ServerParts& parts) {
                        {"completion_tokens", Json::Int(stats.completion_tokens)},
                        {"cache_bytes", Json::Int(stats.cache_bytes)},
                        {"cache_bytes_limit", Json::Int(options.cache_bytes)},
-                       {"kept_prefixes", Json::Int(stats.kept_prefixes)},
+                       {"kept_prefixes", Json::Int(stats.prefixes.points)},
                        {"context", Json::Int(parts.engine->limits().context)},
                        {"max_sequences", Json::Int(options.max_sequences)},
                        {"max_queue", Json::Int(options.max_queue)},

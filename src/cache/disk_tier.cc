@@ -1,0 +1,219 @@
+#include "cache/disk_tier.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/strings.h"
+
+namespace fathom {
+namespace {
+
+constexpr int64_t kMaxWaitingBytes = int64_t{1} << 30;
+constexpr int64_t kRetryNs = int64_t{30} * 1'000'000'000;
+constexpr std::string_view kSuffix = ".fkv";
+constexpr std::string_view kTemporary = ".fkv.tmp";
+// A state of the largest models is some tens of MB.
+constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
+
+int64_t NowNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+bool WriteAll(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DiskTier>> DiskTier::Open(const std::string& directory) {
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+    return IoError(StrCat("cannot make the cache directory ", directory, ": ", std::strerror(errno)));
+  }
+  const std::string lock_path = directory + "/lock";
+  const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0) return IoError(StrCat("cannot use the cache directory ", directory, ": ", std::strerror(errno)));
+  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    ::close(lock);
+    return ResourceExhausted(StrCat("the cache directory ", directory, " is in use by another process"));
+  }
+  return std::unique_ptr<DiskTier>(new DiskTier(directory, lock));
+}
+
+DiskTier::DiskTier(std::string directory, int lock)
+    : directory_(std::move(directory)), lock_(lock), thread_([this] { Run(); }) {}
+
+DiskTier::~DiskTier() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
+  ::close(lock_);
+}
+
+std::string DiskTier::PathOf(PrefixFileKind kind, const PrefixKey& key) const {
+  return StrCat(directory_, kind == PrefixFileKind::kBlock ? "/block-" : "/state-", key.hex(), kSuffix);
+}
+
+std::vector<DiskTier::Found> DiskTier::Scan(uint64_t fingerprint) {
+  std::vector<Found> found;
+  DIR* const listing = ::opendir(directory_.c_str());
+  if (listing == nullptr) return found;
+  int64_t damaged = 0;
+  while (const dirent* entry = ::readdir(listing)) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with("block-") && !name.starts_with("state-")) continue;
+    const std::string path = StrCat(directory_, "/", name);
+    if (name.ends_with(kTemporary)) {
+      ::unlink(path.c_str());
+      continue;
+    }
+    if (!name.ends_with(kSuffix)) continue;
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat information {};
+    if (file < 0) continue;
+    std::string bytes(kMaxPrefixHeadBytes, '\0');
+    const bool regular = ::fstat(file, &information) == 0 && S_ISREG(information.st_mode);
+    const ssize_t got = regular ? ::read(file, bytes.data(), bytes.size()) : -1;
+    ::close(file);
+    if (got < 0) continue;
+    bytes.resize(static_cast<size_t>(got));
+    Result<PrefixFileHead> head = DecodePrefixFileHead(bytes, information.st_size);
+    if (!head.ok() || path != PathOf(head->kind, head->key)) {
+      ::unlink(path.c_str());
+      ++damaged;
+      continue;
+    }
+    if (head->fingerprint != fingerprint) continue;  // of another model that uses this directory in turn
+    found.push_back({std::move(*head), information.st_size,
+                     static_cast<int64_t>(information.st_mtim.tv_sec) * 1'000'000'000 + information.st_mtim.tv_nsec});
+  }
+  ::closedir(listing);
+  if (damaged > 0)
+    Log(LogLevel::kWarning, "removed damaged files of kept prefixes", {{"dir", directory_}, {"files", damaged}});
+  std::ranges::sort(found, {}, &Found::modified_ns);
+  return found;
+}
+
+bool DiskTier::Write(Job job) {
+  int64_t bytes = 0;
+  for (const auto& part : job.parts) bytes += static_cast<int64_t>(part.second.size());
+  const std::lock_guard lock(mutex_);
+  if (waiting_bytes_ + bytes > kMaxWaitingBytes || NowNs() < retry_after_ns_) return false;
+  waiting_bytes_ += bytes;
+  tasks_.push_back({std::move(job), false, bytes});
+  changed_.notify_all();
+  return true;
+}
+
+void DiskTier::Remove(PrefixFileKind kind, const PrefixKey& key) {
+  Task task;
+  task.remove = true;
+  task.job.head.kind = kind;
+  task.job.head.key = key;
+  const std::lock_guard lock(mutex_);
+  tasks_.push_back(std::move(task));
+  changed_.notify_all();
+}
+
+std::vector<DiskTier::Written> DiskTier::TakeWritten() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(written_, {});
+}
+
+void DiskTier::Wait() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return tasks_.empty() && !busy_; });
+}
+
+int64_t DiskTier::waiting_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_bytes_;
+}
+
+void DiskTier::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stop_ || !tasks_.empty(); });
+    if (tasks_.empty()) return;
+    Task task = std::move(tasks_.front());
+    tasks_.pop_front();
+    busy_ = true;
+    const bool paused = NowNs() < retry_after_ns_;
+    lock.unlock();
+    int64_t file_bytes = 0;
+    Status status;
+    if (task.remove) {
+      ::unlink(PathOf(task.job.head.kind, task.job.head.key).c_str());
+    } else if (!paused) {
+      status = WriteFile(task.job, &file_bytes);
+      if (!status.ok()) Log(LogLevel::kWarning, "nothing is kept on disk for 30 s", {{"because", status.message()}});
+    }
+    const PrefixFileHead head = std::move(task.job.head);
+    task.job = {};
+    lock.lock();
+    busy_ = false;
+    waiting_bytes_ -= task.bytes;
+    if (!status.ok()) retry_after_ns_ = NowNs() + kRetryNs;
+    if (!task.remove) written_.push_back({head.kind, head.key, file_bytes});
+    changed_.notify_all();
+  }
+}
+
+Status DiskTier::WriteFile(const Job& job, int64_t* file_bytes) {
+  std::vector<std::string_view> payload;
+  for (const auto& part : job.parts) payload.push_back(part.second);
+  const std::string head = EncodePrefixFileHead(job.head, payload);
+  const std::string path = PathOf(job.head.kind, job.head.key);
+  const std::string temporary = path + ".tmp";
+  const auto failed = [&](const char* what) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    return IoError(StrCat(what, " ", path, ": ", std::strerror(error)));
+  };
+  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return failed("cannot create");
+  bool good = WriteAll(file, head);
+  int64_t bytes = static_cast<int64_t>(head.size());
+  for (const std::string_view part : payload) {
+    good = good && WriteAll(file, part);
+    bytes += static_cast<int64_t>(part.size());
+  }
+  const int error = errno;
+  if (::close(file) != 0) good = false;
+  errno = error;
+  if (!good) return failed("cannot write");
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return failed("cannot rename");
+  *file_bytes = bytes;
+  return {};
+}
+
+Result<std::string> DiskTier::Read(PrefixFileKind kind, const PrefixKey& key) const {
+  return ReadFile(PathOf(kind, key), kMaxFileBytes);
+}
+
+void DiskTier::Touch(PrefixFileKind kind, const PrefixKey& key) const {
+  ::utimensat(AT_FDCWD, PathOf(kind, key).c_str(), nullptr, 0);
+}
+
+}  // namespace fathom

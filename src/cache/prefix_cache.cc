@@ -1,0 +1,349 @@
+#define XXH_INLINE_ALL
+#include "cache/prefix_cache.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+
+namespace fathom {
+namespace {
+
+constexpr int64_t kBlock = CacheLayout::kBlockTokens;
+
+int64_t CommonLength(std::span<const int32_t> a, std::span<const int32_t> b) {
+  return std::ranges::mismatch(a, b).in1 - a.begin();
+}
+
+std::string_view BytesOf(const std::vector<uint8_t>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+PrefixCache::PrefixCache(const CacheLayout& layout, const PrefixCacheOptions& options)
+    : layout_(layout), options_(options), fingerprint_(layout.fingerprint() ^ options.model_fingerprint) {}
+
+PrefixCache::~PrefixCache() = default;
+
+Result<std::unique_ptr<PrefixCache>> PrefixCache::Open(const CacheLayout& layout, const PrefixCacheOptions& options) {
+  std::unique_ptr<PrefixCache> cache(new PrefixCache(layout, options));
+  if (!options.directory.empty()) FATHOM_RETURN_IF_ERROR(cache->OpenDisk());
+  return cache;
+}
+
+// ---- keys and places
+
+PrefixKey PrefixCache::RootKey(std::string_view scope) const {
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(scope.data(), scope.size(), fingerprint_);
+  return {hash.high64, hash.low64};
+}
+
+PrefixKey PrefixCache::KeyOf(const PrefixKey& parent, std::span<const int32_t> tokens, bool point) {
+  std::string bytes(reinterpret_cast<const char*>(&parent), sizeof parent);
+  bytes.append(reinterpret_cast<const char*>(tokens.data()), tokens.size_bytes());
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), point ? 1 : 0);
+  return {hash.high64, hash.low64};
+}
+
+PrefixCache::Node* PrefixCache::Root(const PrefixKey& key) {
+  std::unique_ptr<Node>& root = roots_[key];
+  if (root == nullptr) {
+    root = std::make_unique<Node>();
+    root->key = key;
+    nodes_by_key_[key] = root.get();
+  }
+  return root.get();
+}
+
+PrefixCache::Node* PrefixCache::Child(Node* node, std::span<const int32_t> tokens) const {
+  const auto found = node->children.find(KeyOf(node->key, tokens, false));
+  if (found == node->children.end() || !std::ranges::equal(found->second->tokens, tokens)) return nullptr;
+  return found->second.get();
+}
+
+PrefixCache::Node* PrefixCache::MakeChild(Node* node, std::span<const int32_t> tokens) {
+  const PrefixKey key = KeyOf(node->key, tokens, false);
+  std::unique_ptr<Node>& child = node->children[key];
+  if (child == nullptr) {
+    child = std::make_unique<Node>();
+    child->parent = node;
+    child->key = key;
+    child->position = node->position + kBlock;
+    child->tokens.assign(tokens.begin(), tokens.end());
+    nodes_by_key_[key] = child.get();
+  }
+  // Two histories of one hash, of 2^128: what came first stays.
+  return std::ranges::equal(child->tokens, tokens) ? child.get() : nullptr;
+}
+
+PrefixCache::Point* PrefixCache::FindPoint(Node* node, std::span<const int32_t> tail) const {
+  for (const auto& point : node->points) {
+    if (std::ranges::equal(point->tail, tail)) return point.get();
+  }
+  return nullptr;
+}
+
+int64_t PrefixCache::PositionOf(const Point& point) const {
+  return point.node->position + static_cast<int64_t>(point.tail.size());
+}
+
+int64_t PrefixCache::CommonBehind(const Node& node, std::span<const int32_t> rest) const {
+  int64_t common = 0;
+  for (const auto& [key, child] : node.children) common = std::max(common, CommonLength(rest, child->tokens));
+  for (const auto& point : node.points) common = std::max(common, CommonLength(rest, point->tail));
+  return common;
+}
+
+// ---- finding
+
+PrefixCache::Match PrefixCache::Find(std::string_view scope, std::span<const int32_t> prompt) {
+  TakeWritten();
+  Match match;
+  ++stats_.queries;
+  stats_.query_tokens += static_cast<int64_t>(prompt.size());
+  const auto usable = static_cast<int64_t>(prompt.size()) - 1;
+  match.report.miss = CacheMiss::kNoEntry;
+  const auto root = roots_.find(RootKey(scope));
+  if (root == roots_.end()) return match;
+
+  std::vector<Point*> candidates;
+  Node* node = root->second.get();
+  while (true) {
+    const auto rest = prompt.subspan(static_cast<size_t>(node->position));
+    for (const auto& point : node->points) {
+      const bool agrees = CommonLength(rest, point->tail) == static_cast<int64_t>(point->tail.size());
+      if (agrees && PositionOf(*point) <= usable) candidates.push_back(point.get());
+    }
+    Node* const child =
+        static_cast<int64_t>(rest.size()) >= kBlock ? Child(node, rest.first(static_cast<size_t>(kBlock))) : nullptr;
+    if (child == nullptr) {
+      match.report.common = node->position + CommonBehind(*node, rest);
+      break;
+    }
+    node = child;
+  }
+  std::ranges::sort(candidates, std::greater<>(), [&](const Point* point) { return PositionOf(*point); });
+  // Farther first; what can't be read from disk is dropped, and with it perhaps others.
+  for (size_t index = 0; index < candidates.size() && !match.cache; ++index) {
+    const PrefixKey key = candidates[index]->key;
+    auto point = points_by_key_.find(key);
+    if (point != points_by_key_.end() && !point->second->in_ram() && point->second->on_disk == OnDisk::kWriting) {
+      Flush();  // its blocks are written before it
+      point = points_by_key_.find(key);
+    }
+    if (point != points_by_key_.end()) match.cache = Take(point->second, &match.report.source);
+  }
+  if (match.cache) match.report.hit = match.cache->position();
+  stats_.hit_tokens += match.report.hit;
+  if (match.report.hit == usable) {
+    match.report.miss = CacheMiss::kNothing;
+  } else if (match.report.common > 0) {
+    match.report.miss = match.report.common > match.report.hit ? CacheMiss::kNoState : CacheMiss::kDiverged;
+  }
+  return match;
+}
+
+std::optional<SequenceCache> PrefixCache::Take(Point* point, CacheSource* source) {
+  *source = CacheSource::kRam;
+  const bool was_in_ram = point->in_ram();
+  std::vector<std::shared_ptr<CacheBlock>> blocks;
+  std::vector<Node*> chain;
+  for (Node* node = point->node; node->parent != nullptr; node = node->parent) chain.push_back(node);
+  std::ranges::reverse(chain);
+  const bool has_blocks = layout_.block_bytes() > 0;
+  if (!was_in_ram) {
+    *source = CacheSource::kDisk;
+    if (!LoadState(point)) return std::nullopt;
+    CountRam(point->node, 1);
+  }
+  for (Node* node : chain) {
+    if (!has_blocks) break;
+    if (node->block == nullptr) {
+      *source = CacheSource::kDisk;
+      if (!LoadBlock(node)) {  // nothing below it can be used any more
+        DropFromRam(point);
+        DropFromDisk(point);
+        Prune(point);
+        return std::nullopt;
+      }
+    }
+    blocks.push_back(node->block);
+  }
+  if (has_blocks && !point->tail.empty()) blocks.push_back(point->tail_block);
+  ++point->uses;
+  SetValue(point);
+  if (point->on_disk == OnDisk::kYes) disk_->Touch(PrefixFileKind::kPoint, point->key);
+  return SequenceCache::FromParts(layout_, PositionOf(*point), *point->state, std::move(blocks));
+}
+
+bool PrefixCache::LoadBlock(Node* node) {
+  if (disk_ == nullptr || node->on_disk == OnDisk::kNo) return false;
+  const Result<std::string> file = disk_->Read(PrefixFileKind::kBlock, node->key);
+  ++stats_.disk_reads;
+  const Result<std::string_view> payload = file.ok() ? CheckedPrefixPayload(*file) : file.status();
+  if (!payload.ok() || static_cast<int64_t>(payload->size()) != layout_.block_bytes()) {
+    ++stats_.damaged;
+    disk_->Remove(PrefixFileKind::kBlock, node->key);
+    stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
+    node->on_disk = OnDisk::kNo;
+    return false;
+  }
+  node->block = SequenceCache::MakeBlock(layout_);
+  std::memcpy(node->block->bytes.get(), payload->data(), payload->size());
+  stats_.ram_bytes += layout_.block_bytes();
+  return true;
+}
+
+bool PrefixCache::LoadState(Point* point) {
+  const Result<std::string> file = point->on_disk == OnDisk::kYes && disk_ != nullptr
+                                       ? disk_->Read(PrefixFileKind::kPoint, point->key)
+                                       : Result<std::string>(NotFound("not on disk"));
+  ++stats_.disk_reads;
+  const auto state_bytes = static_cast<size_t>(layout_.state_bytes());
+  const auto tail_bytes = static_cast<size_t>(point->tail.empty() ? 0 : layout_.block_bytes());
+  const Result<std::string_view> payload = file.ok() ? CheckedPrefixPayload(*file) : file.status();
+  if (!payload.ok() || payload->size() != state_bytes + tail_bytes) {
+    ++stats_.damaged;
+    DropFromDisk(point);
+    Prune(point);
+    return false;
+  }
+  const auto* bytes = reinterpret_cast<const uint8_t*>(payload->data());
+  point->state = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + state_bytes);
+  if (tail_bytes > 0) {
+    point->tail_block = SequenceCache::MakeBlock(layout_);
+    std::memcpy(point->tail_block->bytes.get(), bytes + state_bytes, tail_bytes);
+  }
+  stats_.ram_bytes += PointBytes(*point);
+  return true;
+}
+
+// ---- keeping
+
+void PrefixCache::Add(std::string_view scope, std::span<const int32_t> tokens, const SequenceCache& cache,
+                      std::vector<SequenceCache::Snapshot> snapshots) {
+  TakeWritten();
+  FATHOM_CHECK(static_cast<int64_t>(tokens.size()) == cache.position());
+  std::ranges::sort(snapshots, {}, &SequenceCache::Snapshot::position);
+  Node* node = Root(RootKey(scope));
+  std::vector<Node*> chain;
+  for (SequenceCache::Snapshot& snapshot : snapshots) {
+    FATHOM_CHECK(snapshot.position <= cache.position());
+    while (node->position + kBlock <= snapshot.position) {
+      Node* const child =
+          MakeChild(node, tokens.subspan(static_cast<size_t>(node->position), static_cast<size_t>(kBlock)));
+      if (child == nullptr) return;
+      node = child;
+      if (node->block == nullptr && layout_.block_bytes() > 0) {
+        node->block = cache.blocks()[static_cast<size_t>(node->position / kBlock - 1)];
+        stats_.ram_bytes += layout_.block_bytes();
+      }
+    }
+    const auto tail =
+        tokens.subspan(static_cast<size_t>(node->position), static_cast<size_t>(snapshot.position - node->position));
+    AddPoint(node, tail, cache, std::move(snapshot));
+  }
+  if (node->parent == nullptr && node->points.empty() && node->children.empty()) {
+    nodes_by_key_.erase(node->key);
+    roots_.erase(PrefixKey(node->key));
+  }
+  EvictFromDisk();
+}
+
+void PrefixCache::AddPoint(Node* node, std::span<const int32_t> tail, const SequenceCache& cache,
+                           SequenceCache::Snapshot snapshot) {
+  Point* point = FindPoint(node, tail);
+  if (point == nullptr) {
+    node->points.push_back(std::make_unique<Point>());
+    point = node->points.back().get();
+    point->node = node;
+    point->key = KeyOf(node->key, tail, true);
+    point->tail.assign(tail.begin(), tail.end());
+    points_by_key_[point->key] = point;
+    ++stats_.points;
+  }
+  if (!point->in_ram()) {
+    point->state = std::make_shared<const std::vector<uint8_t>>(std::move(snapshot.state));
+    if (!tail.empty() && layout_.block_bytes() > 0) {
+      point->tail_block = cache.blocks()[static_cast<size_t>(node->position / kBlock)];
+    }
+    stats_.ram_bytes += PointBytes(*point);
+    CountRam(node, 1);
+  }
+  SetValue(point);
+  Persist(point);
+}
+
+void PrefixCache::Persist(Point* point) {
+  if (disk_ == nullptr || point->on_disk != OnDisk::kNo) return;
+  std::vector<Node*> chain;
+  for (Node* node = point->node; node->parent != nullptr; node = node->parent) chain.push_back(node);
+  std::ranges::reverse(chain);
+  for (Node* node : chain) {
+    if (node->on_disk != OnDisk::kNo) continue;
+    PrefixFileHead head{PrefixFileKind::kBlock, fingerprint_, node->key, node->parent->key,
+                        node->position,         node->tokens, 0};
+    DiskTier::Job job{std::move(head), {}};
+    if (node->block != nullptr) {
+      // A full block is never written again, so the writer may read it while sequences use it.
+      job.parts.emplace_back(node->block, std::string_view(reinterpret_cast<const char*>(node->block->bytes.get()),
+                                                           static_cast<size_t>(layout_.block_bytes())));
+    } else if (layout_.block_bytes() > 0) {
+      return;
+    }
+    if (!disk_->Write(std::move(job))) return;
+    node->on_disk = OnDisk::kWriting;
+  }
+  PrefixFileHead head{PrefixFileKind::kPoint, fingerprint_, point->key, point->node->key,
+                      PositionOf(*point),     point->tail,  0};
+  DiskTier::Job job{std::move(head), {{point->state, BytesOf(*point->state)}}};
+  if (point->tail_block != nullptr) {
+    // The sequence whose block this is may go on writing behind the point: the writer gets a copy.
+    const auto* bytes = point->tail_block->bytes.get();
+    const auto copy = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + layout_.block_bytes());
+    job.parts.emplace_back(copy, BytesOf(*copy));
+  }
+  if (!disk_->Write(std::move(job))) return;
+  point->on_disk = OnDisk::kWriting;
+  CountDisk(point->node, 1);
+}
+
+void PrefixCache::TakeWritten() {
+  if (disk_ == nullptr) return;
+  for (const DiskTier::Written& written : disk_->TakeWritten()) {
+    const OnDisk now = written.file_bytes > 0 ? OnDisk::kYes : OnDisk::kNo;
+    stats_.disk_writes += written.file_bytes > 0 ? 1 : 0;
+    if (written.kind == PrefixFileKind::kBlock) {
+      const auto found = nodes_by_key_.find(written.key);
+      if (found == nodes_by_key_.end() || found->second->on_disk != OnDisk::kWriting) continue;
+      found->second->on_disk = now;
+      found->second->file_bytes = written.file_bytes;
+      stats_.disk_bytes += written.file_bytes;
+      continue;
+    }
+    const auto found = points_by_key_.find(written.key);
+    if (found == points_by_key_.end() || found->second->on_disk != OnDisk::kWriting) continue;
+    Point* const point = found->second;
+    point->on_disk = now;
+    if (now == OnDisk::kNo) {
+      CountDisk(point->node, -1);
+      Prune(point);
+      continue;
+    }
+    point->file_bytes = written.file_bytes;
+    stats_.disk_bytes += written.file_bytes;
+    disk_order_.insert(point);
+  }
+}
+
+void PrefixCache::Flush() {
+  if (disk_ == nullptr) return;
+  disk_->Wait();
+  TakeWritten();
+}
+
+}  // namespace fathom

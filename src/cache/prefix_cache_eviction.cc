@@ -1,0 +1,202 @@
+// What of a prefix cache stays: values, budgets, and taking out what is of no use; and finding files again.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/check.h"
+#include "cache/prefix_cache.h"
+
+namespace fathom {
+
+int64_t PrefixCache::PointBytes(const Point& point) const {
+  const int64_t tail = point.tail.empty() ? 0 : layout_.block_bytes();
+  return layout_.state_bytes() + tail + static_cast<int64_t>(point.tail.size() * sizeof(int32_t));
+}
+
+void PrefixCache::SetValue(Point* point) {
+  Unorder(point);
+  // Tokens that would have to be read again without this point: from the nearest point before it.
+  int64_t before = 0;
+  std::span<const int32_t> behind = point->tail;  // what follows `node` on the way to the point
+  const int64_t position = PositionOf(*point);
+  for (const Node* node = point->node; node != nullptr && before == 0; node = node->parent) {
+    for (const auto& other : node->points) {
+      const bool on_the_way =
+          other->tail.size() <= behind.size() && std::ranges::equal(other->tail, behind.first(other->tail.size()));
+      if (other.get() != point && on_the_way) before = std::max(before, PositionOf(*other));
+    }
+    behind = node->tokens;
+  }
+  const double tokens = static_cast<double>(position - before);
+  // Mild, and from the lowest value on: a conversation that has just begun must not be the first to go.
+  const double uses = 1 + std::log2(1 + static_cast<double>(point->uses)) / 4;
+  if (!ram_order_.empty()) age_ = std::max(age_, (*ram_order_.begin())->value);
+  point->value = age_ + uses * tokens / static_cast<double>(PointBytes(*point));
+  point->changed = ++changes_;
+  if (point->in_ram()) ram_order_.insert(point);
+  if (point->on_disk == OnDisk::kYes) disk_order_.insert(point);
+}
+
+void PrefixCache::Unorder(Point* point) {
+  ram_order_.erase(point);
+  disk_order_.erase(point);
+}
+
+void PrefixCache::CountRam(Node* node, int64_t change) {
+  for (; node != nullptr; node = node->parent) {
+    node->ram_points += change;
+    FATHOM_CHECK(node->ram_points >= 0);
+    if (node->ram_points == 0 && node->block != nullptr) {
+      node->block.reset();
+      stats_.ram_bytes -= layout_.block_bytes();
+    }
+  }
+}
+
+void PrefixCache::CountDisk(Node* node, int64_t change) {
+  for (; node != nullptr; node = node->parent) {
+    node->disk_points += change;
+    FATHOM_CHECK(node->disk_points >= 0);
+    if (node->disk_points == 0 && node->on_disk != OnDisk::kNo && node->parent != nullptr) {
+      disk_->Remove(PrefixFileKind::kBlock, node->key);
+      stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
+      node->on_disk = OnDisk::kNo;
+    }
+  }
+}
+
+void PrefixCache::DropFromRam(Point* point) {
+  if (!point->in_ram()) return;
+  ram_order_.erase(point);
+  stats_.ram_bytes -= PointBytes(*point);
+  point->state.reset();
+  point->tail_block.reset();
+  CountRam(point->node, -1);
+}
+
+void PrefixCache::DropFromDisk(Point* point) {
+  if (point->on_disk == OnDisk::kNo) return;
+  disk_order_.erase(point);
+  disk_->Remove(PrefixFileKind::kPoint, point->key);
+  stats_.disk_bytes -= std::exchange(point->file_bytes, 0);
+  point->on_disk = OnDisk::kNo;
+  CountDisk(point->node, -1);
+}
+
+void PrefixCache::Prune(Point* point) {
+  if (point->in_ram() || point->on_disk != OnDisk::kNo) return;
+  Unorder(point);
+  Node* node = point->node;
+  points_by_key_.erase(point->key);
+  --stats_.points;
+  std::erase_if(node->points, [&](const auto& other) { return other.get() == point; });
+  while (node->points.empty() && node->children.empty()) {
+    Node* const parent = node->parent;
+    if (node->block != nullptr) stats_.ram_bytes -= layout_.block_bytes();
+    const PrefixKey key = node->key;
+    nodes_by_key_.erase(key);
+    if (parent == nullptr) {
+      roots_.erase(key);
+      return;
+    }
+    parent->children.erase(key);
+    node = parent;
+  }
+}
+
+void PrefixCache::ShrinkTo(int64_t bytes) {
+  while (stats_.ram_bytes > bytes && !ram_order_.empty()) {
+    Point* const point = *ram_order_.begin();
+    age_ = std::max(age_, point->value);
+    ++stats_.ram_evictions;
+    DropFromRam(point);
+    Prune(point);
+  }
+}
+
+void PrefixCache::EvictFromDisk() {
+  if (disk_ == nullptr) return;
+  while (stats_.disk_bytes > options_.disk_bytes && !disk_order_.empty()) {
+    Point* const point = *disk_order_.begin();
+    ++stats_.disk_evictions;
+    DropFromDisk(point);
+    Prune(point);
+  }
+}
+
+Status PrefixCache::OpenDisk() {
+  FATHOM_ASSIGN_OR_RETURN(disk_, DiskTier::Open(options_.directory));
+  std::vector<DiskTier::Found> found = disk_->Scan(fingerprint_);
+  const auto valid = [&](const PrefixFileHead& head) {
+    const auto tokens = static_cast<int64_t>(head.tokens.size());
+    if (head.key != KeyOf(head.parent, head.tokens, head.kind == PrefixFileKind::kPoint)) return false;
+    if (head.kind == PrefixFileKind::kPoint) {
+      const int64_t tail = tokens == 0 ? 0 : layout_.block_bytes();
+      return tokens < CacheLayout::kBlockTokens && head.payload_bytes == layout_.state_bytes() + tail &&
+             head.position % CacheLayout::kBlockTokens == tokens;
+    }
+    return tokens == CacheLayout::kBlockTokens && head.payload_bytes == layout_.block_bytes() &&
+           head.position >= tokens && head.position % CacheLayout::kBlockTokens == 0;
+  };
+  // Parents before children, blocks before the points in them; among equals the oldest first, as Scan() has them.
+  std::ranges::stable_sort(found, {}, [](const DiskTier::Found& file) {
+    return std::pair(file.head.position / CacheLayout::kBlockTokens, file.head.kind == PrefixFileKind::kPoint);
+  });
+  for (DiskTier::Found& file : found) {
+    PrefixFileHead& head = file.head;
+    const int64_t before = head.position - static_cast<int64_t>(head.tokens.size());
+    Node* parent = nullptr;
+    if (before == 0) {
+      parent = Root(head.parent);
+    } else if (const auto at = nodes_by_key_.find(head.parent); at != nodes_by_key_.end()) {
+      parent = at->second;
+    }
+    if (!valid(head) || parent == nullptr || parent->position != before) {
+      disk_->Remove(head.kind, head.key);
+      ++stats_.damaged;
+      continue;
+    }
+    if (head.kind == PrefixFileKind::kBlock) {
+      Node* const node = MakeChild(parent, head.tokens);
+      node->on_disk = OnDisk::kYes;
+      node->file_bytes = file.file_bytes;
+    } else {
+      parent->points.push_back(std::make_unique<Point>());
+      Point* const point = parent->points.back().get();
+      point->node = parent;
+      point->key = head.key;
+      point->tail = std::move(head.tokens);
+      point->on_disk = OnDisk::kYes;
+      point->file_bytes = file.file_bytes;
+      points_by_key_[point->key] = point;
+      ++stats_.points;
+      CountDisk(parent, 1);
+      SetValue(point);
+    }
+    stats_.disk_bytes += file.file_bytes;
+  }
+  // Blocks that no point stands behind: their points were being written when the process ended.
+  std::vector<Node*> useless;
+  for (const auto& [key, node] : nodes_by_key_) {
+    if (node->disk_points == 0) useless.push_back(node);
+  }
+  std::ranges::sort(useless, std::greater<>(), &Node::position);
+  for (Node* node : useless) {
+    if (node->parent == nullptr) {
+      const PrefixKey key = node->key;
+      nodes_by_key_.erase(key);
+      roots_.erase(key);
+      continue;
+    }
+    disk_->Remove(PrefixFileKind::kBlock, node->key);
+    stats_.disk_bytes -= node->file_bytes;
+    Node* const parent = node->parent;
+    const PrefixKey key = node->key;
+    nodes_by_key_.erase(key);
+    parent->children.erase(key);
+  }
+  EvictFromDisk();
+  return {};
+}
+
+}  // namespace fathom

@@ -1,0 +1,386 @@
+#include "cache/prefix_cache.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using Tokens = std::vector<int32_t>;
+
+// A window layer and one of each compressed kind, small rows.
+CacheLayout TestLayout() {
+  return {{.format = RowFormat::kF32, .dim = 8, .rope_dim = 4}, {.format = RowFormat::kF32, .dim = 8}, 16, {0, 4, 128}};
+}
+
+Tokens Range(int32_t first, int32_t count) {
+  Tokens tokens(static_cast<size_t>(count));
+  std::iota(tokens.begin(), tokens.end(), first);
+  return tokens;
+}
+Tokens operator+(Tokens a, const Tokens& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+class PrefixCacheTest : public testing::Test {
+ protected:
+  PrefixCacheTest() {
+    const std::string pattern = (fs::temp_directory_path() / "fathom-prefix-XXXXXX").string();
+    directory_ = std::string(mkdtemp(std::string(pattern).data()));
+    fs::remove(directory_);
+    std::string name = pattern;
+    directory_ = mkdtemp(name.data());
+  }
+  ~PrefixCacheTest() override {
+    cache_.reset();
+    fs::remove_all(directory_);
+  }
+
+  void Open(PrefixCacheOptions options = {}) {
+    cache_.reset();
+    Result<std::unique_ptr<PrefixCache>> cache = PrefixCache::Open(layout_, options);
+    ASSERT_TRUE(cache.ok()) << cache.status().message();
+    cache_ = std::move(*cache);
+  }
+  void OpenOnDisk(int64_t disk_bytes = int64_t{1} << 30) {
+    Open({.directory = directory_, .disk_bytes = disk_bytes, .model_fingerprint = 7});
+  }
+
+  // Stands in for the model: every row is a function of the tokens up to it.
+  static void Read(std::span<const int32_t> tokens, SequenceCache* cache) {
+    for (const int32_t token : tokens) {
+      const int64_t position = cache->position();
+      cache->PrepareAppend(1);
+      auto* const state = reinterpret_cast<float*>(cache->ring_row(1, 0));  // a running sum: all of the past
+      state[0] = state[0] * 0.5F + static_cast<float>(token);
+      *reinterpret_cast<float*>(cache->ring_row(0, position)) = static_cast<float>(token);
+      if (position % 4 == 3) *reinterpret_cast<float*>(cache->mutable_compressed_row(1, position / 4)) = state[0];
+      if (position % 128 == 127) *reinterpret_cast<float*>(cache->mutable_compressed_row(2, position / 128)) = state[0];
+      cache->Advance(1);
+    }
+  }
+
+  // A sequence reads `tokens`; its states at `positions` and at its end are kept.
+  SequenceCache Keep(const Tokens& tokens, const std::vector<int64_t>& positions = {}, std::string_view scope = "") {
+    SequenceCache sequence(layout_);
+    std::vector<SequenceCache::Snapshot> snapshots;
+    for (size_t at = 0; at < tokens.size(); ++at) {
+      if (std::ranges::find(positions, static_cast<int64_t>(at)) != positions.end())
+        snapshots.push_back(sequence.Save());
+      Read(std::span(tokens).subspan(at, 1), &sequence);
+    }
+    snapshots.push_back(sequence.Save());
+    cache_->Add(scope, tokens, sequence, std::move(snapshots));
+    return sequence;
+  }
+
+  // Where `prompt` would continue, after checking that the cache there goes on as if it had read the prompt itself.
+  int64_t Hit(const Tokens& prompt, std::string_view scope = "") {
+    PrefixCache::Match match = cache_->Find(scope, prompt);
+    report_ = match.report;
+    EXPECT_EQ(match.cache.has_value(), report_.hit > 0);
+    if (!match.cache) return 0;
+    EXPECT_EQ(match.cache->position(), report_.hit);
+    EXPECT_LT(report_.hit, static_cast<int64_t>(prompt.size()));
+    SequenceCache fresh(layout_);
+    Read(prompt, &fresh);
+    Read(std::span(prompt).subspan(static_cast<size_t>(report_.hit)), &*match.cache);
+    // Bytes behind the last row of a block may differ: compare what can be read.
+    EXPECT_EQ(fresh.Save().state, match.cache->Save().state);
+    for (int64_t row = 0; row < fresh.position() / 4; ++row) {
+      EXPECT_EQ(*reinterpret_cast<const float*>(fresh.compressed_row(1, row)),
+                *reinterpret_cast<const float*>(match.cache->compressed_row(1, row)))
+          << row;
+    }
+    return report_.hit;
+  }
+
+  std::vector<fs::path> Files() const {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(directory_)) {
+      if (entry.path().extension() == ".fkv") files.push_back(entry.path());
+    }
+    std::ranges::sort(files);
+    return files;
+  }
+
+  const CacheLayout layout_ = TestLayout();
+  std::string directory_;
+  std::unique_ptr<PrefixCache> cache_;
+  CacheReport report_;
+};
+
+TEST_F(PrefixCacheTest, AFollowUpContinuesFromTheEndOfTheAnswer) {
+  Open();
+  EXPECT_EQ(Hit(Range(0, 300)), 0);
+  EXPECT_EQ(report_.miss, CacheMiss::kNoEntry);
+  Keep(Range(0, 300));
+  EXPECT_EQ(Hit(Range(0, 400)), 300);
+  EXPECT_EQ(report_.source, CacheSource::kRam);
+  EXPECT_EQ(report_.miss, CacheMiss::kDiverged);
+  EXPECT_EQ(Hit(Range(0, 301)), 300);
+  EXPECT_EQ(report_.miss, CacheMiss::kNothing);
+}
+
+TEST_F(PrefixCacheTest, APromptContinuesFromTheLastStateWithinWhatAgrees) {
+  Open();
+  Keep(Range(0, 500), {100, 256, 450});
+  EXPECT_EQ(Hit(Range(0, 470) + Range(9000, 50)), 450);
+  EXPECT_EQ(report_.common, 470);
+  EXPECT_EQ(report_.miss, CacheMiss::kNoState);
+  EXPECT_EQ(Hit(Range(0, 300) + Range(9000, 50)), 256);
+  EXPECT_EQ(report_.common, 300);
+  EXPECT_EQ(Hit(Range(0, 256) + Range(9000, 50)), 256);
+  EXPECT_EQ(Hit(Range(0, 130) + Range(9000, 50)), 100);
+  EXPECT_EQ(Hit(Range(0, 90) + Range(9000, 50)), 0);
+  EXPECT_EQ(report_.common, 90);
+  EXPECT_EQ(report_.miss, CacheMiss::kNoState);
+  EXPECT_EQ(Hit(Range(0, 500)), 450) << "the last token has to be read";
+}
+
+TEST_F(PrefixCacheTest, ScopesNeverMeet) {
+  Open();
+  Keep(Range(0, 300), {}, "alice");
+  EXPECT_EQ(Hit(Range(0, 400), "bob"), 0);
+  EXPECT_EQ(report_.miss, CacheMiss::kNoEntry);
+  EXPECT_EQ(Hit(Range(0, 400), "alice"), 300);
+}
+
+TEST_F(PrefixCacheTest, WhatSequencesShareIsThereOnce) {
+  Open();
+  Keep(Range(0, 1024) + Range(5000, 128));
+  const int64_t one = cache_->bytes();
+  Keep(Range(0, 1024) + Range(6000, 128));
+  EXPECT_EQ(cache_->bytes() - one, layout_.state_bytes() + layout_.block_bytes()) << "a block and a state of its own";
+  Keep(Range(0, 1024) + Range(6000, 128));
+  EXPECT_EQ(cache_->points(), 2);
+}
+
+TEST_F(PrefixCacheTest, ASequenceThatGoesOnDoesNotChangeWhatIsKept) {
+  Open();
+  SequenceCache sequence = Keep(Range(0, 200));
+  Read(Range(7000, 100), &sequence);  // in the half-full block that it shares
+  EXPECT_EQ(Hit(Range(0, 260)), 200);
+}
+
+TEST_F(PrefixCacheTest, WhatSavesLeastGoesFirst) {
+  Open();
+  Keep(Range(0, 1000));
+  Keep(Range(20000, 100));
+  for (int uses = 0; uses < 3; ++uses) EXPECT_EQ(Hit(Range(0, 1100)), 1000);
+  const int64_t all = cache_->bytes();
+  cache_->ShrinkTo(all - 1);
+  EXPECT_EQ(Hit(Range(20000, 200)), 0);
+  EXPECT_EQ(Hit(Range(0, 1100)), 1000);
+  EXPECT_EQ(cache_->stats().ram_evictions, 1);
+  cache_->ShrinkTo(0);
+  EXPECT_EQ(cache_->bytes(), 0);
+  EXPECT_EQ(cache_->points(), 0);
+  EXPECT_EQ(Hit(Range(0, 1100)), 0);
+}
+
+TEST_F(PrefixCacheTest, BlocksStayAsLongAsAPointNeedsThem) {
+  Open();
+  Keep(Range(0, 1000), {400});
+  Keep(Range(0, 500) + Range(8000, 400));
+  while (cache_->points() > 0) {
+    cache_->ShrinkTo(cache_->bytes() - 1);
+    for (const Tokens& prompt : {Range(0, 1100), Range(0, 500) + Range(8000, 600), Range(0, 420)}) Hit(prompt);
+  }
+  EXPECT_EQ(cache_->bytes(), 0);
+}
+
+TEST_F(PrefixCacheTest, OldUsesCountLessThanNewEntries) {
+  Open();
+  Keep(Range(0, 300));
+  for (int uses = 0; uses < 20; ++uses) Hit(Range(0, 400));
+  const int64_t budget = 4 * cache_->bytes();
+  for (int32_t conversation = 1; conversation < 200; ++conversation) {
+    Keep(Range(conversation * 1000, 300));
+    cache_->ShrinkTo(budget);
+    EXPECT_EQ(Hit(Range(conversation * 1000, 400)), 300) << "the newest must not go at once";
+  }
+  EXPECT_EQ(Hit(Range(0, 400)), 0);
+}
+
+// ---- disk
+
+TEST_F(PrefixCacheTest, ARestartFindsEverythingAgain) {
+  OpenOnDisk();
+  Keep(Range(0, 700), {128, 333}, "a");
+  Keep(Range(0, 512) + Range(9000, 10), {}, "a");
+  Keep(Range(0, 70), {}, "b");
+  cache_->Flush();
+  const int64_t bytes = cache_->stats().disk_bytes;
+  OpenOnDisk();
+  EXPECT_EQ(cache_->bytes(), 0);
+  EXPECT_EQ(cache_->points(), 5);
+  EXPECT_EQ(cache_->stats().disk_bytes, bytes);
+  EXPECT_EQ(Hit(Range(0, 800), "a"), 700);
+  EXPECT_EQ(report_.source, CacheSource::kDisk);
+  EXPECT_EQ(Hit(Range(0, 800), "a"), 700);
+  EXPECT_EQ(report_.source, CacheSource::kRam);
+  EXPECT_EQ(Hit(Range(0, 512) + Range(9000, 20), "a"), 522);
+  EXPECT_EQ(Hit(Range(0, 340) + Range(1, 9), "a"), 333);
+  EXPECT_EQ(Hit(Range(0, 200), "a"), 128);
+  EXPECT_EQ(Hit(Range(0, 80), "b"), 70);
+  EXPECT_EQ(Hit(Range(0, 80), "c"), 0);
+}
+
+TEST_F(PrefixCacheTest, WhatLeftRamComesBackFromDisk) {
+  OpenOnDisk();
+  Keep(Range(0, 700), {333});
+  cache_->ShrinkTo(0);  // before it is certain to be written
+  EXPECT_EQ(cache_->bytes(), 0);
+  EXPECT_EQ(Hit(Range(0, 800)), 700);
+  EXPECT_EQ(report_.source, CacheSource::kDisk);
+  cache_->ShrinkTo(0);
+  EXPECT_EQ(Hit(Range(0, 340) + Range(1, 9)), 333);
+  Keep(Range(0, 800));
+  cache_->ShrinkTo(0);
+  EXPECT_EQ(Hit(Range(0, 900)), 800);
+}
+
+TEST_F(PrefixCacheTest, SharedBlocksAreOnDiskOnce) {
+  OpenOnDisk();
+  Keep(Range(0, 1280));
+  Keep(Range(0, 1152) + Range(5000, 128));
+  cache_->Flush();
+  const auto blocks = std::ranges::count_if(
+      Files(), [](const fs::path& path) { return path.filename().string().starts_with("block-"); });
+  EXPECT_EQ(blocks, 11);
+}
+
+TEST_F(PrefixCacheTest, TheDiskHasABudget) {
+  const int64_t one = layout_.state_bytes() + 3 * layout_.block_bytes() + 1000;
+  OpenOnDisk(4 * one);
+  for (int32_t conversation = 0; conversation < 40; ++conversation) {
+    Keep(Range(conversation * 1000, 300));
+    cache_->Flush();
+  }
+  Keep(Range(90000, 64));
+  cache_->Flush();
+  EXPECT_GT(cache_->stats().disk_evictions, 30);
+  int64_t bytes = 0;
+  for (const fs::path& file : Files()) bytes += static_cast<int64_t>(fs::file_size(file));
+  EXPECT_EQ(bytes, cache_->stats().disk_bytes);
+  EXPECT_LE(bytes, 6 * one);
+  OpenOnDisk(4 * one);
+  EXPECT_EQ(Hit(Range(90000, 80)), 64);
+}
+
+TEST_F(PrefixCacheTest, AnotherModelsFilesAreLeftAlone) {
+  OpenOnDisk();
+  Keep(Range(0, 300));
+  cache_->Flush();
+  const size_t files = Files().size();
+  Open({.directory = directory_, .disk_bytes = 1 << 30, .model_fingerprint = 8});
+  EXPECT_EQ(Hit(Range(0, 400)), 0);
+  EXPECT_EQ(Files().size(), files);
+  OpenOnDisk();
+  EXPECT_EQ(Hit(Range(0, 400)), 300);
+}
+
+TEST_F(PrefixCacheTest, ADirectoryBelongsToOneProcess) {
+  OpenOnDisk();
+  const auto second = PrefixCache::Open(layout_, {.directory = directory_, .disk_bytes = 1});
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.status().message().find("in use by another process"), std::string::npos);
+  const auto nowhere = PrefixCache::Open(layout_, {.directory = "/proc/nowhere", .disk_bytes = 1});
+  ASSERT_FALSE(nowhere.ok());
+  EXPECT_NE(nowhere.status().message().find("/proc/nowhere"), std::string::npos);
+}
+
+TEST_F(PrefixCacheTest, HalfWrittenFilesAreRemovedAndForeignOnesAreNot) {
+  std::ofstream(directory_ + "/state-0123.fkv.tmp") << "half";
+  std::ofstream(directory_ + "/state-0123.fkv") << "garbage";
+  std::ofstream(directory_ + "/notes.txt") << "mine";
+  OpenOnDisk();
+  EXPECT_FALSE(fs::exists(directory_ + "/state-0123.fkv.tmp"));
+  EXPECT_FALSE(fs::exists(directory_ + "/state-0123.fkv"));
+  EXPECT_TRUE(fs::exists(directory_ + "/notes.txt"));
+}
+
+// Whatever happens to a file, what is found is right or missing.
+TEST_F(PrefixCacheTest, DamagedFilesAreNeverUsed) {
+  OpenOnDisk();
+  Keep(Range(0, 300), {200});
+  cache_->Flush();
+  cache_.reset();
+  const fs::path saved = directory_ + "-saved";
+  fs::copy(directory_, saved);
+  for (const fs::path& file : Files()) {
+    const auto size = static_cast<int64_t>(fs::file_size(file));
+    for (int64_t at = 0; at < size; at += at < 700 ? 37 : size / 7 + 1) {
+      for (const bool cut : {false, true}) {
+        if (cut) {
+          fs::resize_file(file, static_cast<uintmax_t>(at));
+        } else {
+          std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+          stream.seekg(at);
+          const char byte = static_cast<char>(stream.get());
+          stream.seekp(at);
+          stream.put(static_cast<char>(byte ^ 0x10));
+        }
+        OpenOnDisk();
+        const int64_t hit = Hit(Range(0, 400));
+        EXPECT_TRUE(hit == 0 || hit == 200 || hit == 300) << file << " at " << at;
+        Keep(Range(0, 300), {200});  // goes on as if it had never been there
+        EXPECT_EQ(Hit(Range(0, 400)), 300);
+        cache_.reset();
+        fs::remove_all(directory_);
+        fs::copy(saved, directory_);
+      }
+    }
+  }
+  fs::remove_all(saved);
+}
+
+TEST_F(PrefixCacheTest, AFullDiskCostsNothingButTheDisk) {
+  OpenOnDisk();
+  Keep(Range(0, 300));
+  cache_->Flush();
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{100, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  Keep(Range(5000, 300));
+  cache_->Flush();
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_EQ(Hit(Range(5000, 400)), 300) << "from RAM";
+  for (const auto& entry : fs::directory_iterator(directory_)) EXPECT_NE(entry.path().extension(), ".tmp");
+  OpenOnDisk();
+  EXPECT_EQ(Hit(Range(0, 400)), 300);
+  EXPECT_EQ(Hit(Range(5000, 400)), 0);
+}
+
+TEST(PrefixFile, HeadsThatWereChangedAreRefused) {
+  const PrefixFileHead head{PrefixFileKind::kPoint, 5, {1, 2}, {3, 4}, 130, {7, 8}, 0};
+  const std::string payload = "payload";
+  const std::string_view parts[] = {payload};
+  const std::string file = EncodePrefixFileHead(head, parts) + payload;
+  const auto decoded = DecodePrefixFileHead(file, static_cast<int64_t>(file.size()));
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->tokens, head.tokens);
+  EXPECT_EQ(decoded->key, head.key);
+  EXPECT_EQ(*CheckedPrefixPayload(file), payload);
+  for (size_t at = 0; at < file.size(); ++at) {
+    std::string changed = file;
+    changed[at] = static_cast<char>(changed[at] ^ 1);
+    EXPECT_FALSE(CheckedPrefixPayload(changed).ok()) << at;
+    EXPECT_FALSE(CheckedPrefixPayload(file.substr(0, at)).ok()) << at;
+  }
+}
+
+}  // namespace
+}  // namespace fathom
