@@ -3,7 +3,7 @@
 //
 //   node dev/mock.mjs --port 8000 [--dist dist] [--key SECRET] [--delay MS]
 //
-// The last user message chooses the answer: "tool", "think", "markdown", "code", "math", "table", "evil", "long",
+// The last user message chooses the answer: "tool", "think", "markdown", "code", "long code", "math", "table", "evil", "long", "endless",
 // "slow prompt", "fail", "busy", "break", "context"; other messages are repeated.
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -42,6 +42,8 @@ Some **bold** and *italic* text, \`inline code\`, and a [link](https://example.o
 - [ ] to do
 `;
 const code = 'Here it is:\n\n```python\ndef add(a, b):\n    """Adds."""\n    return a + b\n```\n\nThat is all.';
+const wordList = (length) => Array.from({ length }, (_, i) => `Word ${i}.`).join(' ');
+const words = wordList(400);
 const math = 'Inline $e^{i\\pi} + 1 = 0$ and display:\n\n$$\n\\int_0^1 x^2\\,dx = \\frac{1}{3}\n$$\n\nIt costs $5 and $6.';
 const evil = `<img src=x onerror="window.hacked=1"> <script>window.hacked=2</script>
 
@@ -74,11 +76,13 @@ function answerTo(messages, body) {
     };
   }
   if (/\bthink\b/.test(text)) return { reasoning: 'First I think about it.\n\nThen I think **again**.', content: 'Thought and done.' };
+  if (/\blong code\b/.test(text)) return { content: `${code}\n\n${words}` };
   if (/\bmarkdown\b/.test(text)) return { content: markdown };
   if (/\bcode\b/.test(text)) return { content: code };
   if (/\bmath\b/.test(text)) return { content: math };
   if (/\bevil\b/.test(text)) return { reasoning: evil, content: evil };
-  if (/\blong\b/.test(text)) return { content: Array.from({ length: 400 }, (_, i) => `Word ${i}.`).join(' ') };
+  if (/\bendless\b/.test(text)) return { content: wordList(100_000) };
+  if (/\blong\b/.test(text)) return { content: words };
   return { content: `You said: ${text}` };
 }
 
