@@ -113,5 +113,12 @@ TEST(ServeConfig, WhatIsInForceCanBeReadBack) {
   EXPECT_EQ(ConfigJson(again).Dump(), ConfigJson(config).Dump());
 }
 
+TEST(ServeConfig, TheManualHasEveryOption) {
+  const std::string manual = ReadTestFile(FATHOM_SOURCE_DIR "/docs/operations.md");
+  for (const ServeOption& option : ServeOptions()) {
+    EXPECT_NE(manual.find("| `--" + std::string(option.name) + "` |"), std::string::npos) << option.name;
+  }
+}
+
 }  // namespace
 }  // namespace fathom

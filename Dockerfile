@@ -1,0 +1,30 @@
+# `fathom serve` in a container: built in one stage, run in another that has neither compiler nor shell tools to spare.
+#
+#   docker build -t fathom .
+#   docker run --rm -p 127.0.0.1:8000:8000 -v /srv/models/DeepSeek-V4-Flash:/model:ro fathom --model /model --allow-anyone
+#
+# Without --model the shipped Nano answers. Inside, the server listens at every address of the container, so it wants keys
+# (mount a file and name it with --keys) or --allow-anyone together with a published port that only you reach.
+FROM debian:12-slim AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends g++ cmake ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev \
+      libxxhash-dev libboost-dev libzstd-dev zlib1g-dev nodejs npm ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
+COPY . /src
+WORKDIR /src
+RUN cmake --preset release -DFATHOM_TESTS=OFF && ninja -C build/release fathom && strip build/release/bin/fathom
+
+FROM debian:12-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libedit2 libssl3 libxxhash0 libzstd1 zlib1g \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --home-dir /var/lib/fathom --create-home fathom
+COPY --from=build /src/build/release/bin/fathom /usr/local/bin/fathom
+COPY --from=build /src/models/nano /usr/local/share/fathom/models/nano
+ENV FATHOM_HOME=/usr/local/share/fathom XDG_STATE_HOME=/var/lib XDG_CACHE_HOME=/var/cache FATHOM_SERVE_HOST=0.0.0.0
+USER fathom
+VOLUME /var/lib/fathom
+EXPOSE 8000
+# SIGTERM drains; `docker stop --time` has to be longer than --drain.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["fathom", "serve"]
