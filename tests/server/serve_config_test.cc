@@ -71,7 +71,7 @@ TEST(ServeConfig, ErrorsSayWhereWhatAndWhatIsAccepted) {
   EXPECT_EQ(SetOption(Option("heartbeat"), "1.5", "--heartbeat", &config).message(),
             "--heartbeat is '1.5'; accepted is 1 to 3600 seconds");
   EXPECT_EQ(SetOption(Option("reasoning-field"), "x", "FATHOM_SERVE_REASONING_FIELD", &config).message(),
-            "FATHOM_SERVE_REASONING_FIELD is 'x'; accepted are reasoning_content, reasoning, both");
+            "FATHOM_SERVE_REASONING_FIELD is 'x'; accepted are reasoning_content, both");
 }
 
 TEST(ServeConfig, BytesInAllSpellings) {

@@ -1,11 +1,8 @@
 #include "tests/support/serve_process.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,19 +38,6 @@ std::vector<std::string> EnvironmentOf(const TemporaryDirectory& directory, cons
   out.push_back("XDG_CACHE_HOME=" + directory.path() + "/cache");
   for (const auto& [name, value] : more) out.push_back(name + "=" + value);
   return out;
-}
-
-std::string Decoded(std::string_view chunked) {
-  std::string body;
-  while (true) {
-    size_t size = 0;
-    const auto [end, error] = std::from_chars(chunked.data(), chunked.data() + chunked.size(), size, 16);
-    const size_t line = chunked.find("\r\n");
-    if (error != std::errc() || size == 0 || line == std::string_view::npos) return body;
-    chunked.remove_prefix(line + 2);
-    body += chunked.substr(0, size);
-    chunked.remove_prefix(std::min(chunked.size(), size + 2));
-  }
 }
 
 }  // namespace
@@ -122,91 +106,17 @@ bool ServeProcess::WaitForLog(std::string_view text) const {
   return true;
 }
 
-std::string WebAnswer::Header(std::string_view name) const {
-  size_t at = 0;
-  while ((at = head.find("\r\n", at)) != std::string::npos) {
-    at += 2;
-    const size_t colon = head.find(':', at);
-    if (colon == std::string::npos) return "";
-    if (colon - at == name.size() && strncasecmp(head.data() + at, name.data(), name.size()) == 0) {
-      const size_t begin = head.find_first_not_of(' ', colon + 1);
-      return head.substr(begin, head.find("\r\n", begin) - begin);
-    }
-  }
-  return "";
+ClientResponse Fetch(uint16_t port, std::string_view method, std::string_view path,
+                     const std::vector<std::string>& headers, std::string_view body) {
+  HttpClient client(port, kPatience);
+  client.SendRequest(method, path, body, headers);
+  return client.Read(method == "HEAD");
 }
 
-std::ostream& operator<<(std::ostream& stream, const WebAnswer& answer) {
-  return stream << answer.head << "\n\n" << answer.body;
-}
-
-std::string RequestText(std::string_view method, std::string_view path, const WebHeaders& headers,
-                        std::string_view body) {
-  std::string text =
-      std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
-  for (const auto& [name, value] : headers) text += name + ": " + value + "\r\n";
-  if (!body.empty())
-    text += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
-  return text + "\r\n" + std::string(body);
-}
-
-WebAnswer ParseAnswer(const std::string& bytes) {
-  WebAnswer answer;
-  const size_t end = bytes.find("\r\n\r\n");
-  if (end == std::string::npos) return answer;
-  answer.head = bytes.substr(0, end);
-  answer.body = bytes.substr(end + 4);
-  const size_t space = answer.head.find(' ');
-  std::from_chars(answer.head.data() + space + 1, answer.head.data() + answer.head.size(), answer.status);
-  if (answer.Header("transfer-encoding") == "chunked") answer.body = Decoded(answer.body);
-  return answer;
-}
-
-WebAnswer Fetch(uint16_t port, std::string_view method, std::string_view path, const WebHeaders& headers,
-                std::string_view body) {
-  RawConnection connection(port);
-  connection.Send(RequestText(method, path, headers, body));
-  return ParseAnswer(connection.ReadAll());
-}
-
-RawConnection::RawConnection(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << std::strerror(errno);
-  const timeval patience = {kPatience.count(), 0};
-  setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-}
-
-RawConnection::~RawConnection() { close(fd_); }
-
-void RawConnection::Send(std::string_view bytes) const {
-  while (!bytes.empty()) {
-    const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent <= 0) return;
-    bytes.remove_prefix(static_cast<size_t>(sent));
-  }
-}
-
-bool RawConnection::ReadSome() {
-  char buffer[65536];
-  const ssize_t bytes = recv(fd_, buffer, sizeof buffer, 0);
-  if (bytes > 0) received_.append(buffer, static_cast<size_t>(bytes));
-  return bytes > 0;
-}
-
-bool RawConnection::ReadUntil(std::string_view text) {
-  while (received_.find(text) == std::string::npos) {
-    if (!ReadSome()) return false;
-  }
-  return true;
-}
-
-const std::string& RawConnection::ReadAll() {
-  while (ReadSome()) {
-  }
-  return received_;
+std::ostream& operator<<(std::ostream& stream, const ClientResponse& response) {
+  stream << "\nstatus " << response.status << "\n";
+  for (const auto& [name, value] : response.headers) stream << name << ": " << value << "\n";
+  return stream << response.body << "\n";
 }
 
 }  // namespace fathom

@@ -1,7 +1,7 @@
-// serve_process.h - a running `fathom serve` for tests, and a client that knows no more than HTTP/1.1.
+// serve_process.h - a running `fathom serve` for tests, and one-line requests to it.
 //
 //   ServeProcess server({"--model", model});
-//   const WebAnswer answer = Fetch(server.port(), "GET", "/health");
+//   const ClientResponse answer = Fetch(server.port(), "GET", "/health");
 //   server.Signal(SIGTERM);
 //   EXPECT_EQ(server.Wait(), 0) << server.log();
 #ifndef FATHOM_TESTS_SUPPORT_SERVE_PROCESS_H_
@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/http_client.h"
 #include "tests/support/run_binary.h"
 
 namespace fathom {
@@ -48,46 +49,10 @@ class ServeProcess {
   uint16_t port_ = 0;
 };
 
-struct WebAnswer {
-  int status = 0;  // 0: no answer
-  std::string head;
-  std::string body;  // chunks put together
-
-  // The value of a header (any case); empty if it is absent.
-  std::string Header(std::string_view name) const;
-};
-std::ostream& operator<<(std::ostream& stream, const WebAnswer& answer);
-
-using WebHeaders = std::vector<std::pair<std::string, std::string>>;
-
-// One request on a connection of its own.
-WebAnswer Fetch(uint16_t port, std::string_view method, std::string_view path, const WebHeaders& headers = {},
-                std::string_view body = {});
-std::string RequestText(std::string_view method, std::string_view path, const WebHeaders& headers,
-                        std::string_view body);
-WebAnswer ParseAnswer(const std::string& bytes);
-
-// A connection by hand.
-class RawConnection {
- public:
-  explicit RawConnection(uint16_t port);
-  ~RawConnection();
-  RawConnection(const RawConnection&) = delete;
-  RawConnection& operator=(const RawConnection&) = delete;
-
-  void Send(std::string_view bytes) const;
-  // Reads until all that was read contains `text`; false if the other side closes before.
-  bool ReadUntil(std::string_view text);
-  // Everything until the other side closes.
-  const std::string& ReadAll();
-  const std::string& received() const { return received_; }
-  int fd() const { return fd_; }
-
- private:
-  bool ReadSome();
-  int fd_;
-  std::string received_;
-};
+// One request on a connection of its own; headers as lines. Patient enough for a sanitizer.
+ClientResponse Fetch(uint16_t port, std::string_view method, std::string_view path,
+                     const std::vector<std::string>& headers = {}, std::string_view body = {});
+std::ostream& operator<<(std::ostream& stream, const ClientResponse& response);
 
 }  // namespace fathom
 
