@@ -265,6 +265,7 @@ ApiResult<Generation> GenerationService::StartText(const TextRequest& request, c
   generate.constraint = std::move(*constraint);
   generate.prompt_logprobs = request.prompt_logprobs;
   generate.use_prefix_cache = request.use_prefix_cache;
+  if (request.deadline) generate.deadline = std::chrono::steady_clock::now() + *request.deadline;
   AnswerPumpSetup setup;
   setup.kind = "completion";
   setup.caller = caller;

@@ -89,6 +89,7 @@ struct TextRequest {
   std::optional<int64_t> prompt_logprobs = {};  // see GenerateRequest
   AnswerForm form = {};
   bool use_prefix_cache = true;
+  std::optional<std::chrono::milliseconds> deadline = {};  // see ChatRequest
 };
 
 class GenerationService {

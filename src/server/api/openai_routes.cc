@@ -1,0 +1,156 @@
+#include "server/api/openai_routes.h"
+
+#include <ctime>
+#include <memory>
+#include <utility>
+
+#include "base/strings.h"
+#include "server/api/chat_answer.h"
+#include "server/api/completion_answer.h"
+#include "server/api/completion_request.h"
+#include "server/api/llama_routes.h"
+#include "server/api/openai_request.h"
+#include "server/api/route_helpers.h"
+#include "server/api/token_routes.h"
+
+namespace fathom {
+namespace {
+
+using Exchange = std::shared_ptr<HttpExchange>;
+
+void ChatCompletions(const Exchange& exchange, Caller caller, GenerationService* service,
+                     const OpenAiOptions& options) {
+  const std::optional<Json> body = ParseBody(*exchange, Protocol::kOpenAi);
+  if (!body) return;
+  std::optional<OpenAiChat> chat = ValueOrRespond(*exchange, Protocol::kOpenAi, ParseOpenAiChat(*body));
+  if (!chat) return;
+  if (!chat->answer.user.empty()) caller.user = chat->answer.user;
+  chat->request.deadline = options.deadline;
+  ChatAnswerOptions answer;
+  answer.head = MakeHead("chatcmpl-", chat->request.model, service->model());
+  answer.choices = static_cast<int>(chat->request.n);
+  answer.include_usage = chat->answer.include_usage;
+  answer.logprobs = chat->request.sampling.logprobs.has_value();
+  answer.both_reasoning = options.both_reasoning;
+  answer.legacy_function = body->Find("functions") != nullptr && body->Find("tools") == nullptr;
+  std::shared_ptr<ChatStreamSink> stream;
+  std::shared_ptr<AnswerSink> sink;
+  if (chat->answer.stream) {
+    sink = stream = std::make_shared<ChatStreamSink>(exchange, std::move(answer), service->tokenizer());
+  } else {
+    sink = std::make_shared<ChatCollectSink>(exchange, std::move(answer), service->tokenizer());
+  }
+  const ApiResult<Generation> started = service->Start(chat->request, caller, sink);
+  if (const auto* error = std::get_if<ApiError>(&started)) return RespondError(*exchange, Protocol::kOpenAi, *error);
+  if (stream != nullptr) stream->Begin();
+  CancelOnDisconnect(*exchange, std::get<Generation>(started));
+}
+
+void Completions(const Exchange& exchange, Caller caller, GenerationService* service, const OpenAiOptions& options) {
+  const std::optional<Json> body = ParseBody(*exchange, Protocol::kOpenAi);
+  if (!body) return;
+  std::optional<OpenAiCompletion> completion =
+      ValueOrRespond(*exchange, Protocol::kOpenAi, ParseOpenAiCompletion(*body, service->tokenizer()));
+  if (!completion) return;
+  if (!completion->answer.user.empty()) caller.user = completion->answer.user;
+  CompletionAnswerOptions answer_options;
+  answer_options.head = MakeHead("cmpl-", completion->request.model, service->model());
+  answer_options.prompts = completion->prompts;
+  answer_options.choices_per_prompt = static_cast<int>(completion->request.n);
+  answer_options.stream = completion->answer.stream;
+  answer_options.include_usage = completion->answer.include_usage;
+  answer_options.echo = completion->echo;
+  answer_options.logprobs = completion->request.sampling.logprobs.has_value();
+  const auto answer =
+      std::make_shared<CompletionAnswer>(exchange, std::move(answer_options), service->tokenizer());
+  TextRequest request = completion->request;
+  request.deadline = options.deadline;
+  std::vector<Generation> generations;
+  for (size_t index = 0; index < completion->prompts.size(); ++index) {
+    request.prompt = std::move(completion->prompts[index].tokens);
+    const ApiResult<Generation> started =
+        service->StartText(request, caller, answer->SinkFor(static_cast<int>(index)));
+    if (const auto* error = std::get_if<ApiError>(&started)) {
+      for (const Generation& generation : generations) generation.Cancel();
+      return answer->Fail(*error);
+    }
+    generations.push_back(std::get<Generation>(started));
+  }
+  answer->Begin();
+  exchange->OnDisconnect([generations] {
+    for (const Generation& generation : generations) generation.Cancel();
+  });
+}
+
+std::string IsoTime(int64_t seconds) {
+  const std::time_t time = seconds;
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  return StrFormat("%04d-%02d-%02dT%02d:%02d:%02dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                   utc.tm_min, utc.tm_sec);
+}
+
+// Fields of OpenAI, vLLM, llama.cpp and Anthropic together: clients of all ask the same path.
+Json ModelJson(const std::string& id, GenerationService* service) {
+  const ServedModel& model = service->model();
+  const RequestLimits& limits = service->engine().limits();
+  return Json::Object({{"id", Json::String(id)},
+                       {"object", Json::String("model")},
+                       {"created", Json::Int(model.created)},
+                       {"owned_by", Json::String("fathom")},
+                       {"root", Json::String(model.name)},
+                       {"parent", Json()},
+                       {"max_model_len", Json::Int(limits.context)},
+                       {"meta", Json::Object({{"n_ctx_train", Json::Int(limits.context)},
+                                              {"n_vocab", Json::Int(limits.vocab_size)},
+                                              {"n_params", Json::Int(model.parameters)},
+                                              {"size", Json::Int(model.bytes)}})},
+                       {"type", Json::String("model")},
+                       {"display_name", Json::String(id)},
+                       {"created_at", Json::String(IsoTime(model.created))}});
+}
+
+void Models(const Exchange& exchange, GenerationService* service) {
+  const ServedModel& model = service->model();
+  std::vector<Json> data = {ModelJson(model.name, service)};
+  for (const std::string& alias : model.aliases) data.push_back(ModelJson(alias, service));
+  const std::string last = model.aliases.empty() ? model.name : model.aliases.back();
+  RespondJson(*exchange, Json::Object({{"object", Json::String("list")},
+                                       {"data", Json::Array(std::move(data))},
+                                       {"has_more", Json::Bool(false)},
+                                       {"first_id", Json::String(model.name)},
+                                       {"last_id", Json::String(last)}}));
+}
+
+void ModelById(const Exchange& exchange, GenerationService* service) {
+  const std::string& path = exchange->request().path;
+  const std::string id = path.substr(path.rfind('/') + 1);
+  if (std::optional<ApiError> error = service->CheckModel(id)) {
+    const bool anthropic = exchange->request().FindHeader("anthropic-version") != nullptr;
+    return RespondError(*exchange, anthropic ? Protocol::kAnthropic : Protocol::kOpenAi, *error);
+  }
+  RespondJson(*exchange, ModelJson(id, service));
+}
+
+}  // namespace
+
+void AddOpenAiRoutes(Router* router, GenerationService* service, const OpenAiOptions& options) {
+  for (const char* base : {"/v1", "", "/beta", "/v1/beta"}) {
+    router->Add({"POST", StrCat(base, "/chat/completions"), Protocol::kOpenAi, Scope::kInference,
+                 [service, options](const Exchange& exchange, const Caller& caller) {
+                   ChatCompletions(exchange, caller, service, options);
+                 }});
+    router->Add({"POST", StrCat(base, "/completions"), Protocol::kOpenAi, Scope::kInference,
+                 [service, options](const Exchange& exchange, const Caller& caller) {
+                   Completions(exchange, caller, service, options);
+                 }});
+    router->Add({"GET", StrCat(base, "/models"), Protocol::kOpenAi, Scope::kInference,
+                 [service](const Exchange& exchange, const Caller&) { Models(exchange, service); }});
+    router->Add({"GET", StrCat(base, "/models/{id}"), Protocol::kOpenAi, Scope::kInference,
+                 [service](const Exchange& exchange, const Caller&) { ModelById(exchange, service); }});
+  }
+  AddTokenRoutes(router, service, options);
+  AddLlamaRoutes(router, service, options);
+}
+
+}  // namespace fathom
