@@ -1,11 +1,13 @@
 #include "server/server.h"
 
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
 #include "base/strings.h"
 #include "server/api/answer_replay.h"
+#include "server/api/openai_routes.h"
 #include "server/assets.h"
 #include "server/cors.h"
 #include "server/status_routes.h"
@@ -31,6 +33,11 @@ HttpServerOptions HttpOptions(const ServeConfig& config) {
   options.write_timeout = seconds(config.write_timeout_s);
   options.heartbeat = seconds(config.heartbeat_s);
   return options;
+}
+
+std::optional<std::chrono::milliseconds> DeadlineOf(const ServeConfig& config) {
+  if (config.deadline_s == 0) return std::nullopt;
+  return std::chrono::seconds(config.deadline_s);
 }
 
 // Unknown paths have no route that says in which shape their errors are.
@@ -146,6 +153,10 @@ Status Server::Attach(Engine* engine, const Tokenizer* tokenizer, ServedModel mo
                                                       parts.requests.get());
   Router router = state.BasicRouter();
   AddModelStatusRoutes(parts, &router);
+  const auto deadline = DeadlineOf(parts.config);
+  AddOpenAiRoutes(
+      &router, parts.service.get(),
+      {.version = kServerVersion, .both_reasoning = parts.config.reasoning_field == "both", .deadline = deadline});
   state.SetRouter(std::move(router));
   parts.phase = ServerPhase::kReady;
   return {};

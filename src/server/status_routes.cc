@@ -11,8 +11,6 @@
 namespace fathom {
 namespace {
 
-constexpr const char* kVersion = "0.1.0";
-
 void RespondJson(HttpExchange& exchange, const Json& json, int status = 200) {
   exchange.Respond({status, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, json.Dump()});
 }
@@ -69,7 +67,7 @@ Json PropsJson(const ServerParts& parts) {
                        {"model_path", Json::String(model.directory)},
                        {"chat_template", Json::String(StrCat("deepseek-", DialectName(model.dialect), " (built in)"))},
                        {"modalities", Json::Object({{"vision", Json::Bool(false)}, {"audio", Json::Bool(false)}})},
-                       {"build_info", Json::String(StrCat("fathom ", kVersion))},
+                       {"build_info", Json::String(StrCat("fathom ", kServerVersion))},
                        {"is_sleeping", Json::Bool(false)},
                        {"machine", parts.machine}});
 }
@@ -167,9 +165,6 @@ void AddHealthRoutes(const ServerParts& parts, Router* router) {
       RespondJson(exchange, Json::Object({{"status", Json::String("ok")}}));
     });
   }
-  AddGet(router, "/version", Scope::kNone, [](HttpExchange& exchange) {
-    RespondJson(exchange, Json::Object({{"version", Json::String(kVersion)}}));
-  });
   AddGet(router, "/metrics", Scope::kMetrics, [&parts](HttpExchange& exchange) { RespondMetrics(parts, exchange); });
   AddGet(router, "/debug/config", Scope::kAdmin,
          [&parts](HttpExchange& exchange) { RespondJson(exchange, ConfigJson(parts.config)); });

@@ -19,6 +19,8 @@
 
 namespace fathom {
 
+inline constexpr const char* kServerVersion = "0.1.0";
+
 enum class ServerPhase { kLoading, kReady, kDraining };
 
 // The parts that routes look at. Those marked (model) are null until the phase is kReady.
@@ -36,7 +38,7 @@ struct ServerParts {
   Json machine;                                // (model)
 };
 
-// /health, /v1/health, /ready, /ping, /version, /metrics, /debug/config, /debug/cache; they answer while loading, too.
+// /health, /v1/health, /ready, /ping, /metrics, /debug/config, /debug/cache; they answer while loading, too.
 void AddHealthRoutes(const ServerParts& parts, Router* router);
 // /props, /slots, /debug/engine: need the model.
 void AddModelStatusRoutes(const ServerParts& parts, Router* router);

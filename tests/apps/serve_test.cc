@@ -56,30 +56,30 @@ Lines Bearer(const std::string& key) { return {"Authorization: Bearer " + key}; 
 TEST(ServeCommand, AnswersItsOwnRoutesAndAChat) {
   const ServeProcess server({"--model", kNano});
   for (const char* path : {"/health", "/v1/health", "/ready", "/ping"}) {
-    const ClientResponse health = Fetch(server.port(), "GET", path);
+    const ClientResponse health = Ask(server.port(), "GET", path);
     EXPECT_EQ(health.status, 200) << path << health;
     EXPECT_EQ(health.body, R"({"status":"ok"})");
   }
-  EXPECT_EQ(Fetch(server.port(), "GET", "/").status, 200);
-  EXPECT_EQ(Fetch(server.port(), "HEAD", "/").status, 200);
-  const ClientResponse chat = Fetch(server.port(), "POST", "/v1/chat/completions", {}, kHello);
+  EXPECT_EQ(Ask(server.port(), "GET", "/").status, 200);
+  EXPECT_EQ(Ask(server.port(), "HEAD", "/").status, 200);
+  const ClientResponse chat = Ask(server.port(), "POST", "/v1/chat/completions", {}, kHello);
   EXPECT_EQ(chat.status, 200) << chat;
   EXPECT_EQ(Text(JsonOf(chat), "choices.0.message.content"), "Hello! How can I help you?") << chat;
   EXPECT_FALSE(chat.Header("x-request-id").empty()) << chat;
-  const Json props = JsonOf(Fetch(server.port(), "GET", "/props"));
+  const Json props = JsonOf(Ask(server.port(), "GET", "/props"));
   EXPECT_EQ(Text(props, "model_alias"), "nano");
   EXPECT_EQ(At(props, "default_generation_settings.n_ctx").AsInt(), 8192);
-  EXPECT_EQ(JsonOf(Fetch(server.port(), "GET", "/slots")).items().size(), 32U);
-  EXPECT_EQ(At(JsonOf(Fetch(server.port(), "GET", "/debug/engine")), "running").AsInt(), 0);
-  EXPECT_EQ(At(JsonOf(Fetch(server.port(), "GET", "/debug/config")), "max_queue").AsInt(), 256);
-  EXPECT_EQ(At(JsonOf(Fetch(server.port(), "GET", "/debug/cache")), "data").items().size(), 1U);
+  EXPECT_EQ(JsonOf(Ask(server.port(), "GET", "/slots")).items().size(), 32U);
+  EXPECT_EQ(At(JsonOf(Ask(server.port(), "GET", "/debug/engine")), "running").AsInt(), 0);
+  EXPECT_EQ(At(JsonOf(Ask(server.port(), "GET", "/debug/config")), "max_queue").AsInt(), 256);
+  EXPECT_EQ(At(JsonOf(Ask(server.port(), "GET", "/debug/cache")), "data").items().size(), 1U);
 }
 
 TEST(ServeCommand, MetricsCountWhatHappened) {
   const ServeProcess server({"--model", kNano});
-  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", {}, kHello).status, 200);
-  EXPECT_EQ(Fetch(server.port(), "GET", "/no/such/path").status, 404);
-  const ClientResponse metrics = Fetch(server.port(), "GET", "/metrics");
+  EXPECT_EQ(Ask(server.port(), "POST", "/v1/chat/completions", {}, kHello).status, 200);
+  EXPECT_EQ(Ask(server.port(), "GET", "/no/such/path").status, 404);
+  const ClientResponse metrics = Ask(server.port(), "GET", "/metrics");
   EXPECT_EQ(metrics.Header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   EXPECT_EQ(PrometheusFault(metrics.body), "") << metrics.body;
   for (const char* line : {"fathom_ready 1", "vllm:num_requests_running{model_name=\"nano\"} 0",
@@ -93,36 +93,36 @@ TEST(ServeCommand, MetricsCountWhatHappened) {
 
 TEST(ServeCommand, ErrorsHaveTheProtocolsShapes) {
   const ServeProcess server({"--model", kNano});
-  const ClientResponse unknown = Fetch(server.port(), "GET", "/v1/nothing");
+  const ClientResponse unknown = Ask(server.port(), "GET", "/v1/nothing");
   EXPECT_EQ(unknown.status, 404);
   EXPECT_FALSE(At(JsonOf(unknown), "error.message").is_null()) << unknown;
-  const ClientResponse anthropic = Fetch(server.port(), "GET", "/anthropic/nothing");
+  const ClientResponse anthropic = Ask(server.port(), "GET", "/anthropic/nothing");
   EXPECT_EQ(anthropic.status, 404);
   EXPECT_EQ(Text(JsonOf(anthropic), "type"), "error") << anthropic;
-  const ClientResponse method = Fetch(server.port(), "DELETE", "/v1/models");
+  const ClientResponse method = Ask(server.port(), "DELETE", "/v1/models");
   EXPECT_EQ(method.status, 405);
   EXPECT_EQ(method.Header("allow"), "GET, HEAD, OPTIONS");
-  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", {}, "{").status, 400);
+  EXPECT_EQ(Ask(server.port(), "POST", "/v1/chat/completions", {}, "{").status, 400);
 }
 
 TEST(ServeCommand, CorsIsOffUntilOriginsAreNamed) {
   const Lines page = {"Origin: https://a.example"};
   {
     const ServeProcess closed({"--model", kNano});
-    EXPECT_EQ(Fetch(closed.port(), "GET", "/v1/models", page).Header("access-control-allow-origin"), "");
+    EXPECT_EQ(Ask(closed.port(), "GET", "/v1/models", page).Header("access-control-allow-origin"), "");
   }
   const ServeProcess open({"--model", kNano, "--cors", "https://a.example,https://b.example"});
-  const ClientResponse models = Fetch(open.port(), "GET", "/v1/models", page);
+  const ClientResponse models = Ask(open.port(), "GET", "/v1/models", page);
   EXPECT_EQ(models.Header("access-control-allow-origin"), "https://a.example") << models;
   EXPECT_EQ(models.Header("vary"), "Origin");
-  const ClientResponse preflight = Fetch(open.port(), "OPTIONS", "/v1/chat/completions",
-                                         {"Origin: https://b.example", "Access-Control-Request-Method: POST",
-                                          "Access-Control-Request-Headers: authorization,x-stainless-os"});
+  const ClientResponse preflight = Ask(open.port(), "OPTIONS", "/v1/chat/completions",
+                                       {"Origin: https://b.example", "Access-Control-Request-Method: POST",
+                                        "Access-Control-Request-Headers: authorization,x-stainless-os"});
   EXPECT_EQ(preflight.status, 204);
   EXPECT_EQ(preflight.Header("access-control-allow-headers"), "authorization,x-stainless-os");
   EXPECT_EQ(preflight.Header("allow"), "POST, OPTIONS");
-  EXPECT_EQ(
-      Fetch(open.port(), "GET", "/v1/models", {"Origin: https://c.example"}).Header("access-control-allow-origin"), "");
+  EXPECT_EQ(Ask(open.port(), "GET", "/v1/models", {"Origin: https://c.example"}).Header("access-control-allow-origin"),
+            "");
 }
 
 TEST(ServeCommand, KeysScopesAndLimits) {
@@ -135,7 +135,7 @@ TEST(ServeCommand, KeysScopesAndLimits) {
   const std::string old = MakeKey(file, {"old", "--expires", "2020-01-01"});
   const ServeProcess server({"--model", kNano, "--keys", file});
   const auto status = [&](const char* path, const Lines& headers) {
-    return Fetch(server.port(), "GET", path, headers).status;
+    return Ask(server.port(), "GET", path, headers).status;
   };
   EXPECT_EQ(status("/health", {}), 200);
   EXPECT_EQ(status("/", {}), 200);
@@ -150,12 +150,12 @@ TEST(ServeCommand, KeysScopesAndLimits) {
   EXPECT_EQ(status("/debug/engine", Bearer(admin)), 200);
   EXPECT_EQ(status("/v1/models", Bearer(admin)), 403);
   EXPECT_EQ(status("/v1/models", Bearer(slow)), 200);
-  const ClientResponse limited = Fetch(server.port(), "GET", "/v1/models", Bearer(slow));
+  const ClientResponse limited = Ask(server.port(), "GET", "/v1/models", Bearer(slow));
   EXPECT_EQ(limited.status, 429);
   EXPECT_FALSE(limited.Header("retry-after").empty()) << limited;
-  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", Bearer(poor), kHello).status, 200);
-  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", Bearer(poor), kHello).status, 429);
-  const ClientResponse anthropic = Fetch(server.port(), "POST", "/v1/messages", {}, "{}");
+  EXPECT_EQ(Ask(server.port(), "POST", "/v1/chat/completions", Bearer(poor), kHello).status, 200);
+  EXPECT_EQ(Ask(server.port(), "POST", "/v1/chat/completions", Bearer(poor), kHello).status, 429);
+  const ClientResponse anthropic = Ask(server.port(), "POST", "/v1/messages", {}, "{}");
   EXPECT_EQ(anthropic.status, 401);
   EXPECT_EQ(Text(JsonOf(anthropic), "error.type"), "authentication_error") << anthropic;
 }
@@ -171,8 +171,8 @@ TEST(ServeCommand, KeysAreReadAgainAndLogsReopenedOnHangUp) {
   std::filesystem::rename(audit, audit + ".1");
   server.Signal(SIGHUP);
   ASSERT_TRUE(server.WaitForLog("read the keys again")) << server.log();
-  EXPECT_EQ(Fetch(server.port(), "GET", "/v1/models", Bearer(first)).status, 401);
-  EXPECT_EQ(Fetch(server.port(), "GET", "/v1/models", Bearer(second)).status, 200);
+  EXPECT_EQ(Ask(server.port(), "GET", "/v1/models", Bearer(first)).status, 401);
+  EXPECT_EQ(Ask(server.port(), "GET", "/v1/models", Bearer(second)).status, 200);
   std::istringstream lines(ReadTestFile(audit));
   std::string line;
   ASSERT_TRUE(std::getline(lines, line) && std::getline(lines, line));
@@ -186,7 +186,7 @@ TEST(ServeCommand, TheAuditLogCountsTokensAndHoldsNoText) {
   const TemporaryDirectory directory;
   ServeProcess server({"--model", kNano, "--audit-log", directory / "audit"});
   const std::string body = R"({"messages":[{"role":"user","content":"Hello!"}],"user":"ann","max_tokens":20})";
-  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", {}, body).status, 200);
+  EXPECT_EQ(Ask(server.port(), "POST", "/v1/chat/completions", {}, body).status, 200);
   server.Signal(SIGTERM);
   EXPECT_EQ(server.Wait(), 0);
   const std::string text = ReadTestFile(directory / "audit");
@@ -263,7 +263,7 @@ TEST(ServeCommand, TheConfigurationFileIsUsed) {
   WriteTestFile(directory / "serve.json", R"({"model_name": "fromfile", "max_queue": 7, "ctx": 512})");
   const ServeProcess server({"--model", kNano, "--config", directory / "serve.json", "--ctx", "1024"},
                             {{"FATHOM_SERVE_MAX_QUEUE", "9"}});
-  const Json config = JsonOf(Fetch(server.port(), "GET", "/debug/config"));
+  const Json config = JsonOf(Ask(server.port(), "GET", "/debug/config"));
   EXPECT_EQ(Text(config, "model_name"), "fromfile");
   EXPECT_EQ(At(config, "max_queue").AsInt(), 9);
   EXPECT_EQ(At(config, "ctx").AsInt(), 1024);
@@ -327,9 +327,9 @@ TEST(ServeCommand, NeverConnectsToAnything) {
   ServeProcess server({"--model", kNano, "--keys", file, "--audit-log", directory / "audit"},
                       {{"LD_PRELOAD", FATHOM_NO_CONNECT_LIBRARY}});
   for (const char* path : {"/", "/health", "/v1/models", "/metrics", "/props", "/slots", "/debug/engine"}) {
-    EXPECT_EQ(Fetch(server.port(), "GET", path, Bearer(key)).status, 200) << path << server.log();
+    EXPECT_EQ(Ask(server.port(), "GET", path, Bearer(key)).status, 200) << path << server.log();
   }
-  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/chat/completions", Bearer(key), kHello).status, 200) << server.log();
+  EXPECT_EQ(Ask(server.port(), "POST", "/v1/chat/completions", Bearer(key), kHello).status, 200) << server.log();
   server.Signal(SIGHUP);
   ASSERT_TRUE(server.WaitForLog("read the keys again"));
   server.Signal(SIGTERM);

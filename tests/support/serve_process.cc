@@ -106,7 +106,7 @@ bool ServeProcess::WaitForLog(std::string_view text) const {
   return true;
 }
 
-ClientResponse Fetch(uint16_t port, std::string_view method, std::string_view path,
+ClientResponse Ask(uint16_t port, std::string_view method, std::string_view path,
                      const std::vector<std::string>& headers, std::string_view body) {
   HttpClient client(port, kPatience);
   client.SendRequest(method, path, body, headers);

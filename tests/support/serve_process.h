@@ -1,7 +1,7 @@
 // serve_process.h - a running `fathom serve` for tests, and one-line requests to it.
 //
 //   ServeProcess server({"--model", model});
-//   const ClientResponse answer = Fetch(server.port(), "GET", "/health");
+//   const ClientResponse answer = Ask(server.port(), "GET", "/health");
 //   server.Signal(SIGTERM);
 //   EXPECT_EQ(server.Wait(), 0) << server.log();
 #ifndef FATHOM_TESTS_SUPPORT_SERVE_PROCESS_H_
@@ -50,7 +50,7 @@ class ServeProcess {
 };
 
 // One request on a connection of its own; headers as lines. Patient enough for a sanitizer.
-ClientResponse Fetch(uint16_t port, std::string_view method, std::string_view path,
+ClientResponse Ask(uint16_t port, std::string_view method, std::string_view path,
                      const std::vector<std::string>& headers = {}, std::string_view body = {});
 std::ostream& operator<<(std::ostream& stream, const ClientResponse& response);
 
