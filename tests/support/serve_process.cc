@@ -107,7 +107,7 @@ bool ServeProcess::WaitForLog(std::string_view text) const {
 }
 
 ClientResponse Ask(uint16_t port, std::string_view method, std::string_view path,
-                     const std::vector<std::string>& headers, std::string_view body) {
+                   const std::vector<std::string>& headers, std::string_view body) {
   HttpClient client(port, kPatience);
   client.SendRequest(method, path, body, headers);
   return client.Read(method == "HEAD");

@@ -51,7 +51,7 @@ class ServeProcess {
 
 // One request on a connection of its own; headers as lines. Patient enough for a sanitizer.
 ClientResponse Ask(uint16_t port, std::string_view method, std::string_view path,
-                     const std::vector<std::string>& headers = {}, std::string_view body = {});
+                   const std::vector<std::string>& headers = {}, std::string_view body = {});
 std::ostream& operator<<(std::ostream& stream, const ClientResponse& response);
 
 }  // namespace fathom

@@ -19,7 +19,7 @@ struct ChatAnswerOptions {
   int choices = 1;
   bool include_usage = false;
   bool logprobs = false;
-  bool both_reasoning = false;  // see OpenAiOptions
+  bool both_reasoning = false;   // see OpenAiOptions
   bool legacy_function = false;  // the request had `functions`: function_call instead of tool_calls
 };
 

@@ -79,8 +79,7 @@ Json ChatCollectSink::ChoiceJson(int index) {
       {{"index", Json::Int(index)},
        {"message", MessageJson(choice)},
        {"logprobs", std::move(logprobs)},
-       {"finish_reason",
-        Json::String(std::string(legacy ? "function_call" : FinishReasonText(choice.end.finish)))}});
+       {"finish_reason", Json::String(std::string(legacy ? "function_call" : FinishReasonText(choice.end.finish)))}});
 }
 
 void ChatCollectSink::End(const AnswerTotals& totals) {

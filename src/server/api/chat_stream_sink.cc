@@ -91,17 +91,17 @@ bool ChatStreamSink::OnToolCall(int choice, int index, std::string_view id, std:
     if (index > 0) return true;  // that shape has one call
     return WriteDelta(choice, StrCat("{\"function_call\":{\"name\":", Quoted(name), ",\"arguments\":\"\"}}"));
   }
-  return WriteDelta(choice, StrCat("{\"tool_calls\":[{\"index\":", index, ",\"id\":", Quoted(id),
-                                   ",\"type\":\"function\",\"function\":{\"name\":", Quoted(name),
-                                   ",\"arguments\":\"\"}}]}"));
+  return WriteDelta(choice,
+                    StrCat("{\"tool_calls\":[{\"index\":", index, ",\"id\":", Quoted(id),
+                           ",\"type\":\"function\",\"function\":{\"name\":", Quoted(name), ",\"arguments\":\"\"}}]}"));
 }
 
 bool ChatStreamSink::OnArguments(int choice, int index, std::string_view json) {
   if (options_.legacy_function) {
     return index > 0 || WriteDelta(choice, StrCat("{\"function_call\":{\"arguments\":", Quoted(json), "}}"));
   }
-  return WriteDelta(choice, StrCat("{\"tool_calls\":[{\"index\":", index, ",\"function\":{\"arguments\":", Quoted(json),
-                                   "}}]}"));
+  return WriteDelta(
+      choice, StrCat("{\"tool_calls\":[{\"index\":", index, ",\"function\":{\"arguments\":", Quoted(json), "}}]}"));
 }
 
 bool ChatStreamSink::OnChoiceEnd(int choice, const ChoiceEnd& end) {

@@ -32,8 +32,7 @@ struct CompletionAnswerOptions {
 // Callbacks come from the engine's thread while the handler still submits, so everything is locked.
 class CompletionAnswer : public std::enable_shared_from_this<CompletionAnswer> {
  public:
-  CompletionAnswer(std::shared_ptr<HttpExchange> exchange, CompletionAnswerOptions options,
-                   const Tokenizer& tokenizer);
+  CompletionAnswer(std::shared_ptr<HttpExchange> exchange, CompletionAnswerOptions options, const Tokenizer& tokenizer);
 
   std::shared_ptr<AnswerSink> SinkFor(int prompt);
   // All prompts are accepted.

@@ -49,23 +49,23 @@ bool LlamaAnswerSink::OnChoiceEnd(int, const ChoiceEnd& end) {
 }
 
 void LlamaAnswerSink::End(const AnswerTotals& totals) {
-  Json body = Json::Object({{"index", Json::Int(0)},
-                            {"content", Json::String(content_)},
-                            {"tokens", Json::Array(options_.return_tokens && !options_.stream ? std::move(tokens_)
-                                                                                              : std::vector<Json>())},
-                            {"id_slot", Json::Int(0)},
-                            {"stop", Json::Bool(true)},
-                            {"model", Json::String(options_.model)},
-                            {"tokens_predicted", Json::Int(totals.usage.completion_tokens)},
-                            {"tokens_evaluated", Json::Int(totals.usage.prompt_tokens)},
-                            {"tokens_cached", Json::Int(totals.usage.cached_tokens)},
-                            {"generation_settings", options_.settings},
-                            {"prompt", Json::String(options_.prompt)},
-                            {"has_new_line", Json::Bool(content_.find('\n') != std::string::npos)},
-                            {"truncated", Json::Bool(false)},
-                            {"stop_type", Json::String(StopType(end_))},
-                            {"stopping_word", Json::String(end_.stop_sequence)},
-                            {"timings", TimingsJson(totals)}});
+  Json body = Json::Object(
+      {{"index", Json::Int(0)},
+       {"content", Json::String(content_)},
+       {"tokens", Json::Array(options_.return_tokens && !options_.stream ? std::move(tokens_) : std::vector<Json>())},
+       {"id_slot", Json::Int(0)},
+       {"stop", Json::Bool(true)},
+       {"model", Json::String(options_.model)},
+       {"tokens_predicted", Json::Int(totals.usage.completion_tokens)},
+       {"tokens_evaluated", Json::Int(totals.usage.prompt_tokens)},
+       {"tokens_cached", Json::Int(totals.usage.cached_tokens)},
+       {"generation_settings", options_.settings},
+       {"prompt", Json::String(options_.prompt)},
+       {"has_new_line", Json::Bool(content_.find('\n') != std::string::npos)},
+       {"truncated", Json::Bool(false)},
+       {"stop_type", Json::String(StopType(end_))},
+       {"stopping_word", Json::String(end_.stop_sequence)},
+       {"timings", TimingsJson(totals)}});
   if (options_.probabilities) body.Set("completion_probabilities", Json::Array(std::move(probabilities_)));
   if (!options_.stream) return RespondJson(*exchange_, body);
   stream_.Write("data: " + body.Dump() + "\n\n");

@@ -131,8 +131,7 @@ void Complete(const Exchange& exchange, const Caller& caller, GenerationService*
   completion.answer.model = service->model().name;
   completion.answer.prompt = prompt->echo;
   completion.answer.settings = SettingsJson(completion.request, service->model(), service->engine().limits().context);
-  const auto sink =
-      std::make_shared<LlamaAnswerSink>(exchange, std::move(completion.answer), service->tokenizer());
+  const auto sink = std::make_shared<LlamaAnswerSink>(exchange, std::move(completion.answer), service->tokenizer());
   const ApiResult<Generation> started = service->StartText(completion.request, caller, sink);
   if (const auto* error = std::get_if<ApiError>(&started)) return RespondError(*exchange, Protocol::kOpenAi, *error);
   sink->Begin();

@@ -96,7 +96,8 @@ Status ReadResponseFormat(const JsonFields& fields, AnswerForm* form) {
   form->kind = schema == nullptr ? AnswerForm::Kind::kJsonObject : AnswerForm::Kind::kJsonSchema;
   form->path = schema_path;
   if (schema == nullptr) return {};
-  if (!schema->is_object() && !schema->is_bool()) return JsonFields(*format).Wrong(schema_path, *schema, "a JSON Schema");
+  if (!schema->is_object() && !schema->is_bool())
+    return JsonFields(*format).Wrong(schema_path, *schema, "a JSON Schema");
   form->schema = *schema;
   return {};
 }
@@ -123,7 +124,8 @@ Status ReadAnswerOptions(const JsonFields& fields, OpenAiAnswerOptions* options)
   FATHOM_RETURN_IF_ERROR(fields.Read("stream", &options->stream));
   FATHOM_ASSIGN_OR_RETURN(const Json* const stream_options, fields.ReadObject("stream_options"));
   if (stream_options != nullptr) {
-    FATHOM_RETURN_IF_ERROR(JsonFields(*stream_options, "stream_options").Read("include_usage", &options->include_usage));
+    FATHOM_RETURN_IF_ERROR(
+        JsonFields(*stream_options, "stream_options").Read("include_usage", &options->include_usage));
   }
   FATHOM_RETURN_IF_ERROR(fields.Read("user", &options->user, kMaxUserBytes));
   FATHOM_RETURN_IF_ERROR(fields.Read("user_id", &options->user, kMaxUserBytes));

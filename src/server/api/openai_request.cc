@@ -28,7 +28,8 @@ Json ModernMessage(const Json& message) {
   const Json* call = message.Find("function_call");
   const Json* calls = message.Find("tool_calls");
   if (call != nullptr && call->is_object() && (calls == nullptr || calls->is_null())) {
-    modern.Set("tool_calls", Json::Array({Json::Object({{"id", TextField(call->Find("name"), "")}, {"function", *call}})}));
+    modern.Set("tool_calls",
+               Json::Array({Json::Object({{"id", TextField(call->Find("name"), "")}, {"function", *call}})}));
   }
   const Json* reasoning = message.Find("reasoning");
   const Json* named = message.Find("reasoning_content");
@@ -63,16 +64,18 @@ Status ReadMessages(const JsonFields& fields, ChatRequest* request) {
     FATHOM_RETURN_IF_ERROR(message.Read("prefix", &prefix));
     const bool last = index + 1 == messages->items().size();
     if (prefix && (!last || request->messages[index].role != "assistant")) {
-      return InvalidArgument(StrCat(message.PathOf("prefix"), " is true; accepted only on the last message, if its role is assistant"));
+      return InvalidArgument(
+          StrCat(message.PathOf("prefix"), " is true; accepted only on the last message, if its role is assistant"));
     }
   }
   // A last message of the assistant is continued, whether it says so or not: nothing else can follow it.
   const ChatMessage& last = request->messages.back();
   request->continues_last = last.role == "assistant";
   if (request->continues_last && !last.tool_calls.empty()) {
-    return InvalidArgument(StrCat("messages[", request->messages.size() - 1,
-                                  "].tool_calls has calls that no message answers; accepted is a message with role tool "
-                                  "for each"));
+    return InvalidArgument(
+        StrCat("messages[", request->messages.size() - 1,
+               "].tool_calls has calls that no message answers; accepted is a message with role tool "
+               "for each"));
   }
   return {};
 }
@@ -137,9 +140,9 @@ Status ReadThinkingType(const JsonFields& fields, EffortRequest* effort) {
   } else if (type != nullptr && type->is_string() && type->string() == "disabled") {
     effort->thinking = false;
   } else {
-    return fields.Wrong(type == nullptr ? "thinking" : "thinking.type", type == nullptr ? *thinking : *type,
-                        type == nullptr ? "{\"type\": \"enabled\"} or {\"type\": \"disabled\"}"
-                                        : "\"enabled\" or \"disabled\"");
+    return fields.Wrong(
+        type == nullptr ? "thinking" : "thinking.type", type == nullptr ? *thinking : *type,
+        type == nullptr ? "{\"type\": \"enabled\"} or {\"type\": \"disabled\"}" : "\"enabled\" or \"disabled\"");
   }
   return {};
 }

@@ -61,15 +61,13 @@ void Completions(const Exchange& exchange, Caller caller, GenerationService* ser
   answer_options.include_usage = completion->answer.include_usage;
   answer_options.echo = completion->echo;
   answer_options.logprobs = completion->request.sampling.logprobs.has_value();
-  const auto answer =
-      std::make_shared<CompletionAnswer>(exchange, std::move(answer_options), service->tokenizer());
+  const auto answer = std::make_shared<CompletionAnswer>(exchange, std::move(answer_options), service->tokenizer());
   TextRequest request = completion->request;
   request.deadline = options.deadline;
   std::vector<Generation> generations;
   for (size_t index = 0; index < completion->prompts.size(); ++index) {
     request.prompt = std::move(completion->prompts[index].tokens);
-    const ApiResult<Generation> started =
-        service->StartText(request, caller, answer->SinkFor(static_cast<int>(index)));
+    const ApiResult<Generation> started = service->StartText(request, caller, answer->SinkFor(static_cast<int>(index)));
     if (const auto* error = std::get_if<ApiError>(&started)) {
       for (const Generation& generation : generations) generation.Cancel();
       return answer->Fail(*error);

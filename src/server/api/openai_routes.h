@@ -16,8 +16,8 @@
 namespace fathom {
 
 struct OpenAiOptions {
-  std::string version = "0";     // of the program
-  bool both_reasoning = false;   // reasoning as `reasoning`, too, as vLLM and OpenRouter name it
+  std::string version = "0";    // of the program
+  bool both_reasoning = false;  // reasoning as `reasoning`, too, as vLLM and OpenRouter name it
   std::optional<std::chrono::milliseconds> deadline = {};  // of every request
 };
 

@@ -118,7 +118,8 @@ Json TokenLogprobJson(const Tokenizer& tokenizer, const GeneratedToken& token) {
 std::string PrefillComment::operator()(const PrefillProgress& progress) {
   const auto now = std::chrono::steady_clock::now();
   if (start_done_ < 0) start_done_ = progress.cached;
-  std::string comment = StrCat(": prefill ", progress.done, "/", progress.total, " tokens, ", progress.cached, " cached");
+  std::string comment =
+      StrCat(": prefill ", progress.done, "/", progress.total, " tokens, ", progress.cached, " cached");
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const int64_t read = progress.done - start_done_;
   if (read > 0) {
@@ -138,9 +139,8 @@ void RespondJson(HttpExchange& exchange, const Json& body) {
 }
 
 HttpHeaders EventStreamHeaders() {
-  return {{"Content-Type", "text/event-stream; charset=utf-8"},
-          {"Cache-Control", "no-cache"},
-          {"X-Accel-Buffering", "no"}};
+  return {
+      {"Content-Type", "text/event-stream; charset=utf-8"}, {"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
 }
 
 }  // namespace fathom

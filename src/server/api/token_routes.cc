@@ -14,7 +14,8 @@ namespace {
 
 using Exchange = std::shared_ptr<HttpExchange>;
 
-// llama.cpp: {content, add_special, parse_special, with_pieces} to {tokens}. Pieces that are no UTF-8 are lists of bytes.
+// llama.cpp: {content, add_special, parse_special, with_pieces} to {tokens}. Pieces that are no UTF-8 are lists of
+// bytes.
 Result<Json> TokenizeContent(const JsonFields& fields, const Tokenizer& tokenizer) {
   std::string content;
   bool add_special = false;
@@ -101,9 +102,8 @@ void Detokenize(const Exchange& exchange, GenerationService* service) {
   const std::optional<Json> body = ParseBody(*exchange, Protocol::kOpenAi);
   if (!body) return;
   const Json* list = body->Find("tokens");
-  const std::optional<std::vector<int32_t>> ids =
-      ValueOrRespond(*exchange, Protocol::kOpenAi,
-                     ReadTokenIds(list == nullptr ? Json() : *list, "tokens", service->tokenizer()));
+  const std::optional<std::vector<int32_t>> ids = ValueOrRespond(
+      *exchange, Protocol::kOpenAi, ReadTokenIds(list == nullptr ? Json() : *list, "tokens", service->tokenizer()));
   if (!ids) return;
   const Json text = Json::String(service->tokenizer().Decode(*ids, false));
   RespondJson(*exchange, Json::Object({{"content", text}, {"prompt", text}}));
