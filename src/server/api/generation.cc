@@ -141,6 +141,7 @@ Result<GenerationService::Prompt> GenerationService::MakePrompt(const ChatReques
   FATHOM_ASSIGN_OR_RETURN(const EffortChoice effort, EffortOf(request));
   std::vector<ChatMessage> messages = request.messages;
   if (request.continues_last) messages.back().wo_eos = true;
+  NormalizePrompt(model_.normalization, &messages);
   const std::string scope = caller.fairness_group();
   if (replay_ != nullptr && effort.mode == ThinkingMode::kThinking) replay_->RestoreReasoning(scope, &messages);
   FATHOM_ASSIGN_OR_RETURN(const RenderedPrompt rendered, Render(request, messages, effort));
@@ -156,7 +157,9 @@ ApiResult<std::vector<int32_t>> GenerationService::PromptTokens(const ChatReques
 ApiResult<std::string> GenerationService::PromptText(const ChatRequest& request) {
   const Result<EffortChoice> effort = EffortOf(request);
   if (!effort.ok()) return ApiErrorFrom(effort.status());
-  const Result<RenderedPrompt> rendered = Render(request, request.messages, *effort);
+  std::vector<ChatMessage> messages = request.messages;
+  NormalizePrompt(model_.normalization, &messages);
+  const Result<RenderedPrompt> rendered = Render(request, std::move(messages), *effort);
   if (!rendered.ok()) return ApiErrorFrom(rendered.status());
   return rendered->text();
 }
@@ -202,6 +205,7 @@ ApiResult<Generation> GenerationService::Submit(GenerateRequest request, AnswerP
   const uint64_t seed = request.sampling.seed.value_or(RandomSeed());
   const int choices = setup.choices;
   setup.seed = seed;
+  sink->OnPrompt(length);
   const auto pump = std::make_shared<AnswerPump>(std::move(setup), tokenizer_, std::move(sink), replay_, observer_);
   std::vector<RequestHandle> handles;
   for (int choice = 0; choice < choices; ++choice) {

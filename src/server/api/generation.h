@@ -19,6 +19,7 @@
 #include "server/api/answer_sink.h"
 #include "server/api/api_error.h"
 #include "server/api/chat_request.h"
+#include "server/api/prompt_normalizer.h"
 #include "tokenizer/chat_dialect.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
@@ -39,6 +40,7 @@ struct ServedModel {
   SamplingParams sampling;  // generation_config.json
   std::vector<int32_t> stop_tokens;
   EffortRequest default_effort = {};  // where a request says nothing
+  PromptNormalization normalization = {};
   int64_t parameters = 0;
   int64_t bytes = 0;
 };

@@ -1,0 +1,91 @@
+// anthropic_answer.h - answers in the shape of Anthropic's Messages, streamed and whole.
+#ifndef FATHOM_SERVER_API_ANTHROPIC_ANSWER_H_
+#define FATHOM_SERVER_API_ANTHROPIC_ANSWER_H_
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "server/api/answer_sink.h"
+#include "server/api/named_event_stream.h"
+#include "server/http/http.h"
+
+namespace fathom {
+
+// What a thinking block is signed with: nothing that anybody checks, but clients want it non-empty. Depends on the text
+// alone, so that a block that comes back is the same.
+std::string ThinkingSignature(std::string_view thinking);
+
+// {input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens}: input_tokens are those that did
+// not come from the cache.
+Json AnthropicUsage(const Usage& usage);
+
+// Events: message_start, ping, then per block content_block_start, _delta, _stop, at last message_delta and
+// message_stop. While nothing is generated, pings are sent by the exchange. An error ends the stream as an `error`
+// event, or, before its begin, the exchange.
+class AnthropicStream : public AnswerSink {
+ public:
+  AnthropicStream(std::shared_ptr<HttpExchange> exchange, std::string model);
+
+  // The request was accepted.
+  void Begin();
+
+  void OnPrompt(int64_t tokens) override { prompt_tokens_ = tokens; }
+  bool OnPrefill(const PrefillProgress& progress) override;
+  bool OnText(int choice, AnswerPart part, std::string_view text) override;
+  bool OnToolCall(int choice, int index, std::string_view id, std::string_view name) override;
+  bool OnArguments(int choice, int index, std::string_view json) override;
+  bool OnChoiceEnd(int choice, const ChoiceEnd& end) override;
+  void End(const AnswerTotals& totals) override;
+  void Fail(const ApiError& error) override;
+
+ private:
+  enum class Block { kNone, kThinking, kText, kTool };
+
+  bool OpenBlock(Block block, const Json& content);
+  bool CloseBlock();
+  bool Delta(std::string_view type, std::string_view key, std::string_view text);
+
+  const std::shared_ptr<HttpExchange> exchange_;
+  NamedEventStream stream_;
+  const std::string model_;
+  int64_t prompt_tokens_ = 0;
+  Block block_ = Block::kNone;
+  int index_ = -1;  // of the open or last block
+  std::string thinking_;
+  ChoiceEnd end_;
+};
+
+// The whole message at once.
+class AnthropicCollector : public AnswerSink {
+ public:
+  AnthropicCollector(std::shared_ptr<HttpExchange> exchange, std::string model);
+
+  bool OnText(int choice, AnswerPart part, std::string_view text) override;
+  bool OnToolCall(int choice, int index, std::string_view id, std::string_view name) override;
+  bool OnArguments(int choice, int index, std::string_view json) override;
+  bool OnChoiceEnd(int choice, const ChoiceEnd& end) override;
+  void End(const AnswerTotals& totals) override;
+  void Fail(const ApiError& error) override;
+
+ private:
+  struct Call {
+    std::string id;
+    std::string name;
+    std::string arguments;
+  };
+
+  const std::shared_ptr<HttpExchange> exchange_;
+  const std::string model_;
+  std::string thinking_;
+  std::string text_;
+  std::vector<Call> calls_;
+  ChoiceEnd end_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_SERVER_API_ANTHROPIC_ANSWER_H_
