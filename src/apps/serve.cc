@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -26,6 +27,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/machine_limits.h"
+#include "base/sha256.h"
 #include "base/signals.h"
 #include "base/strings.h"
 #include "base/term.h"
@@ -103,13 +105,53 @@ Result<std::unique_ptr<Authenticator>> OpenKeys(const ServeConfig& config) {
   return Authenticator::Open(file.ok() ? *file : "", false);
 }
 
-EngineOptions EngineOptionsFrom(const ServeConfig& config) {
+StatePolicy PolicyFrom(const std::string& name) {
+  if (name == "full") return StatePolicy::kFull;
+  return name == "recompute" ? StatePolicy::kRecompute : StatePolicy::kPeriodic;
+}
+
+// Tells models apart whose kept prefixes must not be mixed: configuration, tokenizer, and of each shard its size and
+// both ends (the first has names and shapes). Reading all of the weights would take minutes.
+Result<uint64_t> FingerprintOf(const LoadedModel& loaded) {
+  constexpr size_t kSampleBytes = 1 << 20;
+  constexpr uint64_t kMaxFileBytes = 1 << 30;
+  Sha256 hash;
+  const auto add = [&](std::span<const uint8_t> bytes) { hash.Update(bytes); };
+  for (const char* name : {"/config.json", "/tokenizer.json"}) {
+    FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(loaded.directory() + name, kMaxFileBytes));
+    add({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  }
+  for (const SafetensorsFile& shard : loaded.checkpoint().shards()) {
+    const std::span<const uint8_t> bytes = shard.bytes();
+    const size_t sample = std::min(bytes.size(), kSampleBytes);
+    const uint64_t size = bytes.size();
+    add({reinterpret_cast<const uint8_t*>(&size), sizeof size});
+    add(bytes.first(sample));
+    add(bytes.last(sample));
+  }
+  return std::stoull(hash.HexDigest().substr(0, 16), nullptr, 16);
+}
+
+Result<EngineOptions> EngineOptionsFrom(const ServeConfig& config, const LoadedModel& loaded) {
   EngineOptions options;
   options.max_sequences = config.max_sequences;
   options.max_queue = config.max_queue;
   options.step_tokens = config.step_tokens;
   options.step_ms = config.step_ms;
   options.cache_bytes = config.cache_ram_bytes;
+  options.state_policy = PolicyFrom(config.state_policy);
+  options.snapshot_interval = config.state_interval;
+  if (config.cache_dir.empty()) return options;
+  options.prefixes.directory = config.cache_dir;
+  options.prefixes.disk_bytes = config.cache_disk_bytes;
+  if (options.prefixes.disk_bytes == 0) {
+    std::error_code error;
+    std::filesystem::create_directories(config.cache_dir, error);
+    const std::filesystem::space_info space = std::filesystem::space(config.cache_dir, error);
+    if (error) return IoError(StrCat("--cache-dir ", config.cache_dir, ": ", error.message()));
+    options.prefixes.disk_bytes = static_cast<int64_t>(space.available / 2);
+  }
+  FATHOM_ASSIGN_OR_RETURN(options.prefixes.model_fingerprint, FingerprintOf(loaded));
   return options;
 }
 
@@ -133,6 +175,7 @@ Result<ServedModel> ServedModelFrom(const ServeConfig& config, const LoadedModel
   model.dialect = loaded.dialect();
   model.sampling = loaded.generation().sampling;
   model.stop_tokens = loaded.generation().stop_tokens;
+  FATHOM_ASSIGN_OR_RETURN(model.normalization, ParsePromptNormalization(config.normalise_prompts));
   FATHOM_ASSIGN_OR_RETURN(model.default_effort, DefaultEffort(config, loaded.dialect()));
   model.bytes = static_cast<int64_t>(loaded.checkpoint().tensor_bytes());
   model.parameters = static_cast<int64_t>(MakeInspectReport(loaded.checkpoint(), {}, {}).parameters);
@@ -214,7 +257,8 @@ Status Serve(ServeConfig config) {
                                                      .threads = static_cast<int>(config.threads),
                                                      .isa = config.isa,
                                                      .context = config.ctx}));
-  FATHOM_ASSIGN_OR_RETURN(engine, loaded->StartEngine(EngineOptionsFrom(config)));
+  FATHOM_ASSIGN_OR_RETURN(const EngineOptions options, EngineOptionsFrom(config, *loaded));
+  FATHOM_ASSIGN_OR_RETURN(engine, loaded->StartEngine(options));
   FATHOM_ASSIGN_OR_RETURN(ServedModel model, ServedModelFrom(config, *loaded));
   FATHOM_RETURN_IF_ERROR(server->Attach(engine.get(), &loaded->tokenizer(), std::move(model), MachineJson(config)));
   SayReady(ReadyLine(config, *server, *engine));

@@ -30,7 +30,7 @@ struct ServeConfig {
   std::string isa = "auto";
   std::string effort = {};
   std::string reasoning_field = "reasoning_content";
-  bool normalise_prompts = false;
+  std::string normalise_prompts = "off";
 
   // The engine.
   int64_t ctx = 0;
@@ -44,7 +44,8 @@ struct ServeConfig {
   int64_t cache_ram_bytes = 0;
   std::string cache_dir = {};
   int64_t cache_disk_bytes = 0;
-  std::string state_policy = {};
+  std::string state_policy = "periodic";
+  int64_t state_interval = 4096;
 
   // The network.
   std::string host = "127.0.0.1";

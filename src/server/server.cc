@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "server/api/answer_replay.h"
+#include "server/api/anthropic_routes.h"
 #include "server/api/openai_routes.h"
 #include "server/assets.h"
 #include "server/cors.h"
@@ -146,7 +147,9 @@ Server::~Server() {
 Status Server::Attach(Engine* engine, const Tokenizer* tokenizer, ServedModel model, Json machine) {
   State& state = *state_;
   ServerParts& parts = state.parts;
-  FATHOM_ASSIGN_OR_RETURN(state.replay, AnswerReplay::Open({}));
+  AnswerReplayOptions replay;
+  if (!parts.config.cache_dir.empty()) replay.file = parts.config.cache_dir + "/answers";
+  FATHOM_ASSIGN_OR_RETURN(state.replay, AnswerReplay::Open(replay));
   parts.engine = engine;
   parts.machine = std::move(machine);
   parts.service = std::make_unique<GenerationService>(*engine, *tokenizer, std::move(model), state.replay.get(),
@@ -157,6 +160,7 @@ Status Server::Attach(Engine* engine, const Tokenizer* tokenizer, ServedModel mo
   AddOpenAiRoutes(
       &router, parts.service.get(),
       {.version = kServerVersion, .both_reasoning = parts.config.reasoning_field == "both", .deadline = deadline});
+  AddAnthropicRoutes(&router, parts.service.get(), {.deadline = deadline});
   state.SetRouter(std::move(router));
   parts.phase = ServerPhase::kReady;
   return {};

@@ -50,6 +50,17 @@ void RenderEngine(const EngineStats& stats, const ServerMetrics::Load& load, Pro
   text->Counter("fathom_engine_requests_total", "Requests that the engine took.", number(stats.requests));
   text->Counter("fathom_engine_refused_total", "Requests refused because the queue was full.", number(stats.refused));
   text->Gauge("fathom_engine_cache_bytes", "Memory of running sequences and kept prefixes.", number(stats.cache_bytes));
+  const PrefixCacheStats& prefixes = stats.prefixes;
+  text->Counter("fathom_prefix_query_tokens_total", "Prompt tokens looked up among kept prefixes.",
+                number(prefixes.query_tokens));
+  text->Counter("fathom_prefix_hit_tokens_total", "Of those, found.", number(prefixes.hit_tokens));
+  text->Gauge("fathom_prefix_ram_bytes", "Memory of kept prefixes.", number(prefixes.ram_bytes));
+  text->Gauge("fathom_prefix_disk_bytes", "Bytes of kept prefixes on disk.", number(prefixes.disk_bytes));
+  text->Counter("fathom_prefix_disk_reads_total", "Files read.", number(prefixes.disk_reads));
+  text->Counter("fathom_prefix_disk_writes_total", "Files written.", number(prefixes.disk_writes));
+  text->Counter("fathom_prefix_ram_evictions_total", "Prefixes dropped from memory.", number(prefixes.ram_evictions));
+  text->Counter("fathom_prefix_disk_evictions_total", "Prefixes dropped from disk.", number(prefixes.disk_evictions));
+  text->Counter("fathom_prefix_damaged_total", "Files that could not be used.", number(prefixes.damaged));
   text->Gauge("fathom_engine_kept_prefixes", "Prefixes kept in memory.", number(stats.prefixes.points));
 }
 

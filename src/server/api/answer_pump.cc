@@ -174,6 +174,30 @@ bool AnswerPump::Send(int index, const std::vector<CompletionEvent>& events) {
   return true;
 }
 
+namespace {
+
+// Why no more of the prompt came from a kept prefix.
+std::string CacheNote(const CacheReport& report) {
+  const std::string where =
+      report.hit > 0 ? StrCat(" (", report.hit, " tokens from ", CacheSourceName(report.source), ")") : "";
+  switch (report.miss) {
+    case CacheMiss::kNothing:
+      return StrCat("all that can be was taken", where);
+    case CacheMiss::kDisabled:
+      return "the request asked for no cache";
+    case CacheMiss::kNoEntry:
+      return "nothing that begins like this is kept for this caller";
+    case CacheMiss::kDiverged:
+      return StrCat("after token ", report.common, " the prompt differs from all that is kept", where);
+    case CacheMiss::kNoState:
+      return StrCat("the prompt agrees with something kept up to token ", report.common,
+                    ", but no state to go on from is kept that far", where);
+  }
+  return "";
+}
+
+}  // namespace
+
 void AnswerPump::HandleFinished(int index, const Finished& finished) {
   Choice& choice = choices_[static_cast<size_t>(index)];
   if (std::exchange(choice.finished, true)) return;
@@ -182,6 +206,7 @@ void AnswerPump::HandleFinished(int index, const Finished& finished) {
     totals_.usage.prompt_tokens = finished.usage.prompt_tokens;
     totals_.usage.cached_tokens = finished.usage.cached_tokens;
     totals_.timings = finished.timings;
+    record_.cache_note = CacheNote(finished.cache);
   }
   totals_.usage.completion_tokens += finished.usage.completion_tokens;
   if (!failed_) {
@@ -204,8 +229,8 @@ void AnswerPump::HandleFinished(int index, const Finished& finished) {
     }
   }
   if (unfinished_ > 0) return;
+  Record();  // first: who has the answer finds it counted
   if (!failed_) sink_->End(totals_);
-  Record();
 }
 
 ChoiceEnd AnswerPump::EndChoice(int index, const Finished& finished) {
