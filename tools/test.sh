@@ -13,6 +13,7 @@ Runs all stages, less than twenty minutes on two cores:
   format    every file is formatted as .clang-format says
   data      fetches the tokenizer that some tests read
   release   the tests in the optimised build
+  sdk       the official openai, @anthropic-ai/sdk and Vercel AI packages against `fathom serve`
   train     the trainer's build and tests, which need libtorch
   asan      the tests with AddressSanitizer and UndefinedBehaviorSanitizer
   tsan      the tests of threads, model and engine with ThreadSanitizer
@@ -33,8 +34,8 @@ EOT
 
 # --- options ---------------------------------------------------------------------------------------------------------
 
-all_stages=(format data release train asan tsan fuzz aarch64 web tidy)
-stages=(format data release train asan tsan fuzz aarch64 web)
+all_stages=(format data release sdk train asan tsan fuzz aarch64 web tidy)
+stages=(format data release sdk train asan tsan fuzz aarch64 web)
 fuzz_seconds=10
 only=''
 filter=()
@@ -136,6 +137,24 @@ stage_data() { step data 'data: fetching the tokenizer' "$root/tools/fetch_test_
 stage_release() {
   step release 'release: building' build_variant release all || return
   run_ctest release
+}
+
+# The clients' packages come from npm once, at the versions of the lock file.
+install_sdks() {
+  cd "$root/tests/sdk"
+  [[ node_modules/.package-lock.json -nt package-lock.json ]] || npm ci --no-audit --no-fund
+}
+
+stage_sdk() {
+  local log=$logs/sdk-tests.log status=0
+  step sdk-program 'sdk: building the program' build_variant release fathom || return
+  step sdk 'sdk: fetching the packages' install_sdks || return
+  FATHOM_BINARY=$root/build/release/bin/fathom run_logged "$log" 'sdk: testing' node --test --test-reporter=tap \
+    --test-timeout=60000 "$root"/tests/sdk/*.test.mjs || status=$?
+  ((status == 0)) || grep -A12 -E '^ *not ok' "$log" | head -n 150
+  passed=$((passed + $(sed -n 's/^# pass //p' "$log")))
+  failed=$((failed + $(sed -n 's/^# fail //p' "$log")))
+  return "$status"
 }
 
 # In the directory of the release stage: what the trainer shares with the program is compiled once.

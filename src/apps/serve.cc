@@ -248,10 +248,9 @@ Status Serve(ServeConfig config) {
     config.model = found.directory;
   }
   if (config.model_name.empty()) config.model_name = NameOf(config.model);
-  // Engine and model are destroyed after the server, which uses them.
   std::unique_ptr<LoadedModel> loaded;
-  std::unique_ptr<Engine> engine;
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(config, std::move(authenticator)));
+  std::unique_ptr<Engine> engine;  // ends before the server, whose logs its last events go to
   WriteStderr(StrCat("fathom serve: listening at ", server->url(), ", loading ", config.model, "\n"));
   FATHOM_ASSIGN_OR_RETURN(loaded, LoadedModel::Load({.model = config.model,
                                                      .threads = static_cast<int>(config.threads),
@@ -269,6 +268,8 @@ Status Serve(ServeConfig config) {
   ClearInterrupt();
   RequestInterrupt();
   const bool all = server->Drain(seconds(config.drain_s));
+  server->Stop();
+  engine.reset();
   WriteStderr(all ? "fathom serve: ended\n" : "fathom serve: ended; answers that were still running were cut off\n");
   return {};
 }

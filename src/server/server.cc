@@ -137,9 +137,7 @@ Result<std::unique_ptr<Server>> Server::Start(const ServeConfig& config, std::un
 }
 
 Server::~Server() {
-  state_->parts.phase = ServerPhase::kDraining;
-  state_->parts.http = nullptr;
-  state_->http.reset();
+  Stop();
   const Status saved = state_->parts.authenticator->limits().Save();
   if (!saved.ok()) Log(LogLevel::kError, "token counts cannot be saved", {{"error", saved.message()}});
 }
@@ -196,6 +194,12 @@ void Server::Reload() {
 bool Server::Drain(std::chrono::milliseconds limit) {
   state_->parts.phase = ServerPhase::kDraining;
   return state_->http->Drain(limit);
+}
+
+void Server::Stop() {
+  state_->parts.phase = ServerPhase::kDraining;
+  state_->parts.http = nullptr;
+  state_->http.reset();
 }
 
 }  // namespace fathom

@@ -5,6 +5,8 @@
 //   FATHOM_RETURN_IF_ERROR(server->Attach(engine, tokenizer, model, about));
 //   while (!stop) server->Tick();  // about once a second
 //   server->Drain(std::chrono::seconds(30));
+//   server->Stop();
+//   engine.reset();  // its last events still go to the server's logs
 #ifndef FATHOM_SERVER_SERVER_H_
 #define FATHOM_SERVER_SERVER_H_
 
@@ -27,12 +29,13 @@ class Server {
  public:
   // Listens from now on. An error names the address or the file that is not accepted.
   static Result<std::unique_ptr<Server>> Start(const ServeConfig& config, std::unique_ptr<Authenticator> authenticator);
-  // Closes all connections. The engine must still be there.
+  // After Stop(), and after the engine has ended.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Opens the routes that need a model. All must outlive the server. `machine` is shown on the page: an object of what
+  // Opens the routes that need a model. The engine must end between Stop() and the
+  // server's end, the tokenizer may outlive both. `machine` is shown on the page: an object of what
   // the model and the machine are.
   Status Attach(Engine* engine, const Tokenizer* tokenizer, ServedModel model, Json machine);
 
@@ -47,6 +50,8 @@ class Server {
   void Reload();
   // No new requests; running answers get `limit` to finish. True if all did.
   bool Drain(std::chrono::milliseconds limit);
+  // Closes all connections, which cancels what they asked for. No handler runs any more.
+  void Stop();
 
  private:
   Server();

@@ -187,9 +187,9 @@ test('responses: a function call and its result', async () => {
 });
 
 test('errors have types, codes and the field', async () => {
-  await assert.rejects(client.chat.completions.create({...base, messages: ask('Hi'), temperature: 7}),
+  await assert.rejects(client.chat.completions.create({...base, messages: ask('Hi'), top_p: 7}),
                        (error) => error instanceof OpenAI.BadRequestError && error.type === 'invalid_request_error' &&
-                           /temperature/.test(error.message));
+                           /top_p/.test(error.message));
   await assert.rejects(client.chat.completions.create({...base, messages: ask('word '.repeat(20000))}),
                        (error) => error.status === 400 && error.code === 'context_length_exceeded');
   await assert.rejects(client.chat.completions.create({...base, messages: []}), OpenAI.BadRequestError);
