@@ -9,6 +9,7 @@
 #include "server/api/answer_replay.h"
 #include "server/api/anthropic_routes.h"
 #include "server/api/openai_routes.h"
+#include "server/api/responses_routes.h"
 #include "server/assets.h"
 #include "server/cors.h"
 #include "server/status_routes.h"
@@ -155,9 +156,10 @@ Status Server::Attach(Engine* engine, const Tokenizer* tokenizer, ServedModel mo
   Router router = state.BasicRouter();
   AddModelStatusRoutes(parts, &router);
   const auto deadline = DeadlineOf(parts.config);
-  AddOpenAiRoutes(
-      &router, parts.service.get(),
-      {.version = kServerVersion, .both_reasoning = parts.config.reasoning_field == "both", .deadline = deadline});
+  const OpenAiOptions openai = {
+      .version = kServerVersion, .both_reasoning = parts.config.reasoning_field == "both", .deadline = deadline};
+  AddOpenAiRoutes(&router, parts.service.get(), openai);
+  AddResponsesRoutes(&router, parts.service.get(), openai);
   AddAnthropicRoutes(&router, parts.service.get(), {.deadline = deadline});
   state.SetRouter(std::move(router));
   parts.phase = ServerPhase::kReady;

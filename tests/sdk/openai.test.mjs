@@ -186,6 +186,29 @@ test('responses: a function call and its result', async () => {
   assert.match(second.output_text, /893/);
 });
 
+test('responses: events in the order that Codex needs, with a custom tool', async () => {
+  const custom = [{type: 'custom', name: 'apply_patch', description: 'Applies a patch.'}, {type: 'web_search'}];
+  const stream = await client.responses.create({
+    model: 'nano', input: 'Hello!', instructions: 'Be brief.', tools: custom, stream: true, store: false, temperature: 0,
+    tool_choice: {type: 'custom', name: 'apply_patch'}, reasoning: {effort: 'none'}, max_output_tokens: 300,
+    include: ['reasoning.encrypted_content'], prompt_cache_key: 'k',
+  });
+  const added = new Set(), done = [];
+  let next = 0, last = null;
+  for await (const event of stream) {
+    assert.equal(event.sequence_number, next++);
+    if (event.type === 'response.output_item.added') added.add(event.item.id);
+    if (event.item_id) assert.ok(added.has(event.item_id), `${event.type} before its item`);
+    if (event.type === 'response.output_item.done') done.push(event.item);
+    last = event;
+  }
+  assert.ok(['response.completed', 'response.incomplete'].includes(last.type));
+  assert.deepEqual(last.response.output, done);
+  assert.equal(done[0].type, 'custom_tool_call');
+  assert.equal(done[0].name, 'apply_patch');
+  assert.equal(typeof done[0].input, 'string');
+});
+
 test('errors have types, codes and the field', async () => {
   await assert.rejects(client.chat.completions.create({...base, messages: ask('Hi'), top_p: 7}),
                        (error) => error instanceof OpenAI.BadRequestError && error.type === 'invalid_request_error' &&

@@ -1,0 +1,237 @@
+#include "server/api/responses_answer.h"
+
+#include <ctime>
+#include <utility>
+
+#include "base/strings.h"
+#include "server/api/router.h"
+
+namespace fathom {
+namespace {
+
+std::string Quoted(std::string_view text) {
+  std::string out;
+  AppendJsonString(text, &out);
+  return out;
+}
+
+Json Text(std::string_view text) { return Json::String(std::string(text)); }
+
+// The free text that a custom tool gets, out of the arguments of its function.
+std::string InputOf(const std::string& arguments) {
+  const Result<Json> json = ParseJson(arguments);
+  const Json* input = json.ok() ? json->Find("input") : nullptr;
+  return input != nullptr && input->is_string() ? input->string() : "";
+}
+
+}  // namespace
+
+ResponsesAnswer::ResponsesAnswer(std::shared_ptr<HttpExchange> exchange, Options options)
+    : exchange_(exchange),
+      options_(std::move(options)),
+      stream_(std::move(exchange), ": keep-alive\n\n"),
+      id_(RandomId("resp_")),
+      created_(static_cast<int64_t>(std::time(nullptr))) {}
+
+void ResponsesAnswer::Begin() {
+  if (!options_.stream) return;
+  stream_.Begin([&] {
+    const std::string response = StrCat(",\"response\":", Response("in_progress").Dump());
+    Event("response.created", response);
+    Event("response.in_progress", response);
+  });
+}
+
+bool ResponsesAnswer::Event(std::string_view type, std::string_view fields) {
+  if (!options_.stream) return true;
+  return stream_.Event(type, StrCat("{\"type\":\"", type, "\",\"sequence_number\":", sequence_++, fields, "}"));
+}
+
+bool ResponsesAnswer::OnPrefill(const PrefillProgress& progress) {
+  if (!options_.stream) return true;
+  Begin();
+  return stream_.Prefill(progress);
+}
+
+Json ResponsesAnswer::Part() const {
+  if (item_ == Item::kReasoning) return Json::Object({{"type", Json::String("reasoning_text")}, {"text", Text(text_)}});
+  return Json::Object({{"type", Json::String("output_text")},
+                       {"text", Text(text_)},
+                       {"annotations", Json::Array()},
+                       {"logprobs", Json::Array()}});
+}
+
+Json ResponsesAnswer::ItemJson(const char* status) const {
+  const bool done = std::string_view(status) != "in_progress";
+  Json item = Json::Object({{"id", Json::String(item_id_)}});
+  Json parts = Json::Array();
+  if (done) parts.items().push_back(Part());
+  switch (item_) {
+    case Item::kReasoning:
+      item.Set("type", Json::String("reasoning"));
+      item.Set("summary", Json::Array());
+      item.Set("content", std::move(parts));
+      break;
+    case Item::kCall:
+      item.Set("type", Json::String("function_call"));
+      item.Set("call_id", Json::String(call_id_));
+      item.Set("name", Json::String(name_));
+      item.Set("arguments", Json::String(text_));
+      break;
+    case Item::kCustomCall:
+      item.Set("type", Json::String("custom_tool_call"));
+      item.Set("call_id", Json::String(call_id_));
+      item.Set("name", Json::String(name_));
+      item.Set("input", Json::String(InputOf(text_)));
+      break;
+    case Item::kMessage:
+    case Item::kNone:
+      item.Set("type", Json::String("message"));
+      item.Set("role", Json::String("assistant"));
+      item.Set("content", std::move(parts));
+      break;
+  }
+  item.Set("status", Json::String(status));
+  return item;
+}
+
+Json ResponsesAnswer::Response(const char* status) const {
+  Json details;
+  if (std::string_view(status) == "incomplete") {
+    details = Json::Object({{"reason", Json::String("max_output_tokens")}});
+  }
+  return Json::Object({{"id", Json::String(id_)},
+                       {"object", Json::String("response")},
+                       {"created_at", Json::Int(created_)},
+                       {"status", Json::String(status)},
+                       {"model", Json::String(options_.model)},
+                       {"output", Json::Array(output_)},
+                       {"error", error_},
+                       {"incomplete_details", std::move(details)},
+                       {"usage", usage_},
+                       {"instructions", Json()},
+                       {"metadata", Json::Object()},
+                       {"parallel_tool_calls", Json::Bool(true)},
+                       {"tools", Json::Array()},
+                       {"tool_choice", Json::String("auto")},
+                       {"store", Json::Bool(false)}});
+}
+
+std::string ResponsesAnswer::Where(bool in_part) const {
+  return StrCat(",\"item_id\":", Quoted(item_id_), ",\"output_index\":", output_.size(),
+                in_part ? ",\"content_index\":0" : "");
+}
+
+bool ResponsesAnswer::Open(Item item, std::string_view call_id, std::string_view name) {
+  if (!Close()) return false;
+  item_ = item;
+  const char* prefix = item == Item::kReasoning ? "rs_" : item == Item::kMessage ? "msg_" : "fc_";
+  item_id_ = RandomId(item == Item::kCustomCall ? "ctc_" : prefix);
+  call_id_ = call_id;
+  name_ = name;
+  text_.clear();
+  if (!Event("response.output_item.added",
+             StrCat(",\"output_index\":", output_.size(), ",\"item\":", ItemJson("in_progress").Dump()))) {
+    return false;
+  }
+  if (item != Item::kReasoning && item != Item::kMessage) return true;
+  return Event("response.content_part.added", StrCat(Where(true), ",\"part\":", Part().Dump()));
+}
+
+bool ResponsesAnswer::Close() {
+  if (item_ == Item::kNone) return true;
+  bool goes_on = true;
+  switch (item_) {
+    case Item::kReasoning:
+    case Item::kMessage: {
+      const char* type = item_ == Item::kReasoning ? "response.reasoning_text.done" : "response.output_text.done";
+      goes_on = Event(type, StrCat(Where(true), ",\"text\":", Quoted(text_),
+                                   item_ == Item::kMessage ? ",\"logprobs\":[]" : "")) &&
+                Event("response.content_part.done", StrCat(Where(true), ",\"part\":", Part().Dump()));
+      break;
+    }
+    case Item::kCall:
+      goes_on = Event("response.function_call_arguments.done",
+                      StrCat(Where(false), ",\"name\":", Quoted(name_), ",\"arguments\":", Quoted(text_)));
+      break;
+    case Item::kCustomCall: {
+      // Pieces of the JSON around it are no pieces of the input, so it comes at once.
+      const std::string input = Quoted(InputOf(text_));
+      goes_on = Event("response.custom_tool_call_input.delta", StrCat(Where(false), ",\"delta\":", input)) &&
+                Event("response.custom_tool_call_input.done", StrCat(Where(false), ",\"input\":", input));
+      break;
+    }
+    case Item::kNone:
+      break;
+  }
+  Json item = ItemJson(cut_off_ ? "incomplete" : "completed");
+  goes_on = goes_on &&
+            Event("response.output_item.done", StrCat(",\"output_index\":", output_.size(), ",\"item\":", item.Dump()));
+  output_.push_back(std::move(item));
+  item_ = Item::kNone;
+  return goes_on;
+}
+
+bool ResponsesAnswer::Delta(std::string_view type, std::string_view text, bool in_part) {
+  text_ += text;
+  return Event(type,
+               StrCat(Where(in_part), ",\"delta\":", Quoted(text), item_ == Item::kMessage ? ",\"logprobs\":[]" : ""));
+}
+
+bool ResponsesAnswer::OnText(int /*choice*/, AnswerPart part, std::string_view text) {
+  Begin();
+  if (text.empty()) return true;
+  const Item item = part == AnswerPart::kReasoning ? Item::kReasoning : Item::kMessage;
+  if (item_ != item && !Open(item, "", "")) return false;
+  return Delta(item == Item::kReasoning ? "response.reasoning_text.delta" : "response.output_text.delta", text, true);
+}
+
+bool ResponsesAnswer::OnToolCall(int /*choice*/, int /*index*/, std::string_view id, std::string_view name) {
+  Begin();
+  const bool custom = options_.custom_tools.contains(std::string(name));
+  return Open(custom ? Item::kCustomCall : Item::kCall, id, name);
+}
+
+bool ResponsesAnswer::OnArguments(int /*choice*/, int /*index*/, std::string_view json) {
+  if (item_ != Item::kCustomCall) return Delta("response.function_call_arguments.delta", json, false);
+  text_ += json;
+  return true;
+}
+
+bool ResponsesAnswer::OnChoiceEnd(int /*choice*/, const ChoiceEnd& end) {
+  Begin();
+  cut_off_ = end.finish == AnswerFinish::kLength;
+  return Close();
+}
+
+void ResponsesAnswer::End(const AnswerTotals& totals) {
+  const Usage& usage = totals.usage;
+  usage_ =
+      Json::Object({{"input_tokens", Json::Int(usage.prompt_tokens)},
+                    {"input_tokens_details", Json::Object({{"cached_tokens", Json::Int(usage.cached_tokens)}})},
+                    {"output_tokens", Json::Int(usage.completion_tokens)},
+                    {"output_tokens_details", Json::Object({{"reasoning_tokens", Json::Int(totals.reasoning_tokens)}})},
+                    {"total_tokens", Json::Int(usage.prompt_tokens + usage.completion_tokens)}});
+  const char* status = cut_off_ ? "incomplete" : "completed";
+  const std::string response = Response(status).Dump();
+  if (!options_.stream) {
+    exchange_->Respond({200, {{"Content-Type", "application/json"}}, response});
+    return;
+  }
+  Event(StrCat("response.", status), StrCat(",\"response\":", response));
+  stream_.End();
+}
+
+void ResponsesAnswer::Fail(const ApiError& error) {
+  if (!options_.stream || !stream_.begun()) {
+    RespondError(*exchange_, Protocol::kOpenAi, error);
+    return;
+  }
+  const bool too_many = error.kind == ApiErrorKind::kRateLimited || error.kind == ApiErrorKind::kOverloaded;
+  error_ = Json::Object({{"code", Json::String(too_many ? "rate_limit_exceeded" : "server_error")},
+                         {"message", Json::String(error.message)}});
+  Event("response.failed", StrCat(",\"response\":", Response("failed").Dump()));
+  stream_.End();
+}
+
+}  // namespace fathom

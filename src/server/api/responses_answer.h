@@ -1,0 +1,73 @@
+// responses_answer.h - answers in the shape of the Responses API, streamed and whole.
+#ifndef FATHOM_SERVER_API_RESPONSES_ANSWER_H_
+#define FATHOM_SERVER_API_RESPONSES_ANSWER_H_
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "server/api/answer_sink.h"
+#include "server/api/named_event_stream.h"
+#include "server/http/http.h"
+
+namespace fathom {
+
+// Output items in order: reasoning, message, calls. Streamed, each is opened by response.output_item.added before any
+// delta of it and closed by response.output_item.done with the whole item; the stream ends with response.completed,
+// response.incomplete or response.failed, which hold everything once more.
+class ResponsesAnswer : public AnswerSink {
+ public:
+  struct Options {
+    std::string model = {};
+    bool stream = false;
+    std::set<std::string> custom_tools = {};
+  };
+  ResponsesAnswer(std::shared_ptr<HttpExchange> exchange, Options options);
+
+  // The request was accepted.
+  void Begin();
+
+  bool OnPrefill(const PrefillProgress& progress) override;
+  bool OnText(int choice, AnswerPart part, std::string_view text) override;
+  bool OnToolCall(int choice, int index, std::string_view id, std::string_view name) override;
+  bool OnArguments(int choice, int index, std::string_view json) override;
+  bool OnChoiceEnd(int choice, const ChoiceEnd& end) override;
+  void End(const AnswerTotals& totals) override;
+  void Fail(const ApiError& error) override;
+
+ private:
+  enum class Item { kNone, kReasoning, kMessage, kCall, kCustomCall };
+
+  // The open item as JSON.
+  Json ItemJson(const char* status) const;
+  Json Part() const;
+  Json Response(const char* status) const;
+  bool Open(Item item, std::string_view call_id, std::string_view name);
+  bool Close();
+  bool Delta(std::string_view type, std::string_view text, bool in_part);
+  // `fields` are further members, begun with a comma; type and sequence_number are added.
+  bool Event(std::string_view type, std::string_view fields);
+  std::string Where(bool in_part) const;
+
+  const std::shared_ptr<HttpExchange> exchange_;
+  const Options options_;
+  NamedEventStream stream_;
+  const std::string id_;
+  const int64_t created_;
+  int64_t sequence_ = 0;
+
+  std::vector<Json> output_;  // closed items
+  Item item_ = Item::kNone;
+  std::string item_id_, call_id_, name_, text_;
+  bool cut_off_ = false;
+  Json usage_;
+  Json error_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_SERVER_API_RESPONSES_ANSWER_H_

@@ -1,0 +1,84 @@
+#include "server/api/responses_request.h"
+
+#include <gtest/gtest.h>
+
+namespace fathom {
+namespace {
+
+Result<ResponsesRequest> Parse(const std::string& text) { return ParseResponsesRequest(*ParseJson(text)); }
+
+std::string ErrorOf(const std::string& text) {
+  const Result<ResponsesRequest> request = Parse(text);
+  return request.ok() ? "accepted" : request.status().message();
+}
+
+TEST(ResponsesRequest, ATextIsAUserMessageAfterTheInstructions) {
+  const Result<ResponsesRequest> request = Parse(
+      R"({"model":"m","instructions":"Be kind.","input":"Hi","max_output_tokens":7,"reasoning":{"effort":"low"}})");
+  ASSERT_TRUE(request.ok()) << request.status().message();
+  const ChatRequest& chat = request->chat.request;
+  ASSERT_EQ(chat.messages.size(), 2U);
+  EXPECT_EQ(chat.messages[0].role, "system");
+  EXPECT_EQ(chat.messages[1].content, "Hi");
+  EXPECT_EQ(chat.max_tokens, 7);
+  EXPECT_EQ(chat.effort.effort, "low");
+}
+
+TEST(ResponsesRequest, ItemsOfOneTurnBecomeOneMessage) {
+  const Result<ResponsesRequest> request = Parse(R"({"input":[
+    {"role":"developer","content":[{"type":"input_text","text":"D"}]},
+    {"role":"user","content":"U"},
+    {"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"R"}]},
+    {"type":"message","role":"assistant","content":[{"type":"output_text","text":"A"}]},
+    {"type":"function_call","call_id":"c1","name":"f","arguments":"{\"x\":1}"},
+    {"type":"custom_tool_call","call_id":"c2","name":"patch","input":"*** Begin"},
+    {"type":"web_search_call","id":"w"},
+    {"type":"function_call_output","call_id":"c1","output":"one"},
+    {"type":"custom_tool_call_output","call_id":"c2","output":[{"type":"input_text","text":"two"}]}]})");
+  ASSERT_TRUE(request.ok()) << request.status().message();
+  const std::vector<ChatMessage>& messages = request->chat.request.messages;
+  ASSERT_EQ(messages.size(), 5U);
+  EXPECT_EQ(messages[0].role, "system");
+  EXPECT_EQ(messages[2].reasoning_content, "R");
+  EXPECT_EQ(messages[2].content, "A");
+  ASSERT_EQ(messages[2].tool_calls.size(), 2U);
+  EXPECT_EQ(messages[2].tool_calls[1].arguments, R"({"input":"*** Begin"})");
+  EXPECT_EQ(messages[3].tool_call_id, "c1");
+  EXPECT_EQ(messages[4].content, "two");
+}
+
+TEST(ResponsesRequest, ToolsOfAllKindsAndUnknownOnesIgnored) {
+  const Result<ResponsesRequest> request = Parse(R"({"input":"x","tool_choice":{"type":"function","name":"f"},"tools":[
+    {"type":"function","name":"f","parameters":{"type":"object"},"strict":true},
+    {"type":"custom","name":"apply_patch","format":{"type":"grammar","syntax":"lark","definition":"x"}},
+    {"type":"web_search"},{"type":"local_shell"},
+    {"type":"namespace","name":"n","tools":[{"type":"function","name":"g","parameters":{"type":"object"}}]}]})");
+  ASSERT_TRUE(request.ok()) << request.status().message();
+  const ChatRequest& chat = request->chat.request;
+  ASSERT_EQ(chat.tools.size(), 3U);
+  EXPECT_EQ(chat.tool_choice, ToolChoice::kNamed);
+  EXPECT_EQ(chat.tool_name, "f");
+  EXPECT_TRUE(request->custom_tools.contains("apply_patch"));
+}
+
+TEST(ResponsesRequest, ASchemaIsTheAnswersForm) {
+  const Result<ResponsesRequest> request = Parse(
+      R"({"input":"x","text":{"verbosity":"low","format":{"type":"json_schema","name":"n","schema":{"type":"object"}}}})");
+  ASSERT_TRUE(request.ok()) << request.status().message();
+  EXPECT_EQ(request->chat.request.form.kind, AnswerForm::Kind::kJsonSchema);
+}
+
+TEST(ResponsesRequest, ErrorsNameTheField) {
+  EXPECT_NE(ErrorOf("[]").find("no JSON object"), std::string::npos);
+  EXPECT_NE(ErrorOf("{}").find("input is missing"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":"x","previous_response_id":"r"})").find("previous_response_id"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":"x","background":true})").find("background"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":[{"role":"user","content":[{"type":"input_image"}]}]})").find("input[0].content[0]"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":[{"type":"function_call","name":"f"}]})").find("input[0].call_id"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":[]})").find("messages"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":"x","tools":[{"type":"function"}]})").find("tools[0].name"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fathom
