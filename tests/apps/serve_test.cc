@@ -258,6 +258,34 @@ TEST(ServeCommand, WhatIsNotAcceptedIsSaid) {
   refused({"--port", "0", "--model", kNano, "--effort", "enormous"}, "--effort");
 }
 
+TEST(ServeCommand, PrefixesOnDiskOutliveARestart) {
+  const TemporaryDirectory directory;
+  std::string text;
+  for (int line = 0; line < 60; ++line) text += "The quick brown fox jumps over the lazy dog. ";
+  const std::string body = R"({"messages":[{"role":"system","content":")" + text +
+                           R"("},{"role":"user","content":"Hello!"}],"temperature":0,"max_tokens":20})";
+  std::string answer;
+  for (const bool restarted : {false, true}) {
+    ServeProcess server({"--model", kNano, "--cache-dir", directory / "cache"});
+    const Json json = JsonOf(Ask(server.port(), "POST", "/v1/chat/completions", {}, body));
+    const int64_t prompt = At(json, "usage.prompt_tokens").AsInt().value_or(0);
+    const int64_t cached = At(json, "usage.prompt_tokens_details.cached_tokens").AsInt().value_or(-1);
+    const std::string message = At(json, "choices.0.message").Dump();
+    const Json cache = JsonOf(Ask(server.port(), "GET", "/debug/cache"));
+    if (restarted) {
+      EXPECT_GE(cached * 100, prompt * 95) << cache.Dump();
+      EXPECT_EQ(message, answer);
+      EXPECT_NE(Text(cache, "data.0.reason").find("from disk"), std::string::npos) << cache.Dump();
+    } else {
+      EXPECT_EQ(cached, 0);
+      EXPECT_NE(Text(cache, "data.0.reason").find("nothing that begins like this"), std::string::npos) << cache.Dump();
+      answer = message;
+    }
+    server.Signal(SIGTERM);
+    EXPECT_EQ(server.Wait(), 0) << server.log();
+  }
+}
+
 TEST(ServeCommand, TheConfigurationFileIsUsed) {
   const TemporaryDirectory directory;
   WriteTestFile(directory / "serve.json", R"({"model_name": "fromfile", "max_queue": 7, "ctx": 512})");

@@ -18,6 +18,13 @@ const base = {model: 'claude-sonnet-4-5', max_tokens: 400, temperature: 0};
 const off = {thinking: {type: 'disabled'}};
 const textOf = (message) => message.content.filter((block) => block.type === 'text').map((block) => block.text).join('');
 
+test('models are listed', async () => {
+  const models = [];
+  for await (const model of client.models.list()) models.push(model);
+  assert.equal(models[0].id, 'nano');
+  assert.equal(models[0].type, 'model');
+});
+
 test('plain answer', async () => {
   const message = await client.messages.create({...base, ...off, messages: ask('Hello!')});
   assert.equal(textOf(message), 'Hello! How can I help you?');

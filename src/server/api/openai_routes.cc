@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "server/api/anthropic_routes.h"
 #include "server/api/chat_answer.h"
 #include "server/api/completion_answer.h"
 #include "server/api/completion_request.h"
@@ -109,6 +110,10 @@ Json ModelJson(const std::string& id, GenerationService* service) {
 }
 
 void Models(const Exchange& exchange, GenerationService* service) {
+  if (IsAnthropicRequest(exchange->request())) {
+    exchange->Respond({200, {{"Content-Type", "application/json"}}, AnthropicModels(service->model()).Dump()});
+    return;
+  }
   const ServedModel& model = service->model();
   std::vector<Json> data = {ModelJson(model.name, service)};
   for (const std::string& alias : model.aliases) data.push_back(ModelJson(alias, service));
