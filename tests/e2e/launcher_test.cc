@@ -50,6 +50,7 @@ class Launcher : public testing::Test {
   void SetUp() override {
     fs::create_directories(root_ + "/cmake");
     fs::create_directories(root_ + "/tools");
+    fs::create_directories(root_ + "/web");
     fs::copy(FATHOM_SOURCE_DIR "/fathom", root_ + "/fathom");
     fs::copy(FATHOM_SOURCE_DIR "/tools/lib.sh", root_ + "/tools/lib.sh");
     fs::copy(FATHOM_SOURCE_DIR "/CMakePresets.json", root_ + "/CMakePresets.json");
@@ -223,13 +224,14 @@ TEST_F(Launcher, InstallsMissingPackagesAsRoot) {
   FakeCommand("sudo", "[ \"$1\" = -v ] || exec \"$@\"");
   const RunResult result = Start({}, WithFakeCommands());
   EXPECT_EQ(result.exit_code, 42) << result;
-  EXPECT_NE(result.err.find(
-                "fathom: installing ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev libxxhash-dev\n"),
-            std::string::npos)
+  EXPECT_NE(
+      result.err.find("fathom: installing ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev libxxhash-dev "
+                      "libboost-dev libzstd-dev zlib1g-dev\n"),
+      std::string::npos)
       << result;
   EXPECT_EQ(ReadTestFile(directory_ / "apt-calls"),
             "install -y --no-install-recommends ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev "
-            "libxxhash-dev\n");
+            "libxxhash-dev libboost-dev libzstd-dev zlib1g-dev\n");
 }
 
 TEST_F(Launcher, WithoutAdministratorRightsItSaysWhatToInstall) {
@@ -247,7 +249,7 @@ TEST_F(Launcher, WithoutAdministratorRightsItSaysWhatToInstall) {
   EXPECT_NE(result.err.find("sudo may ask for your password"), std::string::npos) << result;
   EXPECT_TRUE(
       result.err.ends_with("Run as root: apt-get install g++ cmake ninja-build rapidjson-dev libcli11-dev "
-                           "libedit-dev libssl-dev libxxhash-dev\n"))
+                           "libedit-dev libssl-dev libxxhash-dev libboost-dev libzstd-dev zlib1g-dev\n"))
       << result;
   EXPECT_FALSE(fs::exists(directory_ / "apt-was-called"));
 }
