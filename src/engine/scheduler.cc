@@ -167,7 +167,7 @@ void Scheduler::PlanChunks() {
   }
   prefill_allowed_ = options_.step_tokens - answers;
   if (answers > 0) prefill_allowed_ = std::min(prefill_allowed_, pacer_.budget());
-  const std::vector<int64_t> shares = PlanStep(candidates, answers + prefill_allowed_);
+  const std::vector<int64_t> shares = PlanStep(candidates, answers + prefill_allowed_, 2 * options_.step_tokens);
   for (size_t index = 0; index < shares.size(); ++index) {
     if (shares[index] > 0) chunks_.push_back({running_[index].get(), shares[index]});
   }

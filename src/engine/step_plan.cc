@@ -71,7 +71,7 @@ AdmissionPlan PlanAdmission(std::span<const AdmissionCandidate> candidates, int6
   return plan;
 }
 
-std::vector<int64_t> PlanStep(std::span<const StepCandidate> candidates, int64_t budget) {
+std::vector<int64_t> PlanStep(std::span<const StepCandidate> candidates, int64_t budget, int64_t max_lead) {
   std::vector<int64_t> shares(candidates.size(), 0);
   std::set<int32_t, std::greater<>> priorities;
   for (size_t index = 0; index < candidates.size(); ++index) {
@@ -83,7 +83,7 @@ std::vector<int64_t> PlanStep(std::span<const StepCandidate> candidates, int64_t
     }
   }
   FATHOM_CHECK(budget >= 0);
-  const int64_t slack = budget;
+  const int64_t whole = budget;
   // Gives up to `limit` tokens to candidates in the given order and returns what is left of it.
   const auto give = [&](std::span<const size_t> order, int64_t limit) {
     for (const size_t index : order) {
@@ -101,7 +101,9 @@ std::vector<int64_t> PlanStep(std::span<const StepCandidate> candidates, int64_t
     std::ranges::stable_sort(in_order, std::less<>(), [&](size_t index) { return candidates[index].served; });
     const int64_t least_served = candidates[in_order.front()].served;
     std::vector<size_t> shortest_first = in_order;
-    std::erase_if(shortest_first, [&](size_t index) { return candidates[index].served > least_served + slack; });
+    std::erase_if(shortest_first, [&](size_t index) {
+      return candidates[index].pending > whole || candidates[index].served > least_served + max_lead;
+    });
     std::ranges::stable_sort(shortest_first, std::less<>(), [&](size_t index) { return candidates[index].pending; });
     const int64_t half = budget / 2;
     const int64_t left = give(in_order, budget - half);

@@ -11,37 +11,39 @@ namespace {
 
 using Shares = std::vector<int64_t>;
 
+Shares Plan(const std::vector<StepCandidate>& candidates, int64_t budget) { return PlanStep(candidates, budget, 1024); }
+
 StepCandidate Waiting(int64_t pending) { return {pending, pending}; }
 
 TEST(PlanStep, AloneASequenceGetsTheWholeBudget) {
-  EXPECT_EQ(PlanStep(std::vector{Waiting(1000)}, 512), Shares({512}));
-  EXPECT_EQ(PlanStep(std::vector{Waiting(100)}, 512), Shares({100}));
-  EXPECT_EQ(PlanStep(std::vector{Waiting(1000)}, 1), Shares({1}));
+  EXPECT_EQ(Plan(std::vector{Waiting(1000)}, 512), Shares({512}));
+  EXPECT_EQ(Plan(std::vector{Waiting(100)}, 512), Shares({100}));
+  EXPECT_EQ(Plan(std::vector{Waiting(1000)}, 1), Shares({1}));
 }
 
 TEST(PlanStep, AnswersComeBeforePrompts) {
-  EXPECT_EQ(PlanStep(std::vector{Waiting(1000), Waiting(1), Waiting(1)}, 4), Shares({2, 1, 1}));
-  EXPECT_EQ(PlanStep(std::vector{Waiting(1000), Waiting(1), Waiting(1)}, 3), Shares({1, 1, 1}));
-  EXPECT_EQ(PlanStep(std::vector{Waiting(9), Waiting(1), Waiting(1)}, 2 + 1), Shares({1, 1, 1}));
+  EXPECT_EQ(Plan(std::vector{Waiting(1000), Waiting(1), Waiting(1)}, 4), Shares({2, 1, 1}));
+  EXPECT_EQ(Plan(std::vector{Waiting(1000), Waiting(1), Waiting(1)}, 3), Shares({1, 1, 1}));
+  EXPECT_EQ(Plan(std::vector{Waiting(9), Waiting(1), Waiting(1)}, 2 + 1), Shares({1, 1, 1}));
 }
 
 TEST(PlanStep, LongPromptsFinishOneAfterTheOther) {
   // Equal lengths: both halves go to the first.
-  EXPECT_EQ(PlanStep(std::vector{Waiting(5000), Waiting(5000)}, 512), Shares({512, 0}));
+  EXPECT_EQ(Plan(std::vector{Waiting(5000), Waiting(5000)}, 512), Shares({512, 0}));
 }
 
 TEST(PlanStep, AShortPromptDoesNotWaitForLongOnes) {
   std::vector<StepCandidate> candidates(8, Waiting(10000));
   candidates.push_back(Waiting(200));
-  const Shares shares = PlanStep(candidates, 512);
+  const Shares shares = Plan(candidates, 512);
   EXPECT_EQ(shares.back(), 200);
   EXPECT_EQ(shares.front(), 312);  // its half and what the short one left
   EXPECT_EQ(std::accumulate(shares.begin(), shares.end(), int64_t{0}), 512);
 }
 
 TEST(PlanStep, RespectsChunkLimitsAndUsesTheBudgetFully) {
-  EXPECT_EQ(PlanStep(std::vector{StepCandidate{1000, 64, 0, 0}, Waiting(1000)}, 512), Shares({64, 448}));
-  EXPECT_EQ(PlanStep(std::vector{StepCandidate{1000, 64, 0, 0}, StepCandidate{900, 10, 0, 0}}, 512), Shares({64, 10}));
+  EXPECT_EQ(Plan(std::vector{StepCandidate{1000, 64, 0, 0}, Waiting(1000)}, 512), Shares({64, 448}));
+  EXPECT_EQ(Plan(std::vector{StepCandidate{1000, 64, 0, 0}, StepCandidate{900, 10, 0, 0}}, 512), Shares({64, 10}));
 }
 
 TEST(PlanStep, NeverExceedsBudgetOrLimits) {
@@ -58,7 +60,7 @@ TEST(PlanStep, NeverExceedsBudgetOrLimits) {
       candidates.push_back({pending, 1 + next(pending), static_cast<int32_t>(next(3)), next(4000)});
     }
     const int64_t budget = count + next(600);
-    const Shares shares = PlanStep(candidates, budget);
+    const Shares shares = Plan(candidates, budget);
     int64_t total = 0;
     int64_t wanted = 0;
     for (size_t n = 0; n < shares.size(); ++n) {
@@ -74,24 +76,41 @@ TEST(PlanStep, NeverExceedsBudgetOrLimits) {
 TEST(PlanStep, HigherPrioritiesTakeWhatTheyCanUse) {
   const StepCandidate low = {1000, 1000, 0, 0};
   const StepCandidate high = {300, 300, 5, 100000};
-  EXPECT_EQ(PlanStep(std::vector{low, high}, 512), Shares({212, 300}));
-  EXPECT_EQ(PlanStep(std::vector{low, high}, 200), Shares({0, 200}));
+  EXPECT_EQ(Plan(std::vector{low, high}, 512), Shares({212, 300}));
+  EXPECT_EQ(Plan(std::vector{low, high}, 200), Shares({0, 200}));
   // One token of an answer is not taken from anybody.
-  EXPECT_EQ(PlanStep(std::vector{StepCandidate{1, 1, 0, 0}, high}, 200), Shares({1, 199}));
+  EXPECT_EQ(Plan(std::vector{StepCandidate{1, 1, 0, 0}, high}, 200), Shares({1, 199}));
 }
 
 TEST(PlanStep, UsersOfOnePriorityGetTheSameInTheLongRun) {
   // One user sends short prompts without end, two others have one long one each.
   std::vector<int64_t> served(3, 0);
-  for (int step = 0; step < 300; ++step) {
+  for (int step = 0; step < 3000; ++step) {
     std::vector<StepCandidate> candidates;
     for (size_t n = 0; n < 10; ++n) candidates.push_back({50, 50, 0, served[0]});
     candidates.push_back({1000000, 1000000, 0, served[1]});
     candidates.push_back({2000000, 2000000, 0, served[2]});
-    const Shares shares = PlanStep(candidates, 128);
+    const Shares shares = Plan(candidates, 128);
     for (size_t n = 0; n < shares.size(); ++n) served[n < 10 ? 0 : n - 9] += shares[n];
   }
-  for (const int64_t tokens : served) EXPECT_NEAR(static_cast<double>(tokens), 300 * 128 / 3, 2 * 128);
+  for (const int64_t tokens : served) EXPECT_NEAR(static_cast<double>(tokens), 3000 * 128 / 3, 1024 + 128);
+}
+
+TEST(PlanStep, AShortPromptOfAUserWithALongOneDoesNotWaitEither) {
+  // Eight users read long prompts for a while; then each of them in turn has a short one, too.
+  std::vector<StepCandidate> candidates;
+  for (int64_t n = 0; n < 8; ++n) candidates.push_back({4000 + 500 * n, 4000 + 500 * n, 0, 0});
+  for (int step = 0; step < 40; ++step) {
+    const Shares shares = Plan(candidates, 512);
+    for (size_t n = 0; n < shares.size(); ++n) {
+      candidates[n].pending -= shares[n];
+      candidates[n].max_chunk -= shares[n];
+      candidates[n].served += shares[n];
+      std::vector<StepCandidate> with_short = candidates;
+      with_short.push_back({100, 100, 0, candidates[n].served});
+      EXPECT_EQ(Plan(with_short, 512).back(), 100) << step << " " << n;
+    }
+  }
 }
 
 using Indices = std::vector<size_t>;
