@@ -180,12 +180,21 @@ std::optional<SequenceCache> PrefixCache::Take(Point* point, CacheSource* source
   return SequenceCache::FromParts(layout_, PositionOf(*point), *point->state, std::move(blocks));
 }
 
+// A whole file under another's name is not what was looked for.
+bool PrefixCache::HeadIs(std::string_view file, const PrefixKey& key, const PrefixKey& parent,
+                         std::span<const int32_t> tokens) const {
+  const Result<PrefixFileHead> head = DecodePrefixFileHead(file, static_cast<int64_t>(file.size()));
+  return head.ok() && head->fingerprint == fingerprint_ && head->key == key && head->parent == parent &&
+         std::ranges::equal(head->tokens, tokens);
+}
+
 bool PrefixCache::LoadBlock(Node* node) {
   if (disk_ == nullptr || node->on_disk == OnDisk::kNo) return false;
   const Result<std::string> file = disk_->Read(PrefixFileKind::kBlock, node->key);
   ++stats_.disk_reads;
   const Result<std::string_view> payload = file.ok() ? CheckedPrefixPayload(*file) : file.status();
-  if (!payload.ok() || static_cast<int64_t>(payload->size()) != layout_.block_bytes()) {
+  const bool good = payload.ok() && HeadIs(*file, node->key, node->parent->key, node->tokens);
+  if (!good || static_cast<int64_t>(payload->size()) != layout_.block_bytes()) {
     ++stats_.damaged;
     disk_->Remove(PrefixFileKind::kBlock, node->key);
     stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
@@ -206,7 +215,8 @@ bool PrefixCache::LoadState(Point* point) {
   const auto state_bytes = static_cast<size_t>(layout_.state_bytes());
   const auto tail_bytes = static_cast<size_t>(point->tail.empty() ? 0 : layout_.block_bytes());
   const Result<std::string_view> payload = file.ok() ? CheckedPrefixPayload(*file) : file.status();
-  if (!payload.ok() || payload->size() != state_bytes + tail_bytes) {
+  const bool good = payload.ok() && HeadIs(*file, point->key, point->node->key, point->tail);
+  if (!good || payload->size() != state_bytes + tail_bytes) {
     ++stats_.damaged;
     DropFromDisk(point);
     Prune(point);
@@ -307,9 +317,13 @@ void PrefixCache::Persist(Point* point) {
     const auto copy = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + layout_.block_bytes());
     job.parts.emplace_back(copy, BytesOf(*copy));
   }
-  if (!disk_->Write(std::move(job))) return;
-  point->on_disk = OnDisk::kWriting;
+  const bool queued = disk_->Write(std::move(job));
   CountDisk(point->node, 1);
+  if (queued) {
+    point->on_disk = OnDisk::kWriting;
+  } else {
+    CountDisk(point->node, -1);  // takes back blocks that were queued for this point alone
+  }
 }
 
 void PrefixCache::TakeWritten() {

@@ -133,6 +133,8 @@ class PrefixCache {
                 SequenceCache::Snapshot snapshot);
   // The sequence at a point, read from disk where it is not in RAM; nothing if that failed.
   std::optional<SequenceCache> Take(Point* point, CacheSource* source);
+  bool HeadIs(std::string_view file, const PrefixKey& key, const PrefixKey& parent,
+              std::span<const int32_t> tokens) const;
   bool LoadBlock(Node* node);
   bool LoadState(Point* point);
   void Persist(Point* point);

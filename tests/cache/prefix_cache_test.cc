@@ -345,6 +345,22 @@ TEST_F(PrefixCacheTest, DamagedFilesAreNeverUsed) {
   fs::remove_all(saved);
 }
 
+TEST_F(PrefixCacheTest, AFileUnderAnothersNameIsNotTaken) {
+  OpenOnDisk();
+  Keep(Range(0, 128));
+  Keep(Range(5000, 128));
+  cache_->Flush();
+  cache_->ShrinkTo(0);
+  std::vector<fs::path> states;
+  for (const fs::path& file : Files()) {
+    if (file.filename().string().starts_with("state-")) states.push_back(file);
+  }
+  ASSERT_EQ(states.size(), 2U);
+  fs::copy_file(states[0], states[1], fs::copy_options::overwrite_existing);
+  EXPECT_EQ(Hit(Range(0, 200)) + Hit(Range(5000, 200)), 128) << "one of the two is gone";
+  EXPECT_EQ(cache_->stats().damaged, 1);
+}
+
 TEST_F(PrefixCacheTest, AFullDiskCostsNothingButTheDisk) {
   OpenOnDisk();
   Keep(Range(0, 300));
