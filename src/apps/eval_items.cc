@@ -102,9 +102,14 @@ std::string_view EvalGroup(std::string_view subject) { return subject.substr(0, 
 std::optional<int64_t> LookupDistance(const EvalItem& item, const Tokenizer& tokenizer) {
   if (!item.dialogue.subject.starts_with(kLongLookup) || item.dialogue.expected.empty()) return std::nullopt;
   const std::string text = item.prompt.text();
-  const size_t at = text.rfind(item.dialogue.expected);
+  // A value alone ("7", "Rome") also stands in other sentences: the fact is where its whole sentence is.
+  const std::string& sentence = item.dialogue.messages.back().content;
+  const bool states_it = sentence.find(item.dialogue.expected) != std::string::npos;
+  const bool repeats = states_it && text.find(sentence) != std::string::npos;
+  const std::string& fact = repeats ? sentence : item.dialogue.expected;
+  const size_t at = text.rfind(fact);
   if (at == std::string::npos) return std::nullopt;
-  const std::string after = text.substr(at + item.dialogue.expected.size());
+  const std::string after = text.substr(at + fact.size());
   return static_cast<int64_t>(tokenizer.Encode(after, AddedTokens::kMatch).size());
 }
 

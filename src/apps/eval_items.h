@@ -58,8 +58,8 @@ Result<std::vector<EvalItem>> SelectEvalItems(std::span<const Subject> subjects,
 // "arithmetic" of "arithmetic.add3".
 std::string_view EvalGroup(std::string_view subject);
 
-// For questions about one place in a long text: how many tokens follow after the last place where the prompt has what
-// is expected. Nothing for other subjects and where it does not occur.
+// For questions about one place in a long text: how many tokens follow after the last place where the prompt has the
+// right answer's sentence, or else what is expected. Nothing for other subjects and where that does not occur.
 std::optional<int64_t> LookupDistance(const EvalItem& item, const Tokenizer& tokenizer);
 
 }  // namespace fathom

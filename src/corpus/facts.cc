@@ -371,9 +371,9 @@ Draft Counting(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"facts.capitals", 4.0, WriteFrom<Capital>},   {"facts.colors", 1.5, WriteFrom<Color>},
-    {"facts.opposites", 2.5, WriteFrom<Opposite>}, {"facts.days", 1.5, WriteFrom<DayOrMonth>},
-    {"facts.counting", 1.5, WriteFrom<Counting>},
+    {"facts.capitals", 10.0, WriteFrom<Capital>},   {"facts.colors", 2.5, WriteFrom<Color>},
+    {"facts.opposites", 10.0, WriteFrom<Opposite>}, {"facts.days", 4.0, WriteFrom<DayOrMonth>},
+    {"facts.counting", 3.0, WriteFrom<Counting>},
 };
 
 }  // namespace

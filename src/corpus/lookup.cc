@@ -160,14 +160,19 @@ Fact DrawSimilar(CorpusRandom& random, const FactKind& kind, Language language, 
   return best;
 }
 
+constexpr ByLanguage kLeads = {"|Read this:\n|Here is a list:\n|Notes:\n|Remember these facts:\n|Text:\n",
+                               "|请读下面的内容：\n|笔记：\n",
+                               "|Lies das:\n|Notizen:\n",
+                               "|Lis ceci :\n|Notes :\n",
+                               "|Lee esto:\n|Notas:\n",
+                               "|これを読んでください。\n|メモ：\n"};
+
+std::string Question(CorpusRandom& random, const FactKind& kind, const Fact& fact, Language language) {
+  return Fill(Alternative(random, In(kind.asked, language)), {{"k", fact.key}});
+}
+
 Draft Ask(CorpusRandom& random, const FactKind& kind, const Fact& fact, Language language, const std::string& text) {
-  constexpr ByLanguage kLeads = {"|Read this:\n|Here is a list:\n|Notes:\n|Remember these facts:\n|Text:\n",
-                                 "|请读下面的内容：\n|笔记：\n",
-                                 "|Lies das:\n|Notizen:\n",
-                                 "|Lis ceci :\n|Notes :\n",
-                                 "|Lee esto:\n|Notas:\n",
-                                 "|これを読んでください。\n|メモ：\n"};
-  const std::string question = Fill(Alternative(random, In(kind.asked, language)), {{"k", fact.key}});
+  const std::string question = Question(random, kind, fact, language);
   const std::string answer = Sentence(kind, fact, language);
   const bool question_first = random.Chance(0.1);
   const std::string lead = Alternative(random, In(kLeads, language));
@@ -252,9 +257,72 @@ Draft Long(CorpusRandom& random) {
   return Ask(random, kind, asked, language, text);
 }
 
+// A text of facts with distinct keys, most often without other sentences, and several questions about it one after the
+// other. The earlier ones are for training whatever the split.
+Draft Several(CorpusRandom& random) {
+  constexpr size_t kMostQuestions = 8;
+  const Language language = PickLanguage(random);
+  const FactKind& kind = random.Pick(kKinds);
+  const FactKind& second = random.Pick(kKinds);
+  // Half of the texts fit the attention window; few have more than a thousand tokens.
+  const size_t size = random.Below(20);
+  const size_t facts = size < 10 ? 2 + random.Below(5) : size < 16 ? 5 + random.Below(20) : 6 + random.Below(25);
+  const size_t fillers = size < 16 ? 0 : size < 19 ? random.Below(40) : 40 + random.Below(160);
+  struct Planted {
+    const FactKind* kind;
+    Fact fact;
+  };
+  std::vector<Planted> planted = {{&kind, DrawFact(random, kind, language)}};
+  std::vector<std::string> sentences = {Sentence(kind, planted[0].fact, language)};
+  for (int attempts = 0; planted.size() < facts && attempts < 200; ++attempts) {
+    const FactKind& other_kind = random.Chance(0.6) ? kind : second;
+    Fact other = random.Chance(0.3) ? DrawSimilar(random, other_kind, language, planted[0].fact)
+                                    : DrawFact(random, other_kind, language);
+    const bool is_new = std::none_of(planted.begin(), planted.end(), [&](const Planted& one) {
+      return one.kind == &other_kind && one.fact.key == other.key;
+    });
+    if (!is_new) continue;
+    sentences.push_back(Sentence(other_kind, other, language));
+    planted.push_back({&other_kind, std::move(other)});
+  }
+  for (size_t filler = 0; filler < fillers; ++filler) sentences.push_back(FillerSentence(random, language));
+  random.Shuffle(sentences);
+  const std::string_view between = random.Chance(0.6) || kind.slots == Slots::kRoom || second.slots == Slots::kRoom
+                                       ? "\n"
+                                   : IsCjk(language) ? ""
+                                                     : " ";
+  std::string text = Alternative(random, In(kLeads, language));
+  for (size_t at = 0; at < sentences.size(); ++at) text += StrCat(at == 0 ? "" : between, sentences[at]);
+  text += "\n\n";
+  Draft draft;
+  draft.dialogue.language = LanguageCode(language);
+  random.Shuffle(planted);
+  const Planted last = planted.back();
+  planted.pop_back();
+  std::vector<ChatMessage>& messages = draft.dialogue.messages;
+  for (const Planted& one : planted) {
+    if (messages.size() / 2 + 1 == kMostQuestions) break;
+    const std::string answer = Sentence(*one.kind, one.fact, language);
+    if (!BelongsTo(Split::kTrain, answer)) continue;
+    messages.push_back(UserMessage(text + Question(random, *one.kind, one.fact, language)));
+    messages.push_back(AssistantMessage(answer));
+    text.clear();
+  }
+  const std::string answer = Sentence(*last.kind, last.fact, language);
+  messages.push_back(UserMessage(text + Question(random, *last.kind, last.fact, language)));
+  messages.push_back(AssistantMessage(answer));
+  draft.key = answer;
+  draft.dialogue.check = AnswerCheck::kContains;
+  draft.dialogue.expected = last.fact.value;
+  MaybeThink(random, 0.1, StrCat("The text says: ", answer), &draft.dialogue);
+  return draft;
+}
+
+// Long texts are few: they are most of the tokens nevertheless.
 constexpr Subject kSubjects[] = {
-    {"lookup.short", 5.0, WriteFrom<Short>},
-    {"lookup.long", 0.4, WriteFrom<Long>},
+    {"lookup.short", 6.0, WriteFrom<Short>},
+    {"lookup.long", 0.6, WriteFrom<Long>},
+    {"lookup.several", 7.0, WriteFrom<Several>},
 };
 
 }  // namespace

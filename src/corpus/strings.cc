@@ -281,10 +281,10 @@ constexpr Subject kSubjects[] = {
     {"strings.reverse", 2.0, WriteFrom<Reverse>},
     {"strings.sort_numbers", 1.8, WriteFrom<SortNumbers>},
     {"strings.sort_words", 0.8, WriteFrom<SortWords>},
-    {"strings.spell", 1.2, WriteFrom<Spell>},
-    {"strings.join", 0.7, WriteFrom<JoinLetters>},
+    {"strings.spell", 1.8, WriteFrom<Spell>},
+    {"strings.join", 1.5, WriteFrom<JoinLetters>},
     {"strings.count", 1.0, WriteFrom<Count>},
-    {"strings.nth", 1.2, WriteFrom<Nth>},
+    {"strings.nth", 1.6, WriteFrom<Nth>},
 };
 
 }  // namespace

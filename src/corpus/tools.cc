@@ -164,10 +164,10 @@ Draft NoneFits(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"tools.call", 2.2, WriteFrom<Call>},
-    {"tools.result", 1.3, WriteFrom<Result>},
+    {"tools.call", 2.8, WriteFrom<Call>},
+    {"tools.result", 0.9, WriteFrom<Result>},
     {"tools.not_needed", 0.5, WriteFrom<NotNeeded>},
-    {"tools.none_fits", 0.4, WriteFrom<NoneFits>},
+    {"tools.none_fits", 1.6, WriteFrom<NoneFits>},
 };
 
 }  // namespace

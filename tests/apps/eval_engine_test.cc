@@ -104,6 +104,11 @@ TEST(EvalEngine, DistanceIsCountedFromTheLastPlace) {
             static_cast<int64_t>(model->tokenizer().Encode(after, AddedTokens::kMatch).size()));
   item.dialogue.expected = "?";  // right before the assistant's turn: its two control tokens follow
   EXPECT_EQ(LookupDistance(item, model->tokenizer()), 2);
+  item.dialogue.messages.back().content = "The code";  // the whole sentence counts, not another place with "code"
+  item.dialogue.expected = "code";
+  const std::string after_sentence = text.substr(text.find("The code") + 8);
+  EXPECT_EQ(LookupDistance(item, model->tokenizer()),
+            static_cast<int64_t>(model->tokenizer().Encode(after_sentence, AddedTokens::kMatch).size()));
   item.dialogue.expected = "nowhere";
   EXPECT_EQ(LookupDistance(item, model->tokenizer()), std::nullopt);
   item.dialogue.expected = "?";

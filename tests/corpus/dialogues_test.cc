@@ -1,6 +1,7 @@
 // What holds for every dialogue, whatever its subject.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <unordered_set>
@@ -126,6 +127,24 @@ TEST(Dialogues, HeldOutPromptsAreNeverTrained) {
     const std::string prompt = Render(dialogue, false);
     EXPECT_FALSE(held_out.contains(prompt)) << dialogue.subject << ": " << prompt;
   }
+}
+
+TEST(Dialogues, LookupsOfSeveralFactsTrainNoneThatIsHeldOut) {
+  const auto several = std::ranges::find(Subjects(), "lookup.several", &Subject::name);
+  ASSERT_NE(several, Subjects().end());
+  size_t answers = 0;
+  for (const Split split : {Split::kTrain, Split::kHeldOut}) {
+    for (uint64_t index = 0; index < kPerSubject; ++index) {
+      const std::vector<ChatMessage> messages = WriteDialogue(*several, split, 1, index).messages;
+      for (size_t at = 1; at < messages.size(); at += 2) {
+        const std::string& answer = messages[at].content;
+        EXPECT_NE(messages[0].content.find(answer), std::string::npos) << answer;
+        EXPECT_TRUE(BelongsTo(at + 1 == messages.size() ? split : Split::kTrain, answer)) << answer;
+        ++answers;
+      }
+    }
+  }
+  EXPECT_GT(answers, 4 * kPerSubject);
 }
 
 TEST(Dialogues, JsonAnswersHaveExactlyTheSchemasProperties) {
