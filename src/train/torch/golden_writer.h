@@ -16,7 +16,7 @@ namespace fathom {
 // `A.mtp_decode_logits`), and expert ids and selected rows of all before. n is at least twice kGoldenDecode.
 Status WriteGolden(const std::string& model_directory, const std::vector<int32_t>& tokens);
 
-inline constexpr int64_t kGoldenDecode = 4;  // tokens of the trace, and decoded ones of run A
+inline constexpr int64_t kGoldenDecode = 8;  // tokens of the trace, and decoded ones of run A
 
 }  // namespace fathom
 
