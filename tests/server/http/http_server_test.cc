@@ -260,8 +260,8 @@ TEST_F(HttpServerTest, AnswersForHandlersThatForget) {
   EXPECT_EQ(response.status, 500);
   HttpClient client(port());
   client.SendRequest("GET", "/hold-stream");
-  TakeHeld(1).clear();  // a stream that is dropped breaks off, so that nobody takes it for complete
   EXPECT_EQ(client.ReadHead().status, 200);
+  TakeHeld(1).clear();  // a stream that is dropped breaks off, so that nobody takes it for complete
   EXPECT_EQ(client.ReadSome(), std::nullopt);
   EXPECT_TRUE(client.WaitForClose());
 }
