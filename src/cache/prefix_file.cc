@@ -89,7 +89,9 @@ Result<PrefixFileHead> DecodePrefixFileHead(std::string_view bytes, int64_t file
   head.position = fixed.position;
   head.payload_bytes = fixed.payload_bytes;
   head.tokens.resize(fixed.tokens);
-  std::memcpy(head.tokens.data(), bytes.data() + sizeof fixed, head.tokens.size() * sizeof(int32_t));
+  if (!head.tokens.empty()) {
+    std::memcpy(head.tokens.data(), bytes.data() + sizeof fixed, head.tokens.size() * sizeof(int32_t));
+  }
   return head;
 }
 
