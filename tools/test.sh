@@ -66,8 +66,8 @@ tsan_tests='ThreadPool|Progress|Log\.|Engine|SameBitsOnOneTwoAndThreeThreads/tin
 aarch64_folders=(numeric kernels)
 train_folders=(train_torch)
 # Minutes under a sanitizer, through code that other tests run there, too: each kernel table has its own, one test of
-# the corpus's dialogues and one of the whole examination stay.
-asan_left_out='SameBitsOnEveryInstructionSet|Dialogues\.(HeldOut|ToolCalls|JsonAnswers)|EvalCommand\.MinAccuracy'
+# the corpus's dialogues and one of the whole examination stay. The serve command's parts have tests of their own.
+asan_left_out='SameBitsOnEveryInstructionSet|Dialogues\.(HeldOut|ToolCalls|JsonAnswers)|EvalCommand\.MinAccuracy|ServeCommand'
 cmake_options=()  # for every variant
 logs=$root/build/test-logs
 passed=0 failed=0
