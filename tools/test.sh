@@ -16,7 +16,7 @@ Runs all stages, less than twenty minutes on two cores:
   sdk       the official openai, @anthropic-ai/sdk and Vercel AI packages against `fathom serve`
   train     the trainer's build and tests, which need libtorch
   asan      the tests with AddressSanitizer and UndefinedBehaviorSanitizer
-  tsan      the tests of threads, model and engine with ThreadSanitizer
+  tsan      the tests of threads, model, engine and HTTP with ThreadSanitizer
   fuzz      every fuzzer for a short while, starting from fuzz/corpus/
   aarch64   cross build; kernels and model under qemu, whose results must have the same bits as here
   web       the web page: types, units, and in headless Chromium with `fathom serve` and Nano
@@ -61,8 +61,8 @@ fi
 
 # The variants that cost most build and run only what they are for. ThreadSanitizer slows the model down twentyfold and
 # has nothing to find where there is one thread; under emulation the whole model is compared once, by its bits.
-tsan_folders=(base model engine)
-tsan_tests='ThreadPool|Progress|Log\.|Engine|SameBitsOnOneTwoAndThreeThreads/tinyhash|SameBitsInABatch.*/tinyhash'
+tsan_folders=(base model engine http)
+tsan_tests='ThreadPool|Progress|Log\.|Engine|HttpServer|SameBitsOnOneTwoAndThreeThreads/tinyhash|SameBitsInABatch.*/tinyhash'
 aarch64_folders=(numeric kernels)
 train_folders=(train_torch)
 # Minutes under a sanitizer, through code that other tests run there, too: each kernel table has its own, one test of

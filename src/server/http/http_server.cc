@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/asio.hpp>
@@ -12,6 +13,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -38,6 +40,7 @@ constexpr size_t kMaxHeaders = 100;
 constexpr size_t kMaxWaitingRequests = 4096;         // read and not yet taken by a worker
 constexpr std::chrono::milliseconds kGonePoll{200};  // while bytes of the next request hide an end of file
 constexpr size_t kReadBytes = 4096;
+constexpr size_t kMaxReadBytes = 64 * 1024;
 
 auto Awaiting(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
 
@@ -233,11 +236,16 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
 
   beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
 
+  // The limit is for lines without an end: chunk headers and trailers.
+  void ReleaseBuffer() {
+    buffer_ = beast::flat_buffer(std::max(core_->options().max_header_bytes, kMaxReadBytes) + kReadBytes);
+  }
+
   // One request and its answer. Whether the connection goes on.
   asio::awaitable<bool> Serve() {
     error_code error;
     if (buffer_.size() == 0) {
-      buffer_ = {};  // an idle connection keeps no memory
+      ReleaseBuffer();  // an idle connection keeps no memory
       lowest().expires_after(requests_ == 0 ? core_->options().header_timeout : core_->options().idle_timeout);
       const size_t bytes = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), Awaiting(error));
       if (error) co_return false;
@@ -248,8 +256,11 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
     parser->header_limit(static_cast<std::uint32_t>(core_->options().max_header_bytes));
     parser->body_limit(core_->options().max_body_bytes);
     lowest().expires_after(core_->options().header_timeout);
-    co_await beast::http::async_read_header(stream_, buffer_, *parser, Awaiting(error));
+    co_await ReadHeader(parser.get(), error);
     if (error) co_return co_await Reject(error);
+    if (const Status status = CheckHeader(parser->get()); !status.ok()) {
+      co_return co_await RejectWith(400, status.message());
+    }
     if (beast::iequals(parser->get()[beast::http::field::expect], "100-continue") && parser->get().version() >= 11) {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
       co_await asio::async_write(stream_, asio::buffer(kContinue), Awaiting(error));
@@ -267,14 +278,42 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
     co_return co_await Answer(std::move(request), message);
   }
 
+  // Beast's limit is of the fields that arrive together; this one is of all.
+  asio::awaitable<void> ReadHeader(Parser* parser, error_code& error) {
+    for (size_t header_bytes = 0;;) {
+      const size_t parsed = parser->put(buffer_.data(), error);
+      buffer_.consume(parsed);
+      header_bytes += parsed;
+      if (header_bytes + (parser->is_header_done() ? 0 : buffer_.size()) > core_->options().max_header_bytes) {
+        error = beast::http::error::header_limit;
+      }
+      if (error != beast::http::error::need_more || parser->is_header_done()) co_return;
+      const size_t bytes = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), Awaiting(error));
+      if (error) co_return;
+      buffer_.commit(bytes);
+    }
+  }
+
+  // What must be known before the body is read.
+  static Status CheckHeader(const beast::http::request<beast::http::string_body>& message) {
+    // Where Beast finds no "chunked" at the end, it takes what follows for the next request.
+    const auto coding = message.find(beast::http::field::transfer_encoding);
+    if (coding != message.end() && !beast::iequals(coding->value(), "chunked")) {
+      return InvalidArgument(StrCat("the request's Transfer-Encoding is \"",
+                                    Printable(std::string_view(coding->value().data(), coding->value().size())),
+                                    "\"; only chunked is accepted"));
+    }
+    if (std::distance(message.begin(), message.end()) > static_cast<std::ptrdiff_t>(kMaxHeaders)) {
+      return InvalidArgument(StrCat("the request has more than ", kMaxHeaders, " headers"));
+    }
+    return {};
+  }
+
   Status Convert(beast::http::request<beast::http::string_body>* message, HttpRequest* request) {
     request->method = std::string(message->method_string());
     FATHOM_RETURN_IF_ERROR(SplitTarget(std::string_view(message->target().data(), message->target().size()),
                                        &request->path, &request->query));
     for (const auto& field : *message) {
-      if (request->headers.size() >= kMaxHeaders) {
-        return InvalidArgument(StrCat("the request has more than ", kMaxHeaders, " headers"));
-      }
       request->headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
     }
     request->body = std::move(message->body());
@@ -298,7 +337,7 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
     });
     core_->BeginExchange();
     ++exchange_;
-    if (buffer_.size() == 0) buffer_ = {};
+    if (buffer_.size() == 0) ReleaseBuffer();
     if (!core_->Dispatch(std::make_shared<Exchange>(state_))) {
       state_->Respond(HttpErrorResponse(503, "the server has too many requests to read; try again later"));
     }

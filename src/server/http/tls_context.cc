@@ -39,6 +39,8 @@ Result<std::unique_ptr<ssl::context>> MakeTlsContext(const std::string& certific
                        error);
   context->use_certificate_chain(boost::asio::buffer(chain), error);
   if (error) return InvalidArgument(StrCat(certificate, ": not a PEM certificate chain: ", error.message()));
+  // A key with a passphrase is refused; OpenSSL would ask on the terminal.
+  context->set_password_callback([](size_t, ssl::context::password_purpose) { return std::string(); }, error);
   context->use_private_key(boost::asio::buffer(private_key), ssl::context::pem, error);
   if (error || SSL_CTX_check_private_key(context->native_handle()) != 1) {
     return InvalidArgument(StrCat(key, ": not the PEM private key of the certificate in ", certificate));

@@ -1,6 +1,8 @@
 #include "server/http/http_server.h"
 
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -11,6 +13,7 @@
 
 #include "base/strings.h"
 #include "tests/support/http_client.h"
+#include "tests/support/run_binary.h"
 
 namespace fathom {
 namespace {
@@ -184,6 +187,47 @@ TEST_F(HttpServerTest, RefusesWhatIsNoRequest) {
     EXPECT_EQ(response.status, 400) << bytes;
     EXPECT_NE(response.body.find("invalid_request_error"), std::string::npos) << bytes;
   }
+}
+
+// What a proxy and the server could read differently would let one client speak for another.
+TEST_F(HttpServerTest, RefusesBodiesOfDoubtfulLength) {
+  Start();
+  for (const char* header :
+       {"Transfer-Encoding: gzip", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked, gzip",
+        "Transfer-Encoding: identity", "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5"}) {
+    HttpClient client(port());
+    client.Send(StrCat("POST /echo HTTP/1.1\r\nHost: x\r\n", header, "\r\n\r\n",
+                       "0\r\n\r\nGET /echo?smuggled HTTP/1.1\r\nHost: x\r\n\r\n"));
+    const ClientResponse response = client.Read();
+    EXPECT_TRUE(response.status == 400 || response.status == 501) << header << ": " << response.status;
+    EXPECT_EQ(client.ReadAll().find("smuggled"), std::string::npos) << header;
+  }
+  EXPECT_EQ(server_->stats().requests_total, 0);
+}
+
+// Many short lines, each complete: the limit is of all together.
+TEST_F(HttpServerTest, LimitsHeadersThatArriveInPieces) {
+  Start({.max_header_bytes = 4096});
+  HttpClient client(port());
+  client.Send("GET /echo HTTP/1.1\r\nHost: x\r\n");
+  for (int line = 0; line < 500; ++line) client.Send("X-Header: 0123456789\r\n");
+  EXPECT_EQ(client.Read().status, 431);  // without waiting for the header's end
+  // A chunked body's lines and trailers are no way around it.
+  HttpClient chunked(port());
+  chunked.Send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0;");
+  for (int piece = 0; piece < 80; ++piece) chunked.Send(StrCat(std::string(1000, 'x'), ";"));
+  const int status = chunked.Read().status;
+  EXPECT_TRUE(status == 400 || status == 413 || status == 431) << status;
+}
+
+TEST_F(HttpServerTest, ReadsAnEmptyChunkedBodyByteByByte) {
+  Start();
+  HttpClient client(port());
+  for (const char byte : std::string("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")) {
+    ASSERT_TRUE(client.Send(std::string_view(&byte, 1)));
+  }
+  EXPECT_EQ(client.Read().body, "POST  ");
 }
 
 TEST_F(HttpServerTest, ClosesConnectionsThatDawdle) {
@@ -414,6 +458,130 @@ TEST(HttpServerErrors, NamesWhatItCannotListenOn) {
   ASSERT_FALSE(tls.ok());
   EXPECT_NE(tls.status().message().find("/nowhere/cert.pem"), std::string::npos);
   EXPECT_FALSE(HttpServer::Start({.port = 0, .tls_certificate = "/nowhere/cert.pem"}, handler).ok());
+}
+
+// ---- TLS
+
+std::string MakePem(const std::string& arguments, const std::string& directory) {
+  EXPECT_EQ(std::system(StrCat("cd '", directory, "' && openssl ", arguments, " 2>/dev/null").c_str()), 0) << arguments;
+  return directory;
+}
+
+// A client's side over the socket of an HttpClient.
+class TlsClient {
+ public:
+  TlsClient(HttpClient* client, int max_version) : context_(SSL_CTX_new(TLS_client_method())) {
+    SSL_CTX_set_max_proto_version(context_, max_version);
+    SSL_CTX_set_min_proto_version(context_, max_version);
+    SSL_CTX_set_security_level(context_, 0);
+    const timeval limit{20, 0};
+    setsockopt(client->socket(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    tls_ = SSL_new(context_);
+    static constexpr unsigned char kOffered[] = "\x02h2\x08http/1.1";
+    SSL_set_alpn_protos(tls_, kOffered, sizeof kOffered - 1);
+    SSL_set_fd(tls_, client->socket());
+    connected_ = SSL_connect(tls_) == 1;
+  }
+  TlsClient(const TlsClient&) = delete;
+  TlsClient& operator=(const TlsClient&) = delete;
+  ~TlsClient() {
+    SSL_free(tls_);
+    SSL_CTX_free(context_);
+  }
+
+  bool connected() const { return connected_; }
+  std::string protocol() const {
+    const unsigned char* name = nullptr;
+    unsigned int bytes = 0;
+    SSL_get0_alpn_selected(tls_, &name, &bytes);
+    return {reinterpret_cast<const char*>(name), bytes};
+  }
+  bool Send(std::string_view text) { return SSL_write(tls_, text.data(), static_cast<int>(text.size())) > 0; }
+  // Until `end` has come.
+  std::string ReadUntil(std::string_view end) {
+    std::string text;
+    char buffer[4096];
+    while (text.find(end) == std::string::npos) {
+      const int got = SSL_read(tls_, buffer, sizeof buffer);
+      if (got <= 0) break;
+      text.append(buffer, static_cast<size_t>(got));
+    }
+    return text;
+  }
+
+ private:
+  SSL_CTX* context_;
+  SSL* tls_ = nullptr;
+  bool connected_ = false;
+};
+
+class HttpServerTlsTest : public HttpServerTest {
+ protected:
+  HttpServerTlsTest() {
+    MakePem(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem -days 2 "
+        "-subj /CN=localhost",
+        directory_.path());
+  }
+  HttpServerOptions Options() const {
+    return {.tls_certificate = directory_ / "cert.pem", .tls_key = directory_ / "key.pem"};
+  }
+  std::string ErrorOf(const std::string& certificate, const std::string& key) const {
+    const auto server = HttpServer::Start(
+        {.port = 0, .tls_certificate = directory_ / certificate, .tls_key = directory_ / key}, [](const auto&) {});
+    return server.ok() ? "" : server.status().message();
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(HttpServerTlsTest, AnswersStreamsAndNoticesDisconnects) {
+  Start(Options());
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    HttpClient socket(port());
+    {
+      TlsClient client(&socket, version);
+      ASSERT_TRUE(client.connected());
+      EXPECT_EQ(client.protocol(), "http/1.1");
+      const std::string body(100 * 1000, 'b');
+      for (int request = 0; request < 2; ++request) {
+        ASSERT_TRUE(client.Send(
+            StrCat("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: ", body.size() + 3, "\r\n\r\n", body, "end")));
+        EXPECT_NE(client.ReadUntil("bend").find(body), std::string::npos);
+      }
+      ASSERT_TRUE(client.Send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"));
+      EXPECT_NE(client.ReadUntil("\r\n0\r\n\r\n").find("data: 2\n\n"), std::string::npos);
+      ASSERT_TRUE(client.Send("GET /hold-stream HTTP/1.1\r\nHost: x\r\n\r\n"));
+      const auto held = TakeHeld(1);
+      EXPECT_TRUE(held[0]->Write("data: held\n\n"));
+      EXPECT_NE(client.ReadUntil("held").find("held"), std::string::npos);
+      const int before = disconnects_;
+      socket.Close();
+      EXPECT_TRUE(WaitFor([&] { return disconnects_ == before + 1; }));
+    }
+  }
+  EXPECT_TRUE(Eventually([&] { return server_->stats().connections == 0; }));
+}
+
+TEST_F(HttpServerTlsTest, RefusesOldVersionsAndPlainText) {
+  Start(Options());
+  HttpClient old(port());
+  EXPECT_FALSE(TlsClient(&old, TLS1_1_VERSION).connected());
+  HttpClient plain(port());
+  plain.SendRequest("GET", "/echo");
+  EXPECT_EQ(plain.Read().status, 0);
+  EXPECT_EQ(server_->stats().requests_total, 0);
+}
+
+TEST_F(HttpServerTlsTest, SaysWhichFileIsWrong) {
+  MakePem("ecparam -name prime256v1 -genkey -noout -out other.pem", directory_.path());
+  MakePem("ec -in key.pem -aes128 -passout pass:secret -out locked.pem", directory_.path());
+  WriteTestFile(directory_ / "text.pem", "no PEM at all\n");
+  EXPECT_EQ(ErrorOf("cert.pem", "key.pem"), "");
+  EXPECT_NE(ErrorOf("text.pem", "key.pem").find("text.pem"), std::string::npos);
+  EXPECT_NE(ErrorOf("cert.pem", "text.pem").find("text.pem"), std::string::npos);
+  EXPECT_NE(ErrorOf("cert.pem", "other.pem").find("other.pem"), std::string::npos);
+  EXPECT_NE(ErrorOf("cert.pem", "locked.pem").find("locked.pem"), std::string::npos);  // and nobody is asked
 }
 
 TEST(HttpRequestTest, QueryValues) {
