@@ -116,7 +116,7 @@ std::string ExchangeState::Head(int status, const HttpHeaders& headers, bool has
   return text;
 }
 
-void ExchangeState::Respond(HttpResponse response) {
+void ExchangeState::Respond(const HttpResponse& response) {
   std::unique_lock lock(mutex_);
   if (started_ || gone_) return;
   started_ = complete_ = true;
@@ -126,7 +126,7 @@ void ExchangeState::Respond(HttpResponse response) {
   Wake(&lock);
 }
 
-void ExchangeState::StartStream(int status, HttpHeaders headers, std::string heartbeat) {
+void ExchangeState::StartStream(int status, const HttpHeaders& headers, std::string heartbeat) {
   std::unique_lock lock(mutex_);
   if (started_ || gone_) return;
   started_ = streaming_ = true;

@@ -34,8 +34,8 @@ class ExchangeState {
   const HttpRequest& request() const { return request_; }
 
   // ---- of the caller (see HttpExchange)
-  void Respond(HttpResponse response);
-  void StartStream(int status, HttpHeaders headers, std::string heartbeat);
+  void Respond(const HttpResponse& response);
+  void StartStream(int status, const HttpHeaders& headers, std::string heartbeat);
   bool Write(std::string_view bytes);
   void End();
   void OnDisconnect(std::function<void()> callback);

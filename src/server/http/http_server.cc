@@ -11,7 +11,6 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <iterator>
 #include <mutex>
@@ -25,6 +24,7 @@
 #include "server/http/exchange_state.h"
 #include "server/http/http_target.h"
 #include "server/http/tls_context.h"
+#include "server/http/work_queue.h"
 
 namespace fathom {
 namespace {
@@ -33,14 +33,15 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace ssl = boost::asio::ssl;
 using boost::system::error_code;
-using tcp = asio::ip::tcp;
+using Tcp = asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMaxHeaders = 100;
-constexpr size_t kMaxWaitingRequests = 4096;         // read and not yet taken by a worker
 constexpr std::chrono::milliseconds kGonePoll{200};  // while bytes of the next request hide an end of file
 constexpr size_t kReadBytes = 4096;
-constexpr size_t kMaxReadBytes = 64 * 1024;
+constexpr size_t kMaxReadBytes = size_t{64} * 1024;
+
+std::string ToString(beast::string_view text) { return {text.data(), text.size()}; }
 
 auto Awaiting(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
 
@@ -50,7 +51,7 @@ class Connection;
 class Core : public std::enable_shared_from_this<Core> {
  public:
   Core(const HttpServerOptions& options, HttpHandler handler)
-      : options_(options), handler_(std::move(handler)), acceptor_(io_), sweep_timer_(io_) {
+      : options_(options), acceptor_(io_), sweep_timer_(io_), work_(std::move(handler)) {
     prefix_ = StrFormat("%08x", std::random_device{}());
   }
 
@@ -65,38 +66,7 @@ class Core : public std::enable_shared_from_this<Core> {
     if (!closed_) asio::post(io_, std::move(work));
   }
 
-  // False if too many wait already.
-  bool Dispatch(std::shared_ptr<HttpExchange> exchange) {
-    const std::lock_guard lock(work_mutex_);
-    if (waiting_.size() >= kMaxWaitingRequests || stop_) return false;
-    waiting_.push_back(std::move(exchange));
-    work_arrived_.notify_one();
-    return true;
-  }
-
-  void Work() {
-    while (true) {
-      std::shared_ptr<HttpExchange> exchange;
-      {
-        std::unique_lock lock(work_mutex_);
-        work_arrived_.wait(lock, [&] { return stop_ || !waiting_.empty(); });
-        if (stop_) return;
-        exchange = std::move(waiting_.front());
-        waiting_.pop_front();
-      }
-      handler_(std::move(exchange));
-    }
-  }
-
-  void StopWorkers() {
-    std::deque<std::shared_ptr<HttpExchange>> dropped;
-    {
-      const std::lock_guard lock(work_mutex_);
-      stop_ = true;
-      dropped.swap(waiting_);
-      work_arrived_.notify_all();
-    }
-  }
+  WorkQueue& work() { return work_; }
 
   void BeginExchange() {
     const std::lock_guard lock(stats_mutex_);
@@ -136,11 +106,10 @@ class Core : public std::enable_shared_from_this<Core> {
   asio::awaitable<void> AcceptLoop();
 
   const HttpServerOptions options_;
-  const HttpHandler handler_;
   std::string prefix_;
   std::atomic<uint64_t> next_id_{1};
   asio::io_context io_{1};
-  tcp::acceptor acceptor_;
+  Tcp::acceptor acceptor_;
   asio::steady_timer sweep_timer_;
   std::unique_ptr<ssl::context> tls_;
   uint16_t port_ = 0;
@@ -151,10 +120,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::mutex post_mutex_;
   bool closed_ = false;
 
-  std::mutex work_mutex_;
-  std::condition_variable work_arrived_;
-  std::deque<std::shared_ptr<HttpExchange>> waiting_;
-  bool stop_ = false;
+  WorkQueue work_;
 
   mutable std::mutex stats_mutex_;
   std::condition_variable stats_changed_;
@@ -168,9 +134,9 @@ class Exchange : public HttpExchange {
   ~Exchange() override { state_->Abandon(); }
 
   const HttpRequest& request() const override { return state_->request(); }
-  void Respond(HttpResponse response) override { state_->Respond(std::move(response)); }
+  void Respond(HttpResponse response) override { state_->Respond(response); }
   void StartStream(int status, HttpHeaders headers, std::string heartbeat) override {
-    state_->StartStream(status, std::move(headers), std::move(heartbeat));
+    state_->StartStream(status, headers, std::move(heartbeat));
   }
   bool Write(std::string_view bytes) override { return state_->Write(bytes); }
   void End() override { state_->End(); }
@@ -201,7 +167,7 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
 
   asio::awaitable<void> Run() {
     error_code error;
-    lowest().socket().set_option(tcp::no_delay(true), error);
+    lowest().socket().set_option(Tcp::no_delay(true), error);
     const auto endpoint = lowest().socket().remote_endpoint(error);
     if (!error) peer_ = endpoint.address().to_string();
     if constexpr (kTls) {
@@ -238,7 +204,8 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
 
   // The limit is for lines without an end: chunk headers and trailers.
   void ReleaseBuffer() {
-    buffer_ = beast::flat_buffer(std::max(core_->options().max_header_bytes, kMaxReadBytes) + kReadBytes);
+    beast::flat_buffer empty(std::max(core_->options().max_header_bytes, kMaxReadBytes) + kReadBytes);
+    buffer_ = std::move(empty);
   }
 
   // One request and its answer. Whether the connection goes on.
@@ -299,8 +266,7 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
     // Where Beast finds no "chunked" at the end, it takes what follows for the next request.
     const auto coding = message.find(beast::http::field::transfer_encoding);
     if (coding != message.end() && !beast::iequals(coding->value(), "chunked")) {
-      return InvalidArgument(StrCat("the request's Transfer-Encoding is \"",
-                                    Printable(std::string_view(coding->value().data(), coding->value().size())),
+      return InvalidArgument(StrCat("the request's Transfer-Encoding is \"", Printable(ToString(coding->value())),
                                     "\"; only chunked is accepted"));
     }
     if (std::distance(message.begin(), message.end()) > static_cast<std::ptrdiff_t>(kMaxHeaders)) {
@@ -310,11 +276,11 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
   }
 
   Status Convert(beast::http::request<beast::http::string_body>* message, HttpRequest* request) {
-    request->method = std::string(message->method_string());
+    request->method = ToString(message->method_string());
     FATHOM_RETURN_IF_ERROR(SplitTarget(std::string_view(message->target().data(), message->target().size()),
                                        &request->path, &request->query));
     for (const auto& field : *message) {
-      request->headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+      request->headers.emplace_back(ToString(field.name_string()), ToString(field.value()));
     }
     request->body = std::move(message->body());
     request->peer = peer_;
@@ -338,7 +304,7 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
     core_->BeginExchange();
     ++exchange_;
     if (buffer_.size() == 0) ReleaseBuffer();
-    if (!core_->Dispatch(std::make_shared<Exchange>(state_))) {
+    if (!core_->work().Push(std::make_shared<Exchange>(state_))) {
       state_->Respond(HttpErrorResponse(503, "the server has too many requests to read; try again later"));
     }
     asio::co_spawn(
@@ -396,7 +362,7 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
     asio::steady_timer timer(core_->io());
     while (!closed_ && exchange == exchange_) {
       error_code error;
-      co_await lowest().socket().async_wait(tcp::socket::wait_read, Awaiting(error));
+      co_await lowest().socket().async_wait(Tcp::socket::wait_read, Awaiting(error));
       if (closed_ || exchange != exchange_) co_return;
       if (error && error != asio::error::operation_aborted) co_return Gone();
       pollfd descriptor{lowest().socket().native_handle(), POLLIN | POLLRDHUP, 0};
@@ -444,7 +410,7 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
     co_await asio::async_write(stream_, asio::buffer(bytes), Awaiting(error));
     if (error) co_return false;
     // What is still on its way must be read: closing with unread bytes would reset the connection and lose the answer.
-    lowest().socket().shutdown(tcp::socket::shutdown_send, error);
+    lowest().socket().shutdown(Tcp::socket::shutdown_send, error);
     lowest().expires_after(std::chrono::seconds(2));
     std::array<char, 16384> discarded;
     for (size_t total = 0; !error && total < core_->options().max_body_bytes;) {
@@ -460,7 +426,7 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
       lowest().expires_after(std::chrono::seconds(2));
       co_await stream_.async_shutdown(Awaiting(ignored));
     }
-    if (!closed_) lowest().socket().shutdown(tcp::socket::shutdown_both, ignored);
+    if (!closed_) lowest().socket().shutdown(Tcp::socket::shutdown_both, ignored);
     Close();
   }
 
@@ -491,12 +457,12 @@ class Server : public HttpServer {
  public:
   explicit Server(std::shared_ptr<Core> core) : core_(std::move(core)) {
     for (int worker = 0; worker < core_->options().workers; ++worker) {
-      threads_.emplace_back([core = core_] { core->Work(); });
+      threads_.emplace_back([core = core_] { core->work().Run(); });
     }
     threads_.emplace_back([core = core_] { core->io().run(); });
   }
   ~Server() override {
-    core_->StopWorkers();
+    core_->work().Stop();
     core_->Close();
     for (std::thread& thread : threads_) thread.join();
   }
@@ -521,7 +487,7 @@ Status Core::Listen() {
     return InvalidArgument(
         StrCat("the host to listen on is \"", options_.host, "\"; an IP address or localhost is accepted"));
   }
-  const tcp::endpoint endpoint(address, options_.port);
+  const Tcp::endpoint endpoint(address, options_.port);
   acceptor_.open(endpoint.protocol(), error);
   if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
   if (!error) acceptor_.bind(endpoint, error);
@@ -541,7 +507,7 @@ void Core::Accept() {
 asio::awaitable<void> Core::AcceptLoop() {
   while (acceptor_.is_open()) {
     error_code error;
-    tcp::socket socket = co_await acceptor_.async_accept(Awaiting(error));
+    Tcp::socket socket = co_await acceptor_.async_accept(Awaiting(error));
     if (error == asio::error::operation_aborted || !acceptor_.is_open()) co_return;
     if (error) {  // out of file descriptors: wait for some to be closed
       asio::steady_timer pause(io_, std::chrono::milliseconds(100));

@@ -29,9 +29,9 @@ struct HttpServerOptions {
   std::string tls_key = {};
 
   size_t max_connections = 4096;  // more are answered with 503 and closed
-  size_t max_header_bytes = 64 * 1024;
-  size_t max_body_bytes = 64 * 1024 * 1024;
-  size_t max_unsent_bytes = 1024 * 1024;  // of one stream
+  size_t max_header_bytes = size_t{64} * 1024;
+  size_t max_body_bytes = size_t{64} * 1024 * 1024;
+  size_t max_unsent_bytes = size_t{1024} * 1024;  // of one stream
   std::chrono::seconds header_timeout{30};
   std::chrono::seconds body_timeout{120};
   std::chrono::seconds idle_timeout{300};  // of a connection between requests

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
+#include <new>
 #include <random>
 #include <thread>
 
@@ -43,6 +44,8 @@ class HttpServerTest : public testing::Test {
       exchange->End();
     } else if (request.path == "/nothing") {
       return;  // dropped
+    } else if (request.path == "/throw") {
+      throw std::bad_alloc();
     } else if (request.path == "/flood") {
       exchange->StartStream(200, {}, "");
       const std::string block(64 * 1024, 'x');
@@ -302,6 +305,7 @@ TEST_F(HttpServerTest, AnswersForHandlersThatForget) {
   Start();
   const ClientResponse response = Fetch(port(), "GET", "/nothing");
   EXPECT_EQ(response.status, 500);
+  EXPECT_EQ(Fetch(port(), "GET", "/throw").status, 500);
   HttpClient client(port());
   client.SendRequest("GET", "/hold-stream");
   EXPECT_EQ(client.ReadHead().status, 200);
