@@ -1,11 +1,11 @@
 #include "server/api/answer_pump.h"
 
 #include <array>
-#include <random>
 #include <utility>
 #include <variant>
 
 #include "base/strings.h"
+#include "server/api/random_id.h"
 
 namespace fathom {
 namespace {
@@ -27,16 +27,6 @@ const char* FinishLabel(AnswerFinish finish) {
       break;
   }
   return "stop";
-}
-
-std::string NewCallId() {
-  static constexpr std::string_view kBase62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-  constexpr int kLength = 24;
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  std::uniform_int_distribution<size_t> letter(0, kBase62.size() - 1);
-  std::string id = "call_";
-  for (int n = 0; n < kLength; ++n) id += kBase62[letter(random)];
-  return id;
 }
 
 }  // namespace
@@ -97,8 +87,9 @@ bool AnswerPump::Handle(int index, const Event& event) {
   }
   if (stopped_ || failed_) return false;
   if (const auto* progress = std::get_if<PrefillProgress>(&event)) {
-    const bool tell = index == 0 && progress->done < progress->total;
-    return !tell || sink_->OnPrefill(*progress) || Stop();
+    if (index > 0) return true;
+    if (!std::exchange(told_cached_, true)) sink_->OnPromptCached(progress->cached);
+    return progress->done >= progress->total || sink_->OnPrefill(*progress) || Stop();
   }
   if (const auto* logprobs = std::get_if<PromptLogprobs>(&event)) return sink_->OnPromptLogprobs(*logprobs) || Stop();
   return HandleToken(index, std::get<GeneratedToken>(event));
@@ -161,7 +152,7 @@ bool AnswerPump::Send(int index, const std::vector<CompletionEvent>& events) {
       case CompletionEventType::kToolCallStart:
         choice.reasoning = false;
         choice.unreported.clear();
-        calls.push_back({NewCallId(), event.text, {}});
+        calls.push_back({RandomId("call_"), event.text, {}});
         go_on = sink_->OnToolCall(index, event.index, calls.back().id, event.text);
         break;
       case CompletionEventType::kToolCallArguments:

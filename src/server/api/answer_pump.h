@@ -89,7 +89,8 @@ class AnswerPump : public std::enable_shared_from_this<AnswerPump> {
   std::vector<Choice> choices_;
   int unfinished_ = 0;
   AnswerTotals totals_;
-  bool failed_ = false;  // Fail() was called
+  bool told_cached_ = false;  // OnPromptCached() was called
+  bool failed_ = false;       // Fail() was called
   GenerationRecord record_;
 };
 

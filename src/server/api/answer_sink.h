@@ -43,6 +43,8 @@ class AnswerSink {
 
   // The prompt's length, before it is submitted; the request may still be refused. On the thread that calls Start().
   virtual void OnPrompt(int64_t /*tokens*/) {}
+  // How many of the prompt's tokens came from a kept prefix: when reading begins, once, before all below.
+  virtual void OnPromptCached(int64_t /*tokens*/) {}
   // The prompt is being read. Not called for short ones.
   virtual bool OnPrefill(const PrefillProgress&) { return true; }
   // Only if prompt_logprobs were asked for; parts come in order, before the first token.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "server/api/random_id.h"
 #include "server/api/router.h"
 
 namespace fathom {
@@ -53,6 +54,43 @@ Json TextBlock(std::string_view text) {
   return Json::Object({{"type", Json::String("text")}, {"text", Json::String(std::string(text))}});
 }
 
+// Where the last member of a cut-off object ends that came whole; 0 if there is none.
+size_t EndOfWholeMembers(std::string_view text) {
+  size_t end = 0;
+  int depth = 0;
+  bool in_string = false;
+  bool is_value = false;  // a colon came since the last comma
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    const int before = depth;
+    if (in_string) {
+      if (c == '\\') {
+        ++at;
+        continue;
+      }
+      in_string = c != '"';
+      if (in_string) continue;
+    } else if (c == '"') {
+      in_string = true;
+      continue;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+    if (depth != 1) continue;
+    if (c == ':') is_value = true;
+    // A comma ends a member; so do the last bytes of a text, an object or a list.
+    const bool whole = c == ',' || (is_value && (c == '"' || before == 2));
+    if (whole) end = c == ',' ? at : at + 1;
+    if (c == ',') is_value = false;
+  }
+  return end;
+}
+
+// What a model meant as a call's arguments but is no JSON object, in one: the client's check of it tells the model.
+Json BrokenInput(const std::string& arguments) { return Json::Object({{"INVALID_JSON", Json::String(arguments)}}); }
+
 Json ToolBlock(std::string_view id, std::string_view name, Json input) {
   return Json::Object({{"type", Json::String("tool_use")},
                        {"id", Json::String(std::string(id))},
@@ -75,75 +113,108 @@ Json AnthropicUsage(const Usage& usage) {
                        {"output_tokens", Json::Int(usage.completion_tokens)}});
 }
 
+std::optional<Json> WholeInput(const std::string& arguments) {
+  if (Result<Json> whole = ParseJson(arguments); whole.ok()) {
+    return whole->is_object() ? std::optional<Json>(*std::move(whole)) : std::nullopt;
+  }
+  const size_t end = EndOfWholeMembers(arguments);
+  if (end == 0) return std::nullopt;
+  Result<Json> members = ParseJson(arguments.substr(0, end) + "}");
+  return members.ok() ? std::optional<Json>(*std::move(members)) : std::nullopt;
+}
+
 // ---- Streamed
 
 AnthropicStream::AnthropicStream(std::shared_ptr<HttpExchange> exchange, std::string model)
-    : exchange_(exchange), stream_(std::move(exchange), std::string(kPing)), model_(std::move(model)) {}
+    : stream_(std::move(exchange), {.protocol = Protocol::kAnthropic, .heartbeat = std::string(kPing)}),
+      model_(std::move(model)) {}
 
-void AnthropicStream::Begin() {
-  stream_.Begin([&] {
-    // How much of the prompt is cached is known when it has been read: message_delta tells.
-    Usage usage;
-    usage.prompt_tokens = prompt_tokens_;
-    const Json start = Json::Object({{"type", Json::String("message_start")},
-                                     {"message", Message(model_, {}, Json(), Json(), AnthropicUsage(usage))}});
-    stream_.Event("message_start", start.Dump());
-    exchange_->Write(kPing);
-  });
+void AnthropicStream::StartMessage(std::string* out) {
+  if (std::exchange(started_, true)) return;
+  const Json start = Json::Object({{"type", Json::String("message_start")},
+                                   {"message", Message(model_, {}, Json(), Json(), AnthropicUsage(usage_))}});
+  *out += NamedEvent("message_start", start.Dump());
+  *out += kPing;
 }
 
-bool AnthropicStream::OnPrefill(const PrefillProgress& progress) {
-  Begin();
-  return stream_.Prefill(progress);
+void AnthropicStream::OnPromptCached(int64_t tokens) {
+  usage_.cached_tokens = tokens;
+  std::string out;
+  StartMessage(&out);
+  stream_.Write(out);
 }
 
-bool AnthropicStream::OpenBlock(Block block, const Json& content) {
-  if (!CloseBlock()) return false;
+bool AnthropicStream::OnPrefill(const PrefillProgress& progress) { return stream_.Write(prefill_(progress)); }
+
+void AnthropicStream::OpenBlock(Block block, const Json& content, std::string* out) {
+  StartMessage(out);
+  CloseBlock(out);
   block_ = block;
   ++index_;
-  return stream_.Event("content_block_start", StrCat(R"({"type":"content_block_start","index":)", index_,
-                                                     R"(,"content_block":)", content.Dump(), "}"));
+  *out += NamedEvent("content_block_start", StrCat(R"({"type":"content_block_start","index":)", index_,
+                                                   R"(,"content_block":)", content.Dump(), "}"));
 }
 
-bool AnthropicStream::Delta(std::string_view type, std::string_view key, std::string_view text) {
+void AnthropicStream::Delta(std::string_view type, std::string_view key, std::string_view text,
+                            std::string* out) const {
   std::string data =
       StrCat(R"({"type":"content_block_delta","index":)", index_, R"(,"delta":{"type":")", type, "\",\"", key, "\":");
   AppendJsonString(text, &data);
-  return stream_.Event("content_block_delta", data + "}}");
+  *out += NamedEvent("content_block_delta", data + "}}");
 }
 
-bool AnthropicStream::CloseBlock() {
-  if (block_ == Block::kNone) return true;
-  if (block_ == Block::kThinking && !Delta("signature_delta", "signature", ThinkingSignature(thinking_))) return false;
+void AnthropicStream::CloseBlock(std::string* out) {
+  if (block_ == Block::kNone) return;
+  if (block_ == Block::kThinking) Delta("signature_delta", "signature", ThinkingSignature(thinking_), out);
   block_ = Block::kNone;
-  return stream_.Event("content_block_stop", StrCat(R"({"type":"content_block_stop","index":)", index_, "}"));
+  *out += NamedEvent("content_block_stop", StrCat(R"({"type":"content_block_stop","index":)", index_, "}"));
 }
 
 bool AnthropicStream::OnText(int /*choice*/, AnswerPart part, std::string_view text) {
-  Begin();
   if (text.empty()) return true;
+  std::string out;
   if (part == AnswerPart::kReasoning) {
-    if (block_ != Block::kThinking && !OpenBlock(Block::kThinking, ThinkingBlock("", ""))) return false;
+    if (block_ != Block::kThinking) OpenBlock(Block::kThinking, ThinkingBlock("", ""), &out);
     thinking_ += text;
-    return Delta("thinking_delta", "thinking", text);
+    Delta("thinking_delta", "thinking", text, &out);
+  } else {
+    if (block_ != Block::kText) OpenBlock(Block::kText, TextBlock(""), &out);
+    Delta("text_delta", "text", text, &out);
   }
-  if (block_ != Block::kText && !OpenBlock(Block::kText, TextBlock(""))) return false;
-  return Delta("text_delta", "text", text);
+  return stream_.Write(out);
 }
 
+// Its block opens with the first of its arguments: a call that was cut off before them would claim an empty input.
 bool AnthropicStream::OnToolCall(int /*choice*/, int /*index*/, std::string_view id, std::string_view name) {
-  Begin();
-  return OpenBlock(Block::kTool, ToolBlock(id, name, Json::Object()));
+  std::string out;
+  CloseBlock(&out);
+  call_ = ToolBlock(id, name, Json::Object());
+  return out.empty() || stream_.Write(out);
+}
+
+void AnthropicStream::OpenCall(std::string* out) {
+  if (call_.is_null()) return;
+  OpenBlock(Block::kTool, std::exchange(call_, Json()), out);
 }
 
 bool AnthropicStream::OnArguments(int /*choice*/, int /*index*/, std::string_view json) {
-  return json.empty() || Delta("input_json_delta", "partial_json", json);
+  if (json.empty()) return true;
+  std::string out;
+  OpenCall(&out);
+  Delta("input_json_delta", "partial_json", json, &out);
+  return stream_.Write(out);
 }
 
 bool AnthropicStream::OnChoiceEnd(int /*choice*/, const ChoiceEnd& end) {
-  Begin();
   end_ = end;
-  return CloseBlock();
+  std::string out;
+  StartMessage(&out);
+  if (!call_.is_null() && end.finish != AnswerFinish::kLength) {
+    OpenCall(&out);
+    Delta("input_json_delta", "partial_json", BrokenInput("").Dump(), &out);
+  }
+  CloseBlock(&out);
+  return out.empty() || stream_.Write(out);
 }
 
 void AnthropicStream::End(const AnswerTotals& totals) {
@@ -151,18 +222,16 @@ void AnthropicStream::End(const AnswerTotals& totals) {
       Json::Object({{"type", Json::String("message_delta")},
                     {"delta", Json::Object({{"stop_reason", StopReason(end_)}, {"stop_sequence", StopSequence(end_)}})},
                     {"usage", AnthropicUsage(totals.usage)}});
-  stream_.Event("message_delta", delta.Dump());
-  stream_.Event("message_stop", R"({"type":"message_stop"})");
+  stream_.Write(NamedEvent("message_delta", delta.Dump()) + NamedEvent("message_stop", R"({"type":"message_stop"})"));
   stream_.End();
 }
 
 void AnthropicStream::Fail(const ApiError& error) {
-  if (!stream_.begun()) {
-    RespondError(*exchange_, Protocol::kAnthropic, error);
-    return;
-  }
-  stream_.Event("error", ErrorBody(Protocol::kAnthropic, error));
-  stream_.End();
+  stream_.Fail(error, [&] {
+    std::string out;
+    CloseBlock(&out);
+    return out + NamedEvent("error", ErrorBody(Protocol::kAnthropic, error));
+  });
 }
 
 // ---- Whole
@@ -195,10 +264,13 @@ void AnthropicCollector::End(const AnswerTotals& totals) {
   if (!thinking_.empty()) content.push_back(ThinkingBlock(thinking_, ThinkingSignature(thinking_)));
   if (!text_.empty()) content.push_back(TextBlock(text_));
   for (const Call& call : calls_) {
-    Result<Json> input = ParseJson(call.arguments);
-    // `input` has to be an object; arguments that max_tokens cut off are none.
-    const bool whole = input.ok() && input->is_object();
-    content.push_back(ToolBlock(call.id, call.name, whole ? *std::move(input) : Json::Object()));
+    std::optional<Json> input = WholeInput(call.arguments);
+    if (!input) {
+      // Cut off before anything of its input: to show it would claim an empty one.
+      if (end_.finish == AnswerFinish::kLength) continue;
+      input = BrokenInput(call.arguments);
+    }
+    content.push_back(ToolBlock(call.id, call.name, *std::move(input)));
   }
   const Json message =
       Message(model_, std::move(content), StopReason(end_), StopSequence(end_), AnthropicUsage(totals.usage));

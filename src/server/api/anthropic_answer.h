@@ -3,14 +3,15 @@
 #define FATHOM_SERVER_API_ANTHROPIC_ANSWER_H_
 
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/json.h"
 #include "server/api/answer_sink.h"
-#include "server/api/named_event_stream.h"
+#include "server/api/event_stream.h"
+#include "server/api/openai_shapes.h"
 #include "server/http/http.h"
 
 namespace fathom {
@@ -23,17 +24,23 @@ std::string ThinkingSignature(std::string_view thinking);
 // not come from the cache.
 Json AnthropicUsage(const Usage& usage);
 
+// The object that the JSON text of a call's arguments is. Of text that was cut off, the members that came whole (a
+// number at the end could have gone on, so it is none of them); nothing if there are none.
+std::optional<Json> WholeInput(const std::string& arguments);
+
 // Events: message_start, ping, then per block content_block_start, _delta, _stop, at last message_delta and
-// message_stop. While nothing is generated, pings are sent by the exchange. An error ends the stream as an `error`
-// event, or, before its begin, the exchange.
+// message_stop. message_start comes when reading the prompt begins, because it tells how much of it is cached; pings
+// are sent by the exchange meanwhile, and whenever nothing is generated. An error closes the open block and ends the
+// stream as an `error` event, or, before its begin, the exchange.
 class AnthropicStream : public AnswerSink {
  public:
   AnthropicStream(std::shared_ptr<HttpExchange> exchange, std::string model);
 
   // The request was accepted.
-  void Begin();
+  void Begin() { stream_.Begin(); }
 
-  void OnPrompt(int64_t tokens) override { prompt_tokens_ = tokens; }
+  void OnPrompt(int64_t tokens) override { usage_.prompt_tokens = tokens; }
+  void OnPromptCached(int64_t tokens) override;
   bool OnPrefill(const PrefillProgress& progress) override;
   bool OnText(int choice, AnswerPart part, std::string_view text) override;
   bool OnToolCall(int choice, int index, std::string_view id, std::string_view name) override;
@@ -45,16 +52,21 @@ class AnthropicStream : public AnswerSink {
  private:
   enum class Block { kNone, kThinking, kText, kTool };
 
-  bool OpenBlock(Block block, const Json& content);
-  bool CloseBlock();
-  bool Delta(std::string_view type, std::string_view key, std::string_view text);
+  // Each appends events to `out`.
+  void StartMessage(std::string* out);
+  void OpenBlock(Block block, const Json& content, std::string* out);
+  void OpenCall(std::string* out);
+  void CloseBlock(std::string* out);
+  void Delta(std::string_view type, std::string_view key, std::string_view text, std::string* out) const;
 
-  const std::shared_ptr<HttpExchange> exchange_;
-  NamedEventStream stream_;
+  EventStream stream_;
   const std::string model_;
-  int64_t prompt_tokens_ = 0;
+  Usage usage_;  // as far as it is known
+  bool started_ = false;
+  PrefillComment prefill_;
   Block block_ = Block::kNone;
   int index_ = -1;  // of the open or last block
+  Json call_;       // the block of a call of which no arguments have come
   std::string thinking_;
   ChoiceEnd end_;
 };

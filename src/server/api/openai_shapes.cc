@@ -3,22 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <random>
 
 #include "base/strings.h"
 #include "base/utf8.h"
+#include "server/api/random_id.h"
 
 namespace fathom {
 namespace {
-
-std::string RandomId() {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  constexpr int kLength = 24;
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  std::string id;
-  for (int n = 0; n < kLength; ++n) id += kDigits[random() % kDigits.size()];
-  return id;
-}
 
 // Changes with the model and with what it is made from.
 std::string Fingerprint(const ServedModel& model) {
@@ -47,7 +38,7 @@ double PerToken(int64_t count, double ms) { return count > 0 ? ms / static_cast<
 
 AnswerHead MakeHead(std::string_view prefix, const std::string& model, const ServedModel& served) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return {StrCat(prefix, RandomId()), std::chrono::duration_cast<std::chrono::seconds>(now).count(),
+  return {RandomId(prefix), std::chrono::duration_cast<std::chrono::seconds>(now).count(),
           model.empty() ? served.name : model, Fingerprint(served)};
 }
 

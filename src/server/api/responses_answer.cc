@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "server/api/random_id.h"
 #include "server/api/router.h"
 
 namespace fathom {
@@ -29,28 +30,31 @@ std::string InputOf(const std::string& arguments) {
 ResponsesAnswer::ResponsesAnswer(std::shared_ptr<HttpExchange> exchange, Options options)
     : exchange_(exchange),
       options_(std::move(options)),
-      stream_(std::move(exchange), ": keep-alive\n\n"),
+      stream_(std::move(exchange), {.opening = [this] { return Opening(); }}),
       id_(RandomId("resp_")),
       created_(static_cast<int64_t>(std::time(nullptr))) {}
 
 void ResponsesAnswer::Begin() {
-  if (!options_.stream) return;
-  stream_.Begin([&] {
-    const std::string response = StrCat(",\"response\":", Response("in_progress").Dump());
-    Event("response.created", response);
-    Event("response.in_progress", response);
-  });
+  if (options_.stream) stream_.Begin();
+}
+
+std::string ResponsesAnswer::Numbered(std::string_view type, std::string_view fields) {
+  return NamedEvent(type, StrCat("{\"type\":\"", type, "\",\"sequence_number\":", sequence_++, fields, "}"));
+}
+
+std::string ResponsesAnswer::Opening() {
+  const std::string response = StrCat(",\"response\":", Response("in_progress").Dump());
+  return Numbered("response.created", response) + Numbered("response.in_progress", response);
 }
 
 bool ResponsesAnswer::Event(std::string_view type, std::string_view fields) {
   if (!options_.stream) return true;
-  return stream_.Event(type, StrCat("{\"type\":\"", type, "\",\"sequence_number\":", sequence_++, fields, "}"));
+  stream_.Begin();  // its events have the first numbers
+  return stream_.Write(Numbered(type, fields));
 }
 
 bool ResponsesAnswer::OnPrefill(const PrefillProgress& progress) {
-  if (!options_.stream) return true;
-  Begin();
-  return stream_.Prefill(progress);
+  return !options_.stream || stream_.Write(prefill_(progress));
 }
 
 Json ResponsesAnswer::Part() const {
@@ -179,7 +183,6 @@ bool ResponsesAnswer::Delta(std::string_view type, std::string_view text, bool i
 }
 
 bool ResponsesAnswer::OnText(int /*choice*/, AnswerPart part, std::string_view text) {
-  Begin();
   if (text.empty()) return true;
   const Item item = part == AnswerPart::kReasoning ? Item::kReasoning : Item::kMessage;
   if (item_ != item && !Open(item, "", "")) return false;
@@ -187,7 +190,6 @@ bool ResponsesAnswer::OnText(int /*choice*/, AnswerPart part, std::string_view t
 }
 
 bool ResponsesAnswer::OnToolCall(int /*choice*/, int /*index*/, std::string_view id, std::string_view name) {
-  Begin();
   const bool custom = options_.custom_tools.contains(std::string(name));
   return Open(custom ? Item::kCustomCall : Item::kCall, id, name);
 }
@@ -199,7 +201,6 @@ bool ResponsesAnswer::OnArguments(int /*choice*/, int /*index*/, std::string_vie
 }
 
 bool ResponsesAnswer::OnChoiceEnd(int /*choice*/, const ChoiceEnd& end) {
-  Begin();
   cut_off_ = end.finish == AnswerFinish::kLength;
   return Close();
 }
@@ -223,15 +224,13 @@ void ResponsesAnswer::End(const AnswerTotals& totals) {
 }
 
 void ResponsesAnswer::Fail(const ApiError& error) {
-  if (!options_.stream || !stream_.begun()) {
-    RespondError(*exchange_, Protocol::kOpenAi, error);
-    return;
-  }
-  const bool too_many = error.kind == ApiErrorKind::kRateLimited || error.kind == ApiErrorKind::kOverloaded;
-  error_ = Json::Object({{"code", Json::String(too_many ? "rate_limit_exceeded" : "server_error")},
-                         {"message", Json::String(error.message)}});
-  Event("response.failed", StrCat(",\"response\":", Response("failed").Dump()));
-  stream_.End();
+  if (!options_.stream) return RespondError(*exchange_, Protocol::kOpenAi, error);
+  stream_.Fail(error, [&] {
+    const bool too_many = error.kind == ApiErrorKind::kRateLimited || error.kind == ApiErrorKind::kOverloaded;
+    error_ = Json::Object({{"code", Json::String(too_many ? "rate_limit_exceeded" : "server_error")},
+                           {"message", Json::String(error.message)}});
+    return Numbered("response.failed", StrCat(",\"response\":", Response("failed").Dump()));
+  });
 }
 
 }  // namespace fathom

@@ -11,7 +11,8 @@
 
 #include "base/json.h"
 #include "server/api/answer_sink.h"
-#include "server/api/named_event_stream.h"
+#include "server/api/event_stream.h"
+#include "server/api/openai_shapes.h"
 #include "server/http/http.h"
 
 namespace fathom {
@@ -49,13 +50,17 @@ class ResponsesAnswer : public AnswerSink {
   bool Open(Item item, std::string_view call_id, std::string_view name);
   bool Close();
   bool Delta(std::string_view type, std::string_view text, bool in_part);
+  // What every stream begins with.
+  std::string Opening();
   // `fields` are further members, begun with a comma; type and sequence_number are added.
+  std::string Numbered(std::string_view type, std::string_view fields);
   bool Event(std::string_view type, std::string_view fields);
   std::string Where(bool in_part) const;
 
   const std::shared_ptr<HttpExchange> exchange_;
   const Options options_;
-  NamedEventStream stream_;
+  EventStream stream_;
+  PrefillComment prefill_;
   const std::string id_;
   const int64_t created_;
   int64_t sequence_ = 0;
