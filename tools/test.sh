@@ -150,7 +150,7 @@ stage_sdk() {
   step sdk-program 'sdk: building the program' build_variant release fathom || return
   step sdk 'sdk: fetching the packages' install_sdks || return
   FATHOM_BINARY=$root/build/release/bin/fathom run_logged "$log" 'sdk: testing' node --test --test-reporter=tap \
-    --test-timeout=60000 "$root"/tests/sdk/*.test.mjs || status=$?
+    --test-timeout=300000 "$root"/tests/sdk/*.test.mjs || status=$?
   ((status == 0)) || grep -A12 -E '^ *not ok' "$log" | head -n 150
   passed=$((passed + $(sed -n 's/^# pass //p' "$log")))
   failed=$((failed + $(sed -n 's/^# fail //p' "$log")))
