@@ -1,6 +1,7 @@
 #include "server/api/generation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <random>
 #include <utility>
@@ -49,6 +50,13 @@ ChatMessage& SystemMessage(std::vector<ChatMessage>* messages) {
     messages->insert(messages->begin(), std::move(system));
   }
   return messages->front();
+}
+
+// When a place is likely to be free, by the engine's estimate; the error's own number where there is none yet.
+int RetryAfterSeconds(const EngineStats& stats, const ApiError& error) {
+  constexpr double kLongest = 600;
+  if (stats.next_place_seconds <= 0) return error.retry_after_s.value_or(1);
+  return static_cast<int>(std::ceil(std::min(stats.next_place_seconds, kLongest)));
 }
 
 ApiError FieldError(ApiErrorKind kind, std::string param, std::string message) {
@@ -217,7 +225,9 @@ ApiResult<Generation> GenerationService::Submit(GenerateRequest request, AnswerP
       // The first choice's fault is the request's: nothing has begun. A later one can only find the queue full.
       pump->Abandon();
       for (const RequestHandle& earlier : handles) earlier.Cancel();
-      return ApiErrorFrom(handle.status());
+      ApiError error = ApiErrorFrom(handle.status());
+      if (error.kind == ApiErrorKind::kRateLimited) error.retry_after_s = RetryAfterSeconds(engine_.stats(), error);
+      return error;
     }
     handles.push_back(*handle);
   }

@@ -1,5 +1,6 @@
 #include "server/http/exchange_state.h"
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <utility>
@@ -149,7 +150,8 @@ bool ExchangeState::Write(std::string_view bytes) {
   std::unique_lock lock(mutex_);
   if (gone_ || broken_) return false;
   if (!streaming_ || complete_) return true;
-  if (pending_.size() + in_flight_ + bytes.size() > max_unsent_) {
+  if (bytes.size() > max_unsent_) largest_write_ = std::max(largest_write_, bytes.size());
+  if (pending_.size() + in_flight_ + bytes.size() > max_unsent_ + largest_write_) {
     broken_ = slow_ = true;
     pending_.clear();
     Wake(&lock);

@@ -269,6 +269,10 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
       return InvalidArgument(StrCat("the request's Transfer-Encoding is \"", Printable(ToString(coding->value())),
                                     "\"; only chunked is accepted"));
     }
+    const auto hosts = message.count(beast::http::field::host);
+    if (message.version() >= 11 && hosts != 1) {
+      return InvalidArgument(StrCat("the request has ", hosts, " Host headers; HTTP/1.1 expects exactly one"));
+    }
     if (std::distance(message.begin(), message.end()) > static_cast<std::ptrdiff_t>(kMaxHeaders)) {
       return InvalidArgument(StrCat("the request has more than ", kMaxHeaders, " headers"));
     }
