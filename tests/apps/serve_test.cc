@@ -3,7 +3,9 @@
 #include <openssl/ssl.h>
 #include <signal.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "base/json.h"
 #include "tests/server/prometheus_lint.h"
@@ -232,6 +234,18 @@ TEST(ServeCommand, AnswersThatDoNotEndAreCutOffAfterTheDrainTime) {
   server.Signal(SIGTERM);
   EXPECT_EQ(Rest(&client).find("[DONE]"), std::string::npos);
   EXPECT_EQ(server.Wait(), 0) << server.log();
+}
+
+TEST(ServeCommand, ASecondSignalEndsTheServerAtOnce) {
+  ServeProcess server({"--model", kNano, "--drain", "3600"});
+  HttpClient busy(server.port());
+  EXPECT_NE(BeginStream(&busy, 8000).find("data: "), std::string::npos);
+  server.Signal(SIGTERM);
+  ASSERT_TRUE(server.WaitForLog("no new requests")) << server.log();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // between the line and the drain
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 128 + SIGTERM) << server.log();
+  EXPECT_EQ(Rest(&busy).find("[DONE]"), std::string::npos);
 }
 
 TEST(ServeCommand, WhatIsNotAcceptedIsSaid) {

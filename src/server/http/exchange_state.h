@@ -80,10 +80,10 @@ class ExchangeState {
   bool gone_ = false;  // the client; writes come to nothing
   bool broken_ = false;
   bool slow_ = false;
-  bool woken_ = false;    // and not yet taken
-  size_t in_flight_ = 0;  // taken and not yet sent
+  bool woken_ = false;        // and not yet taken
+  size_t in_flight_ = 0;      // taken and not yet sent
   size_t largest_write_ = 0;  // of those over max_unsent_: one of them alone says nothing about the reader
-  std::string pending_;   // framed
+  std::string pending_;       // framed
   std::string heartbeat_;
   Clock::time_point last_write_;
   std::function<void()> on_disconnect_;

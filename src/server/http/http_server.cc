@@ -160,7 +160,10 @@ template <typename Stream>
 class Session : public Connection, public std::enable_shared_from_this<Session<Stream>> {
  public:
   Session(std::shared_ptr<Core> core, Stream stream)
-      : core_(std::move(core)), stream_(std::move(stream)), wake_(core_->io(), Clock::time_point::max()) {
+      : core_(std::move(core)),
+        stream_(std::move(stream)),
+        wake_(core_->io(), Clock::time_point::max()),
+        read_timer_(core_->io()) {
     core_->Add(this);
   }
   ~Session() override { core_->Remove(this); }
@@ -185,6 +188,7 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
     error_code ignored;
     lowest().socket().close(ignored);
     wake_.cancel();
+    read_timer_.cancel();
   }
 
   void CloseWhenIdle() override {
@@ -222,19 +226,22 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
     auto parser = std::make_unique<Parser>();
     parser->header_limit(static_cast<std::uint32_t>(core_->options().max_header_bytes));
     parser->body_limit(core_->options().max_body_bytes);
-    lowest().expires_after(core_->options().header_timeout);
+    LimitReading(core_->options().header_timeout);
     co_await ReadHeader(parser.get(), error);
+    StopLimit();
     if (error) co_return co_await Reject(error);
     if (const Status status = CheckHeader(parser->get()); !status.ok()) {
       co_return co_await RejectWith(400, status.message());
     }
     if (beast::iequals(parser->get()[beast::http::field::expect], "100-continue") && parser->get().version() >= 11) {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      lowest().expires_after(core_->options().write_timeout);
       co_await asio::async_write(stream_, asio::buffer(kContinue), Awaiting(error));
       if (error) co_return false;
     }
-    lowest().expires_after(core_->options().body_timeout);
+    LimitReading(core_->options().body_timeout);
     co_await beast::http::async_read(stream_, buffer_, *parser, Awaiting(error));
+    StopLimit();
     if (error) co_return co_await Reject(error);
     ++requests_;
     auto message = parser->release();
@@ -243,6 +250,23 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
     const Status status = Convert(&message, &request);
     if (!status.ok()) co_return co_await RejectWith(400, status.message());
     co_return co_await Answer(std::move(request), message);
+  }
+
+  // Ends a read that takes longer. Beast's own limit would close the socket, and nobody could be told why.
+  void LimitReading(std::chrono::seconds limit) {
+    lowest().expires_never();
+    read_timer_.expires_after(limit);
+    read_timer_.async_wait([weak = this->weak_from_this(), read = ++read_](const error_code& error) {
+      const auto self = weak.lock();
+      if (error || self == nullptr || self->read_ != read || self->closed_) return;
+      self->late_ = true;
+      error_code ignored;
+      self->lowest().socket().cancel(ignored);
+    });
+  }
+  void StopLimit() {
+    ++read_;
+    read_timer_.cancel();
   }
 
   // Beast's limit is of the fields that arrive together; this one is of all.
@@ -385,6 +409,7 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
   asio::awaitable<bool> Reject(const error_code& failure) {
     using beast::http::error;
     const HttpServerOptions& options = core_->options();
+    if (late_) return RejectWith(408, "the request did not arrive in time");
     if (failure == error::body_limit) {
       return RejectWith(413, StrCat("the request's body is larger than ", options.max_body_bytes, " bytes"));
     }
@@ -438,6 +463,9 @@ class Session : public Connection, public std::enable_shared_from_this<Session<S
   Stream stream_;
   beast::flat_buffer buffer_;
   asio::steady_timer wake_;
+  asio::steady_timer read_timer_;
+  uint64_t read_ = 0;  // changes when a limited read begins or ends
+  bool late_ = false;  // a read took too long
   std::string peer_;
   std::shared_ptr<ExchangeState> state_;  // of the request being answered
   uint64_t exchange_ = 0;                 // changes when an answer begins or ends

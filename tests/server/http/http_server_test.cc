@@ -46,6 +46,11 @@ class HttpServerTest : public testing::Test {
       return;  // dropped
     } else if (request.path == "/throw") {
       throw std::bad_alloc();
+    } else if (request.path == "/large") {
+      exchange->StartStream(200, {}, "");
+      EXPECT_TRUE(exchange->Write(std::string(1000 * 1000, 'x')));
+      EXPECT_TRUE(exchange->Write("end"));
+      exchange->End();
     } else if (request.path == "/flood") {
       exchange->StartStream(200, {}, "");
       const std::string block(64 * 1024, 'x');
@@ -181,9 +186,10 @@ TEST_F(HttpServerTest, RefusesWhatIsNoRequest) {
   Start();
   for (const char* bytes : {"hello\r\n\r\n", "GET /echo\r\n\r\n", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
                             "GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", "GET echo HTTP/1.1\r\nHost: x\r\n\r\n",
-                            "POST /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-                            "POST /echo HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
-                            "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n"}) {
+                            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+                            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+                            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
+                            "GET /echo HTTP/1.1\r\n\r\n", "GET /echo HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"}) {
     HttpClient client(port());
     client.Send(bytes);
     const ClientResponse response = client.Read();
@@ -243,6 +249,11 @@ TEST_F(HttpServerTest, ClosesConnectionsThatDawdle) {
   HttpClient idle(port());
   idle.SendRequest("GET", "/echo");
   EXPECT_EQ(idle.Read().status, 200);
+  for (HttpClient* client : {&half_head, &half_body}) {
+    const ClientResponse late = client->Read();
+    EXPECT_EQ(late.status, 408);
+    EXPECT_NE(late.body.find("did not arrive in time"), std::string::npos) << late.body;
+  }
   for (HttpClient* client : {&silent, &half_head, &half_body, &idle}) EXPECT_TRUE(client->WaitForClose());
 }
 
@@ -285,6 +296,12 @@ TEST_F(HttpServerTest, DropsClientsThatDoNotRead) {
   client.SendRequest("GET", "/flood");
   EXPECT_TRUE(Eventually([&] { return flood_ended_.load() && server_->stats().slow_readers == 1; }));
   EXPECT_TRUE(Eventually([&] { return server_->stats().connections == 0; }));
+}
+
+TEST_F(HttpServerTest, OneWriteOverTheLimitIsNoSlowReader) {
+  Start({.max_unsent_bytes = 256 * 1024});
+  EXPECT_EQ(Fetch(port(), "GET", "/large").body, std::string(1000 * 1000, 'x') + "end");
+  EXPECT_EQ(server_->stats().slow_readers, 0);
 }
 
 TEST_F(HttpServerTest, SendsHeartbeatsIntoSilentStreams) {
