@@ -65,6 +65,14 @@ Json ResponsesAnswer::Part() const {
                        {"logprobs", Json::Array()}});
 }
 
+// The name by which the client knows the open item's tool.
+void ResponsesAnswer::SetName(Json* item) const {
+  const auto tool = options_.namespaced_tools.find(name_);
+  const bool spaced = tool != options_.namespaced_tools.end();
+  item->Set("name", Json::String(spaced ? tool->second.name : name_));
+  if (spaced) item->Set("namespace", Json::String(tool->second.space));
+}
+
 Json ResponsesAnswer::ItemJson(const char* status) const {
   const bool done = std::string_view(status) != "in_progress";
   Json item = Json::Object({{"id", Json::String(item_id_)}});
@@ -79,13 +87,13 @@ Json ResponsesAnswer::ItemJson(const char* status) const {
     case Item::kCall:
       item.Set("type", Json::String("function_call"));
       item.Set("call_id", Json::String(call_id_));
-      item.Set("name", Json::String(name_));
+      SetName(&item);
       item.Set("arguments", Json::String(text_));
       break;
     case Item::kCustomCall:
       item.Set("type", Json::String("custom_tool_call"));
       item.Set("call_id", Json::String(call_id_));
-      item.Set("name", Json::String(name_));
+      SetName(&item);
       item.Set("input", Json::String(InputOf(text_)));
       break;
     case Item::kMessage:
@@ -104,21 +112,17 @@ Json ResponsesAnswer::Response(const char* status) const {
   if (std::string_view(status) == "incomplete") {
     details = Json::Object({{"reason", Json::String("max_output_tokens")}});
   }
-  return Json::Object({{"id", Json::String(id_)},
-                       {"object", Json::String("response")},
-                       {"created_at", Json::Int(created_)},
-                       {"status", Json::String(status)},
-                       {"model", Json::String(options_.model)},
-                       {"output", Json::Array(output_)},
-                       {"error", error_},
-                       {"incomplete_details", std::move(details)},
-                       {"usage", usage_},
-                       {"instructions", Json()},
-                       {"metadata", Json::Object()},
-                       {"parallel_tool_calls", Json::Bool(true)},
-                       {"tools", Json::Array()},
-                       {"tool_choice", Json::String("auto")},
-                       {"store", Json::Bool(false)}});
+  Json response = Json::Object({{"id", Json::String(id_)},
+                                {"object", Json::String("response")},
+                                {"created_at", Json::Int(created_)},
+                                {"status", Json::String(status)},
+                                {"model", Json::String(options_.model)},
+                                {"output", Json::Array(output_)},
+                                {"error", error_},
+                                {"incomplete_details", std::move(details)},
+                                {"usage", usage_}});
+  for (const auto& [key, value] : options_.echo.members()) response.Set(key, value);
+  return response;
 }
 
 std::string ResponsesAnswer::Where(bool in_part) const {
@@ -156,7 +160,8 @@ bool ResponsesAnswer::Close() {
     }
     case Item::kCall:
       goes_on = Event("response.function_call_arguments.done",
-                      StrCat(Where(false), ",\"name\":", Quoted(name_), ",\"arguments\":", Quoted(text_)));
+                      StrCat(Where(false), ",\"name\":", ItemJson("in_progress").Find("name")->Dump(),
+                             ",\"arguments\":", Quoted(text_)));
       break;
     case Item::kCustomCall: {
       // Pieces of the JSON around it are no pieces of the input, so it comes at once.
@@ -227,8 +232,9 @@ void ResponsesAnswer::Fail(const ApiError& error) {
   if (!options_.stream) return RespondError(*exchange_, Protocol::kOpenAi, error);
   stream_.Fail(error, [&] {
     const bool too_many = error.kind == ApiErrorKind::kRateLimited || error.kind == ApiErrorKind::kOverloaded;
-    error_ = Json::Object({{"code", Json::String(too_many ? "rate_limit_exceeded" : "server_error")},
-                           {"message", Json::String(error.message)}});
+    const bool too_long = error.kind == ApiErrorKind::kContextTooLong;
+    const char* code = too_many ? "rate_limit_exceeded" : too_long ? "context_length_exceeded" : "server_error";
+    error_ = Json::Object({{"code", Json::String(code)}, {"message", Json::String(error.message)}});
     return Numbered("response.failed", StrCat(",\"response\":", Response("failed").Dump()));
   });
 }

@@ -3,6 +3,7 @@
 #define FATHOM_SERVER_API_RESPONSES_ANSWER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 #include "server/api/answer_sink.h"
 #include "server/api/event_stream.h"
 #include "server/api/openai_shapes.h"
+#include "server/api/responses_request.h"
 #include "server/http/http.h"
 
 namespace fathom {
@@ -26,6 +28,8 @@ class ResponsesAnswer : public AnswerSink {
     std::string model = {};
     bool stream = false;
     std::set<std::string> custom_tools = {};
+    std::map<std::string, ToolInNamespace> namespaced_tools = {};
+    Json echo = Json::Object();  // members that the response repeats of the request
   };
   ResponsesAnswer(std::shared_ptr<HttpExchange> exchange, Options options);
 
@@ -45,6 +49,7 @@ class ResponsesAnswer : public AnswerSink {
 
   // The open item as JSON.
   Json ItemJson(const char* status) const;
+  void SetName(Json* item) const;
   Json Part() const;
   Json Response(const char* status) const;
   bool Open(Item item, std::string_view call_id, std::string_view name);

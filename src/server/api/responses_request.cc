@@ -10,7 +10,8 @@ namespace fathom {
 namespace {
 
 // The text of a string or of a list of parts that have one.
-Result<std::string> TextOf(const JsonFields& fields, std::string_view key) {
+// The output of a tool may have other parts, which are named instead.
+Result<std::string> TextOf(const JsonFields& fields, std::string_view key, bool of_tool = false) {
   const Json* content = fields.Find(key);
   if (content == nullptr) return std::string();
   if (content->is_string()) return content->string();
@@ -20,6 +21,11 @@ Result<std::string> TextOf(const JsonFields& fields, std::string_view key) {
     const Json& part = content->items()[index];
     const Json* part_text = part.Find("text");
     if (part_text == nullptr) part_text = part.Find("refusal");
+    const Json* type = part.Find("type");
+    if (of_tool && part_text == nullptr && type != nullptr && type->is_string()) {
+      text += StrCat(index > 0 ? "\n" : "", "[Unsupported ", type->string(), "]");
+      continue;
+    }
     if (part_text == nullptr || !part_text->is_string()) {
       return InvalidArgument(StrCat(fields.PathOf(key), "[", index, "] is ", Printable(part.Dump(), 60),
                                     "; accepted are parts with text, such as input_text and output_text"));
@@ -37,6 +43,11 @@ Result<std::string> Required(const JsonFields& fields, std::string_view key) {
   return text;
 }
 
+// What a tool is called before the model.
+std::string NameInSpace(const std::string& space, const std::string& name) {
+  return space.empty() ? name : StrCat(space, "__", name);
+}
+
 // Collects input items as the messages of a chat completion.
 class MessageBuilder {
  public:
@@ -52,8 +63,15 @@ class MessageBuilder {
     return {};
   }
 
-  void AddText(const char* role, std::string text) {
+  void AddText(std::string_view named, std::string text) {
     CloseTurn();
+    const std::string role(named == "developer" ? "system" : named);
+    // The instructions and what the developer says before anybody else are one system text.
+    const bool only_system = messages_.size() == 1 && messages_[0].Find("role")->string() == "system";
+    if (role == "system" && only_system) {
+      messages_[0].Set("content", Json::String(StrCat(messages_[0].Find("content")->string(), "\n\n", text)));
+      return;
+    }
     messages_.push_back(Json::Object({{"role", Json::String(role)}, {"content", Json::String(std::move(text))}}));
   }
 
@@ -67,7 +85,7 @@ class MessageBuilder {
     FATHOM_ASSIGN_OR_RETURN(const std::string role, Required(fields, "role"));
     FATHOM_ASSIGN_OR_RETURN(std::string text, TextOf(fields, "content"));
     if (role != "assistant") {
-      AddText(role.c_str(), std::move(text));
+      AddText(role, std::move(text));
       return {};
     }
     if (!calls_.empty()) CloseTurn();
@@ -90,6 +108,9 @@ class MessageBuilder {
   Status AddCall(const JsonFields& fields, bool custom) {
     FATHOM_ASSIGN_OR_RETURN(std::string id, Required(fields, "call_id"));
     FATHOM_ASSIGN_OR_RETURN(std::string name, Required(fields, "name"));
+    std::string space;
+    FATHOM_RETURN_IF_ERROR(fields.Read("namespace", &space));
+    name = NameInSpace(space, name);
     std::string arguments;
     FATHOM_RETURN_IF_ERROR(fields.Read(custom ? "input" : "arguments", &arguments));
     if (custom) arguments = Json::Object({{"input", Json::String(arguments)}}).Dump();
@@ -103,7 +124,7 @@ class MessageBuilder {
 
   Status AddOutput(const JsonFields& fields) {
     FATHOM_ASSIGN_OR_RETURN(std::string id, Required(fields, "call_id"));
-    FATHOM_ASSIGN_OR_RETURN(std::string text, TextOf(fields, "output"));
+    FATHOM_ASSIGN_OR_RETURN(std::string text, TextOf(fields, "output", true));
     CloseTurn();
     messages_.push_back(Json::Object({{"role", Json::String("tool")},
                                       {"tool_call_id", Json::String(std::move(id))},
@@ -135,7 +156,25 @@ Json CustomParameters() {
                        {"additionalProperties", Json::Bool(false)}});
 }
 
-Status AddTools(const Json& list, const std::string& path, std::vector<Json>* tools, std::set<std::string>* custom) {
+// A custom tool's description with the grammar of its input, which nothing else tells the model.
+Status AddGrammar(const JsonFields& fields, Json* function) {
+  FATHOM_ASSIGN_OR_RETURN(const Json* format, fields.ReadObject("format"));
+  if (format == nullptr) return {};
+  const JsonFields inside(*format, fields.PathOf("format"));
+  std::string syntax;
+  std::string definition;
+  std::string description;
+  FATHOM_RETURN_IF_ERROR(inside.Read("syntax", &syntax));
+  FATHOM_RETURN_IF_ERROR(inside.Read("definition", &definition));
+  FATHOM_RETURN_IF_ERROR(fields.Read("description", &description));
+  if (definition.empty()) return {};
+  function->Set("description", Json::String(StrCat(description, description.empty() ? "" : "\n\n",
+                                                   "`input` obeys this ", syntax, " grammar:\n", definition)));
+  return {};
+}
+
+Status AddTools(const Json& list, const std::string& path, const std::string& space, std::vector<Json>* tools,
+                ResponsesRequest* request) {
   if (!list.is_array())
     return InvalidArgument(StrCat(path, " is ", Printable(list.Dump(), 40), "; accepted is a list"));
   for (size_t index = 0; index < list.items().size(); ++index) {
@@ -143,23 +182,69 @@ Status AddTools(const Json& list, const std::string& path, std::vector<Json>* to
     const JsonFields fields(tool, StrCat(path, "[", index, "]"));
     std::string type;
     FATHOM_RETURN_IF_ERROR(fields.Read("type", &type));
-    if (type == "namespace") {
+    if (type == "namespace" && space.empty()) {
+      FATHOM_ASSIGN_OR_RETURN(const std::string name, Required(fields, "name"));
       const Json* inner = fields.Find("tools");
-      if (inner != nullptr && path == "tools")
-        FATHOM_RETURN_IF_ERROR(AddTools(*inner, fields.PathOf("tools"), tools, custom));
+      if (inner != nullptr) FATHOM_RETURN_IF_ERROR(AddTools(*inner, fields.PathOf("tools"), name, tools, request));
     }
     if (type != "function" && type != "custom") continue;
     FATHOM_ASSIGN_OR_RETURN(const std::string name, Required(fields, "name"));
-    Json function = Json::Object({{"name", Json::String(name)}});
+    const std::string full_name = NameInSpace(space, name);
+    if (!space.empty()) request->namespaced_tools[full_name] = {space, name};
+    Json function = Json::Object({{"name", Json::String(full_name)}});
     for (const char* key : {"description", "parameters", "strict"}) {
       if (const Json* member = fields.Find(key)) function.Set(key, *member);
     }
     if (type == "custom") {
-      custom->insert(name);
+      request->custom_tools.insert(full_name);
       function.Set("parameters", CustomParameters());
+      FATHOM_RETURN_IF_ERROR(AddGrammar(fields, &function));
     }
     tools->push_back(Json::Object({{"type", Json::String("function")}, {"function", std::move(function)}}));
   }
+  return {};
+}
+
+Result<std::string> ChosenName(const JsonFields& choice) {
+  FATHOM_ASSIGN_OR_RETURN(const std::string name, Required(choice, "name"));
+  std::string space;
+  FATHOM_RETURN_IF_ERROR(choice.Read("namespace", &space));
+  return NameInSpace(space, name);
+}
+
+// tool_choice in the shape of chat completions; allowed_tools leaves the others out of `tools`.
+Status SetToolChoice(const JsonFields& fields, std::vector<Json>* tools, Json* chat) {
+  const Json* choice = fields.Find("tool_choice");
+  if (choice == nullptr) return {};
+  if (!choice->is_object()) {
+    chat->Set("tool_choice", *choice);
+    return {};
+  }
+  const JsonFields inside(*choice, "tool_choice");
+  std::string type;
+  FATHOM_RETURN_IF_ERROR(inside.Read("type", &type));
+  if (type != "allowed_tools") {
+    FATHOM_ASSIGN_OR_RETURN(std::string name, ChosenName(inside));
+    chat->Set("tool_choice",
+              Json::Object({{"type", Json::String("function")}, {"name", Json::String(std::move(name))}}));
+    return {};
+  }
+  std::string mode = "auto";
+  FATHOM_RETURN_IF_ERROR(inside.Read("mode", &mode));
+  const Json* list = inside.Find("tools");
+  if (list == nullptr || !list->is_array()) {
+    return InvalidArgument("tool_choice.tools is no list; accepted is a list of tools");
+  }
+  std::set<std::string> allowed;
+  for (size_t index = 0; index < list->items().size(); ++index) {
+    const JsonFields entry(list->items()[index], StrCat("tool_choice.tools[", index, "]"));
+    if (entry.Find("name") == nullptr) continue;  // a tool that is not served here
+    FATHOM_ASSIGN_OR_RETURN(std::string name, ChosenName(entry));
+    allowed.insert(std::move(name));
+  }
+  std::erase_if(*tools,
+                [&](const Json& tool) { return !allowed.contains(tool.Find("function")->Find("name")->string()); });
+  chat->Set("tool_choice", Json::String(std::move(mode)));
   return {};
 }
 
@@ -208,6 +293,29 @@ Status SetMessages(const JsonFields& fields, Json* chat) {
   return {};
 }
 
+Json Echo(const JsonFields& fields) {
+  Json echo = Json::Object({{"instructions", Json()},
+                            {"metadata", Json::Object()},
+                            {"parallel_tool_calls", Json::Bool(true)},
+                            {"temperature", Json()},
+                            {"top_p", Json()},
+                            {"tool_choice", Json::String("auto")},
+                            {"tools", Json::Array()},
+                            {"max_output_tokens", Json()},
+                            {"reasoning", Json()},
+                            {"text", Json::Object({{"format", Json::Object({{"type", Json::String("text")}})}})},
+                            {"truncation", Json::String("disabled")},
+                            {"prompt_cache_key", Json()}});
+  for (auto& [key, value] : echo.members()) {
+    if (const Json* sent = fields.Find(key)) value = *sent;
+  }
+  // Nothing is kept.
+  echo.Set("previous_response_id", Json());
+  echo.Set("background", Json::Bool(false));
+  echo.Set("store", Json::Bool(false));
+  return echo;
+}
+
 }  // namespace
 
 Result<ResponsesRequest> ParseResponsesRequest(const Json& body) {
@@ -216,18 +324,20 @@ Result<ResponsesRequest> ParseResponsesRequest(const Json& body) {
   FATHOM_RETURN_IF_ERROR(CheckStateless(fields));
   ResponsesRequest request;
   Json chat = Json::Object();
-  for (const char* key : {"model", "parallel_tool_calls", "tool_choice", "reasoning", "temperature", "top_p", "top_k",
-                          "seed", "stop", "stream", "user", "user_id", "chat_template_kwargs"}) {
+  for (const char* key : {"model", "parallel_tool_calls", "reasoning", "temperature", "top_p", "top_k", "seed", "stop",
+                          "stream", "user", "user_id", "chat_template_kwargs"}) {
     if (const Json* member = fields.Find(key)) chat.Set(key, *member);
   }
   if (const Json* limit = fields.Find("max_output_tokens")) chat.Set("max_tokens", *limit);
   FATHOM_RETURN_IF_ERROR(SetMessages(fields, &chat));
   FATHOM_RETURN_IF_ERROR(SetForm(fields, &chat));
+  std::vector<Json> tools;
   if (const Json* list = fields.Find("tools")) {
-    std::vector<Json> tools;
-    FATHOM_RETURN_IF_ERROR(AddTools(*list, "tools", &tools, &request.custom_tools));
-    chat.Set("tools", Json::Array(std::move(tools)));
+    FATHOM_RETURN_IF_ERROR(AddTools(*list, "tools", "", &tools, &request));
   }
+  FATHOM_RETURN_IF_ERROR(SetToolChoice(fields, &tools, &chat));
+  if (!tools.empty()) chat.Set("tools", Json::Array(std::move(tools)));
+  request.echo = Echo(fields);
   FATHOM_ASSIGN_OR_RETURN(request.chat, ParseOpenAiChat(chat));
   return request;
 }

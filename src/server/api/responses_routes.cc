@@ -22,6 +22,8 @@ void AnswerResponses(const std::shared_ptr<HttpExchange>& exchange, Caller calle
   answer.model = chat.model.empty() ? service->model().name : chat.model;
   answer.stream = request->chat.answer.stream;
   answer.custom_tools = std::move(request->custom_tools);
+  answer.namespaced_tools = std::move(request->namespaced_tools);
+  answer.echo = std::move(request->echo);
   const auto sink = std::make_shared<ResponsesAnswer>(exchange, std::move(answer));
   const ApiResult<Generation> started = service->Start(chat, caller, sink);
   if (const ApiError* error = std::get_if<ApiError>(&started)) {

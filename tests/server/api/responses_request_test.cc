@@ -68,6 +68,39 @@ TEST(ResponsesRequest, ASchemaIsTheAnswersForm) {
   EXPECT_EQ(request->chat.request.form.kind, AnswerForm::Kind::kJsonSchema);
 }
 
+TEST(ResponsesRequest, InstructionsAndLeadingDeveloperMessagesAreOneSystemText) {
+  const Result<ResponsesRequest> request = Parse(R"({"instructions":"I","input":[{"role":"developer","content":"D"},
+    {"role":"user","content":"U"},{"role":"developer","content":"later"}]})");
+  ASSERT_TRUE(request.ok()) << request.status().message();
+  const std::vector<ChatMessage>& messages = request->chat.request.messages;
+  ASSERT_EQ(messages.size(), 3U);
+  EXPECT_EQ(messages[0].content, "I\n\nD");
+  EXPECT_EQ(messages[2].role, "system");
+}
+
+TEST(ResponsesRequest, GrammarsNamespacesAndAllowedTools) {
+  const Result<ResponsesRequest> request = Parse(R"({"input":[{"role":"user","content":"x"},
+    {"type":"function_call","call_id":"c","namespace":"n","name":"g","arguments":"{}"},
+    {"type":"function_call_output","call_id":"c","output":[{"type":"input_text","text":"t"},{"type":"input_image","image_url":"u"}]}],
+    "tools":[{"type":"function","name":"f","parameters":{"type":"object"}},
+      {"type":"custom","name":"patch","description":"d","format":{"type":"grammar","syntax":"lark","definition":"start: x"}},
+      {"type":"namespace","name":"n","tools":[{"type":"function","name":"g","parameters":{"type":"object"}}]}],
+    "tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"custom","name":"patch"},
+      {"type":"function","name":"g","namespace":"n"}]},"temperature":0.5,"prompt_cache_key":"k","store":true})");
+  ASSERT_TRUE(request.ok()) << request.status().message();
+  const ChatRequest& chat = request->chat.request;
+  ASSERT_EQ(chat.tools.size(), 2U);
+  EXPECT_EQ(chat.tools[0].Find("description")->string(), "d\n\n`input` obeys this lark grammar:\nstart: x");
+  EXPECT_EQ(chat.tools[1].Find("name")->string(), "n__g");
+  EXPECT_EQ(chat.tool_choice, ToolChoice::kRequired);
+  EXPECT_EQ(chat.messages[1].tool_calls[0].name, "n__g");
+  EXPECT_EQ(chat.messages[2].content, "t\n[Unsupported input_image]");
+  EXPECT_EQ(request->namespaced_tools.at("n__g").space, "n");
+  EXPECT_EQ(request->echo.Find("temperature")->AsDouble(), 0.5);
+  EXPECT_EQ(request->echo.Find("tools")->items().size(), 3U);
+  EXPECT_FALSE(request->echo.Find("store")->boolean());
+}
+
 TEST(ResponsesRequest, ErrorsNameTheField) {
   EXPECT_NE(ErrorOf("[]").find("no JSON object"), std::string::npos);
   EXPECT_NE(ErrorOf("{}").find("input is missing"), std::string::npos);
