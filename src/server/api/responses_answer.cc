@@ -44,7 +44,9 @@ std::string ResponsesAnswer::Numbered(std::string_view type, std::string_view fi
 
 std::string ResponsesAnswer::Opening() {
   const std::string response = StrCat(",\"response\":", Response("in_progress").Dump());
-  return Numbered("response.created", response) + Numbered("response.in_progress", response);
+  std::string events = Numbered("response.created", response);
+  events += Numbered("response.in_progress", response);  // operands of one + would be numbered in any order
+  return events;
 }
 
 bool ResponsesAnswer::Event(std::string_view type, std::string_view fields) {
