@@ -1,0 +1,147 @@
+// Clients that leave, don't read, or send nonsense: nothing of them stays behind.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import {test} from 'node:test';
+import {chatAnswer, post, requestBytes, send} from './client.mjs';
+import {Server, long, mb, nano, nothingLeft, pause, randomNumbers} from './server.mjs';
+
+const good = {
+  messages: [{role: 'user', content: 'What is the capital of France?'}],
+  stream: true,
+  stream_options: {include_usage: true},
+  temperature: 0,
+  max_tokens: 40,
+};
+
+async function assertHealthy(server, expected) {
+  assert.deepEqual(await server.settle(), nothingLeft);
+  const {text, reasoning} = chatAnswer(await post(server.port, '/v1/chat/completions', good));
+  assert.equal(text + reasoning, expected);
+  assert.deepEqual(await server.settle(), nothingLeft);
+}
+
+async function firstAnswer(server) {
+  const {text, reasoning} = chatAnswer(await post(server.port, '/v1/chat/completions', good));
+  return text + reasoning;
+}
+
+test('clients that leave at any moment leave nothing behind', async (t) => {
+  const server = await Server.start(nano, '--max-queue', '4096');
+  const expected = await firstAnswer(server);
+  const random = randomNumbers(1);
+  const leave = async (number) => {
+    const request = {...good, messages: [{role: 'user', content: `Count to ${number}.`}], max_tokens: 2000};
+    request.stream = random.below(4) > 0;
+    const {socket, done} = send(server.port, requestBytes('/v1/chat/completions', request));
+    await pause(random.below(400));
+    if (random.below(2)) socket.destroy();
+    else socket.resetAndDestroy();
+    await done;
+  };
+  const rounds = long ? 40 : 4;
+  let memory = 0;
+  for (let round = 0; round < rounds; ++round) {
+    await Promise.all(Array.from({length: 100}, (_, n) => leave(100 * round + n)));
+    if (round === Math.floor(rounds / 2)) memory = server.memory().now;
+  }
+  await assertHealthy(server, expected);
+  const {fathom_http_disconnects_total: left} = await server.metrics();
+  t.diagnostic(`${100 * rounds} clients left, ${left} of them noticed; resident ${mb(memory)} -> ${mb(server.memory().now)}`);
+  assert.ok(left > 0);
+  assert.equal(await server.stop(), 0);
+});
+
+test('clients that do not read are dropped or wait, and stop nobody', async (t) => {
+  const server = await Server.start(nano, '--max-unsent', '16KiB', '--write-timeout', '2');
+  const expected = await firstAnswer(server);
+  const request = {...good, max_tokens: 4000, logit_bias: {1: -100}, logprobs: true, top_logprobs: 20, temperature: 1};
+  const slow = Array.from({length: long ? 30 : 8}, () => {
+    const socket = net.connect({port: server.port, host: '127.0.0.1', highWaterMark: 1024});
+    socket.on('error', () => {});
+    socket.write(requestBytes('/v1/chat/completions', request));
+    socket.pause();
+    return socket;
+  });
+  for (const socket of slow.slice(0, 2)) setTimeout(() => socket.resume(), 2500);
+  await pause(200);
+  for (let n = 0; n < 5; ++n) assert.equal(await firstAnswer(server), expected);  // meanwhile
+  await pause(long ? 15000 : 4000);
+  for (const socket of slow) socket.destroy();
+  await assertHealthy(server, expected);
+  const metrics = await server.metrics();
+  t.diagnostic(`${slow.length} slow readers, ${metrics.fathom_http_slow_readers_total} dropped for it`);
+  assert.equal(await server.stop(), 0);
+});
+
+// Good requests with a few bytes changed, of the head or of the body.
+function mutate(bytes, random) {
+  let out = Buffer.from(bytes);
+  for (let changes = 1 + random.below(4); changes > 0 && out.length > 1; --changes) {
+    const at = random.below(out.length);
+    const rest = out.subarray(at);
+    switch (random.below(5)) {
+      case 0:
+        out[at] = random.below(256);
+        break;
+      case 1:
+        out = Buffer.concat([out.subarray(0, at), rest.subarray(1 + random.below(8))]);
+        break;
+      case 2:
+        out = Buffer.concat([out.subarray(0, at), Buffer.alloc(1 + random.below(3), random.below(256)), rest]);
+        break;
+      case 3: {  // a piece of it twice
+        const piece = rest.subarray(0, random.below(40));
+        out = Buffer.concat([out.subarray(0, at), piece, rest]);
+        break;
+      }
+      default:
+        out = out.subarray(0, at + 1);
+    }
+  }
+  return out;
+}
+
+test('malformed requests are answered or closed, and nothing is left', async (t) => {
+  const count = long ? 100_000 : 3000;
+  const server = await Server.start(nano, '--header-timeout', '2', '--body-timeout', '2', '--max-queue', '4096');
+  const expected = await firstAnswer(server);
+  const tool = {type: 'function', function: {name: 'f', parameters: {type: 'object', properties: {a: {type: 'string'}}}}};
+  const small = {messages: [{role: 'user', content: 'Hi'}], max_tokens: 1};
+  const seeds = [
+    requestBytes('/v1/chat/completions', {...small, tools: [tool], tool_choice: 'auto', stream: true}),
+    requestBytes('/v1/chat/completions', {...small, response_format: {type: 'json_object'}, logprobs: true, top_logprobs: 2}),
+    requestBytes('/v1/completions', {prompt: 'Once', max_tokens: 1, echo: true, logprobs: 1}),
+    requestBytes('/v1/messages', {...small, model: 'nano', system: [{type: 'text', text: 'Be short.'}], stream: true}),
+    requestBytes('/v1/responses', {input: 'Hi', max_output_tokens: 1, stream: true}),
+    requestBytes('/tokenize', {content: 'Hello', with_pieces: true}),
+    requestBytes('/v1/models'),
+    requestBytes('/metrics'),
+    requestBytes('/debug/engine'),
+    requestBytes('/'),
+  ];
+  const random = randomNumbers(2);
+  const statuses = {};
+  let sent = 0;
+  let memory = 0;
+  const client = async () => {
+    while (sent < count) {
+      if (++sent === Math.floor(count / 2)) memory = server.memory().now;
+      const bytes = mutate(seeds[random.below(seeds.length)], random);
+      const {socket, done} = send(server.port, bytes);
+      // What waits for more bytes is let go soon.
+      const timer = setTimeout(() => (random.below(2) ? socket.destroy() : socket.end()), 100);
+      const {status} = await done;
+      clearTimeout(timer);
+      statuses[status] = (statuses[status] ?? 0) + 1;
+    }
+  };
+  await Promise.all(Array.from({length: 64}, client));
+  await assertHealthy(server, expected);
+  const now = server.memory().now;
+  t.diagnostic(`${sent} requests, answers by status (0: none) ${JSON.stringify(statuses)}`);
+  t.diagnostic(`resident ${mb(memory)} at half time, ${mb(now)} at the end`);
+  assert.ok(statuses[400] > 0 && statuses[200] > 0);
+  assert.equal(statuses[500] ?? 0, 0);
+  if (long) assert.ok(now < 1.1 * memory + 20e6);
+  assert.equal(await server.stop(), 0);
+});
