@@ -14,6 +14,7 @@ Runs all stages, less than twenty minutes on two cores:
   data      fetches the tokenizer that some tests read
   release   the tests in the optimised build
   sdk       the official openai, @anthropic-ai/sdk and Vercel AI packages against `fathom serve`
+  load      many clients, idle streams, clients that leave or send nonsense, SIGKILL in a loop
   train     the trainer's build and tests, which need libtorch
   asan      the tests with AddressSanitizer and UndefinedBehaviorSanitizer
   tsan      the tests of threads, model, engine and HTTP with ThreadSanitizer
@@ -25,7 +26,7 @@ Runs all stages, less than twenty minutes on two cores:
 FILTER is a regular expression of test names (ctest -R): only those run, and only in the release stage unless --only
 names others.
 
-  --all              also the stages and lengths that take long: clang-tidy, ten minutes for each fuzzer
+  --all              also the stages and lengths that take long: clang-tidy, ten minutes for each fuzzer, minutes of load
   --only A,B         only these stages
   --fuzz-seconds N   how long each fuzzer runs (default 10)
   -h, --help         this text
@@ -34,15 +35,18 @@ EOT
 
 # --- options ---------------------------------------------------------------------------------------------------------
 
-all_stages=(format data release sdk train asan tsan fuzz aarch64 web tidy)
-stages=(format data release sdk train asan tsan fuzz aarch64 web)
+all_stages=(format data release sdk load train asan tsan fuzz aarch64 web tidy)
+stages=(format data release sdk load train asan tsan fuzz aarch64 web)
 fuzz_seconds=10
 only=''
 filter=()
 while (($#)); do
   case $1 in
     -h | --help) usage && exit 0 ;;
-    --all) stages=("${all_stages[@]}") fuzz_seconds=600 ;;
+    --all)
+      stages=("${all_stages[@]}") fuzz_seconds=600
+      export FATHOM_LONG_TESTS=1
+      ;;
     --only) only=${2:?--only needs stages, for example --only release,asan} && shift ;;
     --fuzz-seconds) fuzz_seconds=${2:?--fuzz-seconds needs a number} && shift ;;
     -*) fail "unknown option $1; ./fathom test --help lists them." ;;
@@ -152,6 +156,19 @@ stage_sdk() {
   FATHOM_BINARY=$root/build/release/bin/fathom run_logged "$log" 'sdk: testing' node --test --test-reporter=tap \
     --test-timeout=300000 "$root"/tests/sdk/*.test.mjs || status=$?
   ((status == 0)) || grep -A12 -E '^ *not ok' "$log" | head -n 150
+  passed=$((passed + $(sed -n 's/^# pass //p' "$log")))
+  failed=$((failed + $(sed -n 's/^# fail //p' "$log")))
+  return "$status"
+}
+
+# One file after the other: each needs the machine for itself. What they measured is printed.
+stage_load() {
+  local log=$logs/load-tests.log status=0
+  step load-program 'load: building the program' build_variant release fathom || return
+  FATHOM_BINARY=$root/build/release/bin/fathom run_logged "$log" 'load: testing' node --test --test-reporter=tap \
+    --test-concurrency=1 --test-timeout=1200000 "$root"/tests/load/*.test.mjs || status=$?
+  ((status == 0)) || grep -A12 -E '^ *not ok' "$log" | head -n 150
+  sed -n 's/^ *# \([0-9].*[a-z%B)].*\)$/\1/p' "$log"
   passed=$((passed + $(sed -n 's/^# pass //p' "$log")))
   failed=$((failed + $(sed -n 's/^# fail //p' "$log")))
   return "$status"

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <random>
 
 #include "base/check.h"
@@ -210,7 +211,8 @@ bool Engine::Receive() {
   }
   const Stopwatch watch(&step_seconds_);
   for (EngineMailbox::Submission& submission : submissions) {
-    const uint64_t seed = submission.request.sampling.seed.value_or(RandomSeed());
+    const std::optional<uint64_t>& wanted = submission.request.sampling.seed;
+    const uint64_t seed = wanted ? *wanted : RandomSeed();  // a system call, so only where it is needed
     if (submission.request.constraint.automaton != nullptr && trie_ == nullptr) {
       trie_ = std::make_unique<TokenTrie>(tokenizer_);
     }

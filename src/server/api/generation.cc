@@ -210,7 +210,7 @@ ApiResult<Generation> GenerationService::Submit(GenerateRequest request, AnswerP
     return FieldError(ApiErrorKind::kInvalidRequest, "max_tokens",
                       StrCat("max_tokens is ", *request.max_tokens, "; accepted is 1 or more"));
   }
-  const uint64_t seed = request.sampling.seed.value_or(RandomSeed());
+  const uint64_t seed = request.sampling.seed ? *request.sampling.seed : RandomSeed();
   const int choices = setup.choices;
   setup.seed = seed;
   sink->OnPrompt(length);

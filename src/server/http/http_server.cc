@@ -60,10 +60,22 @@ class Core : public std::enable_shared_from_this<Core> {
   bool draining() const { return draining_.load(); }
   std::string NextId() { return StrCat("req-", prefix_, "-", next_id_.fetch_add(1)); }
 
-  // Runs `work` on the I/O thread, unless that has ended.
+  // Runs `work` on the I/O thread, unless that has ended. What comes before that thread gets to it wakes it once: a
+  // step of the engine writes to hundreds of connections.
   void Post(std::function<void()> work) {
     const std::lock_guard lock(post_mutex_);
-    if (!closed_) asio::post(io_, std::move(work));
+    if (closed_) return;
+    posted_.push_back(std::move(work));
+    if (posted_.size() > 1) return;
+    asio::post(io_, [this] { RunPosted(); });  // io_ does not outlive this
+  }
+  void RunPosted() {
+    std::vector<std::function<void()>> works;
+    {
+      const std::lock_guard lock(post_mutex_);
+      works.swap(posted_);
+    }
+    for (const std::function<void()>& work : works) work();
   }
 
   WorkQueue& work() { return work_; }
@@ -118,6 +130,7 @@ class Core : public std::enable_shared_from_this<Core> {
   bool closing_ = false;  // of the I/O thread
 
   std::mutex post_mutex_;
+  std::vector<std::function<void()>> posted_;
   bool closed_ = false;
 
   WorkQueue work_;
