@@ -111,12 +111,16 @@ StatePolicy PolicyFrom(const std::string& name) {
 }
 
 // Tells models apart whose kept prefixes must not be mixed: configuration, tokenizer, and of each shard its size and
-// both ends (the first has names and shapes). Reading all of the weights would take minutes.
+// both ends (the first has names and shapes); and how they are computed. Reading all of the weights would take minutes.
 Result<uint64_t> FingerprintOf(const LoadedModel& loaded) {
   constexpr size_t kSampleBytes = 1 << 20;
   constexpr uint64_t kMaxFileBytes = 1 << 30;
   Sha256 hash;
   const auto add = [&](std::span<const uint8_t> bytes) { hash.Update(bytes); };
+  const ModelOptions& options = loaded.model().options();
+  const std::string numerics = StrFormat("numerics %d precision %d rows %d", kNumericsVersion,
+                                         static_cast<int>(options.precision), static_cast<int>(options.row_format));
+  add({reinterpret_cast<const uint8_t*>(numerics.data()), numerics.size()});
   for (const char* name : {"/config.json", "/tokenizer.json"}) {
     FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(loaded.directory() + name, kMaxFileBytes));
     add({reinterpret_cast<const uint8_t*>(text.data()), text.size()});

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 
 namespace fathom {
 namespace {
@@ -20,6 +21,12 @@ int64_t CommonLength(std::span<const int32_t> a, std::span<const int32_t> b) {
 
 std::string_view BytesOf(const std::vector<uint8_t>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+void LogDamaged(PrefixFileKind kind, const PrefixKey& key, const Status& status) {
+  const char* what = kind == PrefixFileKind::kBlock ? "block" : "state";
+  Log(LogLevel::kWarning, "removed a damaged file of kept prefixes",
+      {{"kind", what}, {"key", key.hex()}, {"because", status.ok() ? "it holds something else" : status.message()}});
 }
 
 }  // namespace
@@ -196,6 +203,7 @@ bool PrefixCache::LoadBlock(Node* node) {
   const bool good = payload.ok() && HeadIs(*file, node->key, node->parent->key, node->tokens);
   if (!good || static_cast<int64_t>(payload->size()) != layout_.block_bytes()) {
     ++stats_.damaged;
+    LogDamaged(PrefixFileKind::kBlock, node->key, payload.status());
     disk_->Remove(PrefixFileKind::kBlock, node->key);
     stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
     node->on_disk = OnDisk::kNo;
@@ -218,6 +226,7 @@ bool PrefixCache::LoadState(Point* point) {
   const bool good = payload.ok() && HeadIs(*file, point->key, point->node->key, point->tail);
   if (!good || payload->size() != state_bytes + tail_bytes) {
     ++stats_.damaged;
+    LogDamaged(PrefixFileKind::kPoint, point->key, payload.status());
     DropFromDisk(point);
     Prune(point);
     return false;
@@ -293,6 +302,11 @@ void PrefixCache::Persist(Point* point) {
   std::vector<Node*> chain;
   for (Node* node = point->node; node->parent != nullptr; node = node->parent) chain.push_back(node);
   std::ranges::reverse(chain);
+  // Blocks that were queued for this point alone.
+  const auto take_back = [&] {
+    CountDisk(point->node, 1);
+    CountDisk(point->node, -1);
+  };
   for (Node* node : chain) {
     if (node->on_disk != OnDisk::kNo) continue;
     PrefixFileHead head{PrefixFileKind::kBlock, fingerprint_, node->key, node->parent->key,
@@ -303,9 +317,9 @@ void PrefixCache::Persist(Point* point) {
       job.parts.emplace_back(node->block, std::string_view(reinterpret_cast<const char*>(node->block->bytes.get()),
                                                            static_cast<size_t>(layout_.block_bytes())));
     } else if (layout_.block_bytes() > 0) {
-      return;
+      return take_back();
     }
-    if (!disk_->Write(std::move(job))) return;
+    if (!disk_->Write(std::move(job))) return take_back();
     node->on_disk = OnDisk::kWriting;
   }
   PrefixFileHead head{PrefixFileKind::kPoint, fingerprint_, point->key, point->node->key,
@@ -318,12 +332,9 @@ void PrefixCache::Persist(Point* point) {
     job.parts.emplace_back(copy, BytesOf(*copy));
   }
   const bool queued = disk_->Write(std::move(job));
+  if (!queued) return take_back();
   CountDisk(point->node, 1);
-  if (queued) {
-    point->on_disk = OnDisk::kWriting;
-  } else {
-    CountDisk(point->node, -1);  // takes back blocks that were queued for this point alone
-  }
+  point->on_disk = OnDisk::kWriting;
 }
 
 void PrefixCache::TakeWritten() {
@@ -352,6 +363,7 @@ void PrefixCache::TakeWritten() {
     stats_.disk_bytes += written.file_bytes;
     disk_order_.insert(point);
   }
+  EvictFromDisk();
 }
 
 void PrefixCache::Flush() {

@@ -33,6 +33,10 @@ enum class Precision : uint8_t {
   kExact,  // no quantisation of activations at all: for tests of structure
 };
 
+// Counts the changes after which the same weights and tokens give other bits. Whatever keeps results of the model, as
+// files of kept prefixes do, names it: a change of sums, roundings or row formats raises it.
+inline constexpr int kNumericsVersion = 1;
+
 struct ModelOptions {
   Precision precision = Precision::kF32;
   // How the rotary part of KV rows is kept. kQuantized (BF16) is the product: 3.5 KB per token for V4-Flash.

@@ -1,0 +1,271 @@
+// Wherever the beginning of a prompt comes from, its answer has the same tokens and log-probabilities to the last bit.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <filesystem>
+#include <functional>
+
+#include "tests/engine/engine_fixture.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct PrefixCase {
+  const char* name;
+  StatePolicy policy;
+  int threads;
+};
+
+// What may not change: tokens, and log-probabilities as bits.
+struct AnswerBits {
+  std::vector<int32_t> ids;
+  std::vector<uint32_t> logprobs;
+  bool operator==(const AnswerBits&) const = default;
+};
+
+AnswerBits BitsOf(const Answer& answer) {
+  EXPECT_EQ(answer.finished.status.message(), "");
+  AnswerBits bits{answer.ids, {}};
+  for (const float logprob : answer.logprobs) bits.logprobs.push_back(std::bit_cast<uint32_t>(logprob));
+  return bits;
+}
+
+class PrefixBitsTest : public EngineTest, public testing::WithParamInterface<PrefixCase> {
+ protected:
+  static constexpr int64_t kPrompt = 700;
+  static constexpr int64_t kTokens = 10;
+  // Of a follow-up: the first prompt and its answer but for the last token, which was never read.
+  static constexpr int64_t kFullHit = kPrompt + kTokens - 1;
+
+  PrefixBitsTest() {
+    std::string pattern = (fs::temp_directory_path() / "fathom-bits-XXXXXX").string();
+    directory_ = mkdtemp(pattern.data());
+  }
+  ~PrefixBitsTest() override {
+    engine_.reset();
+    fs::remove_all(directory_);
+  }
+
+  // What an undisturbed engine answers that keeps nothing; also sets everything up.
+  void SetUp() override {
+    Start({}, 1);
+    layout_ = model_->cache_layout();
+    first_ = Asked(Prompt(kPrompt, 3), 11);
+    const Answer answer = Run(WithoutCache(first_));
+    first_bits_ = BitsOf(answer);
+    ASSERT_EQ(answer.ids.size(), static_cast<size_t>(kTokens));
+    std::vector<int32_t> prompt = first_.prompt;
+    prompt.insert(prompt.end(), answer.ids.begin(), answer.ids.end());
+    const std::vector<int32_t> more = Prompt(61, 8);
+    prompt.insert(prompt.end(), more.begin(), more.end());
+    second_ = Asked(std::move(prompt), 12);
+    second_bits_ = BitsOf(Run(WithoutCache(second_)));
+    EXPECT_EQ(engine_->stats().prefixes.queries, 0);
+    engine_.reset();
+  }
+
+  static GenerateRequest Asked(std::vector<int32_t> prompt, uint64_t seed) {
+    GenerateRequest request = Request(std::move(prompt), kTokens, seed);
+    request.sampling.logprobs = 3;
+    return request;
+  }
+  static GenerateRequest WithoutCache(GenerateRequest request) {
+    request.use_prefix_cache = false;
+    return request;
+  }
+
+  EngineOptions Options(int64_t cache_bytes = 0, bool disk = false) const {
+    EngineOptions options;
+    options.step_tokens = 200;  // so that chunks end at other places than without a hit
+    options.cache_bytes = cache_bytes;
+    options.state_policy = GetParam().policy;
+    options.snapshot_interval = 256;
+    if (disk) options.prefixes = {.directory = directory_, .disk_bytes = int64_t{1} << 30, .model_fingerprint = 5};
+    return options;
+  }
+  void Open(int64_t cache_bytes = 0, bool disk = false) { Start(Options(cache_bytes, disk), GetParam().threads); }
+
+  void ExpectFirst(const Answer& answer) const { EXPECT_EQ(BitsOf(answer), first_bits_); }
+  void ExpectSecond(const Answer& answer, CacheSource source, int64_t least, int64_t most = kFullHit) const {
+    EXPECT_EQ(BitsOf(answer), second_bits_);
+    EXPECT_EQ(answer.finished.cache.source, source) << CacheSourceName(answer.finished.cache.source);
+    EXPECT_GE(answer.finished.cache.hit, least);
+    EXPECT_LE(answer.finished.cache.hit, most);
+    EXPECT_EQ(answer.finished.usage.cached_tokens, answer.finished.cache.hit);
+  }
+  // Submits all of them within one step of a request that is running, and collects their answers.
+  std::vector<Answer> RunTogether(const std::vector<GenerateRequest>& requests) {
+    std::vector<EventQueue> queues(requests.size());
+    EventQueue starter;
+    const auto handler = [&, inner = starter.handler()](const Event& event) {
+      if (std::holds_alternative<GeneratedToken>(event)) {
+        for (size_t n = 0; n < requests.size(); ++n) {
+          EXPECT_TRUE(engine_->Submit(requests[n], queues[n].handler()).ok());
+        }
+      }
+      return inner(event);
+    };
+    EXPECT_TRUE(engine_->Submit(WithoutCache(Request(Prompt(5), 1)), handler).ok());
+    Collect(starter);
+    std::vector<Answer> answers;
+    for (EventQueue& queue : queues) answers.push_back(Collect(queue));
+    return answers;
+  }
+
+  std::string directory_;
+  CacheLayout layout_{{}, {}, 0, {}};
+  GenerateRequest first_;
+  GenerateRequest second_;  // goes on where the first ends
+  AnswerBits first_bits_;
+  AnswerBits second_bits_;
+};
+
+TEST_P(PrefixBitsTest, WithNothingKept) {
+  Open();
+  const Answer answer = Run(second_);
+  ExpectSecond(answer, CacheSource::kNone, 0, 0);
+  EXPECT_EQ(answer.finished.cache.miss, CacheMiss::kNoEntry);
+}
+
+TEST_P(PrefixBitsTest, FromRam) {
+  Open();
+  ExpectFirst(Run(first_));
+  ExpectSecond(Run(second_), CacheSource::kRam, kFullHit);
+  // And once more, from the state before its own last token.
+  const Answer again = Run(second_);
+  EXPECT_EQ(BitsOf(again), second_bits_);
+  EXPECT_EQ(again.finished.cache.hit, static_cast<int64_t>(second_.prompt.size()) - 1);
+}
+
+TEST_P(PrefixBitsTest, FromWhereAnotherPromptParts) {
+  Open();
+  ExpectFirst(Run(first_));
+  // Agrees with 500 tokens of the first prompt, and so do all later ones.
+  std::vector<int32_t> prompt(first_.prompt.begin(), first_.prompt.begin() + 500);
+  const std::vector<int32_t> other = Prompt(90, 21);
+  prompt.insert(prompt.end(), other.begin(), other.end());
+  const GenerateRequest parted = Asked(prompt, 13);
+  const AnswerBits expected = BitsOf(Run(WithoutCache(parted)));
+  const Answer once = Run(parted);
+  EXPECT_EQ(BitsOf(once), expected);
+  EXPECT_EQ(once.finished.cache.common, 500);
+  prompt[580] += 1;
+  const GenerateRequest third = Asked(prompt, 13);
+  const AnswerBits third_expected = BitsOf(Run(WithoutCache(third)));
+  const Answer twice = Run(third);
+  EXPECT_EQ(BitsOf(twice), third_expected);
+  EXPECT_GE(twice.finished.cache.hit, 500);
+}
+
+TEST_P(PrefixBitsTest, FromDiskAfterItLeftRam) {
+  Open(CacheBytes(layout_, 1024), true);
+  ExpectFirst(Run(first_));
+  Run(Asked(Prompt(960, 44), 1));  // leaves no room for anything else
+  EXPECT_GT(engine_->stats().prefixes.ram_evictions, 0);
+  ExpectSecond(Run(second_), CacheSource::kDisk, kFullHit);
+}
+
+TEST_P(PrefixBitsTest, FromDiskAfterARestart) {
+  Open(0, true);
+  ExpectFirst(Run(first_));
+  Open(0, true);
+  EXPECT_EQ(engine_->stats().prefixes.queries, 0);
+  ExpectSecond(Run(second_), CacheSource::kDisk, kFullHit);
+  EXPECT_GT(engine_->stats().prefixes.disk_reads, 0);
+  Open(0, true);
+  const Answer again = Run(second_);
+  EXPECT_EQ(BitsOf(again), second_bits_);
+  EXPECT_EQ(again.finished.cache.source, CacheSource::kDisk);
+  EXPECT_EQ(again.finished.cache.hit, static_cast<int64_t>(second_.prompt.size()) - 1);
+}
+
+TEST_P(PrefixBitsTest, AfterPartOfThePrefixWasEvicted) {
+  Open();
+  ExpectFirst(Run(first_));
+  const int64_t kept = engine_->stats().prefixes.ram_bytes;
+  ASSERT_GT(kept, CacheBytes(layout_, kPrompt + kTokens)) << "several states";
+  // Another sequence that leaves one block less than what is kept.
+  Open(kept + CacheBytes(layout_, 896) - layout_.block_bytes());
+  ExpectFirst(Run(first_));
+  Run(WithoutCache(Request(Prompt(890, 44), 1)));
+  const Answer answer = Run(second_);
+  EXPECT_GT(engine_->stats().prefixes.ram_evictions, 0);
+  ExpectSecond(answer, CacheSource::kRam, 128);
+}
+
+TEST_P(PrefixBitsTest, AfterFilesOfThePrefixWereLost) {
+  Open(0, true);
+  ExpectFirst(Run(first_));
+  engine_.reset();
+  // The state of the end was written last.
+  std::vector<fs::directory_entry> states;
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    if (entry.path().filename().string().starts_with("state-")) states.push_back(entry);
+  }
+  ASSERT_GE(states.size(), 2u);
+  fs::remove(std::ranges::max_element(states, {}, [](const auto& entry) { return entry.last_write_time(); })->path());
+  Open(0, true);
+  ExpectSecond(Run(second_), CacheSource::kDisk, 128, kFullHit - 1);
+}
+
+TEST_P(PrefixBitsTest, PreemptedToDiskAndResumed) {
+  // Two answers that need a block more before their ends, and room for one.
+  std::vector<GenerateRequest> requests;
+  std::vector<AnswerBits> expected;
+  Open();
+  for (int32_t n = 0; n < 2; ++n) {
+    requests.push_back(Asked(Prompt(250 + n, n), static_cast<uint64_t>(n)));
+    requests.back().max_tokens = 20;
+    expected.push_back(BitsOf(Run(WithoutCache(requests.back()))));
+  }
+  Open(CacheBytes(layout_, 256) + CacheBytes(layout_, 384), true);
+  const std::vector<Answer> answers = RunTogether(requests);
+  for (size_t n = 0; n < answers.size(); ++n) EXPECT_EQ(BitsOf(answers[n]), expected[n]) << n;
+  const EngineStats stats = engine_->stats();
+  EXPECT_GE(stats.preemptions, 1);
+  EXPECT_GT(stats.prefixes.disk_reads, 0);
+  EXPECT_GT(stats.prefixes.hit_tokens, 200) << "it did not start over";
+}
+
+TEST_P(PrefixBitsTest, InABatchWithOthers) {
+  for (const bool disk : {false, true}) {
+    Open(0, disk);
+    ExpectFirst(Run(first_));
+    if (disk) Open(0, disk);
+    std::vector<GenerateRequest> requests;
+    for (int32_t n = 0; n < 3; ++n) requests.push_back(Asked(Prompt(90 * (n + 1), 60 + n), 5));
+    requests.insert(requests.begin() + 1, second_);
+    requests.push_back(second_);
+    requests.push_back(first_);
+    const std::vector<Answer> answers = RunTogether(requests);
+    // Whichever of the two starts first loads what both use.
+    bool from_disk = false;
+    for (const size_t n : {1u, 4u}) {
+      EXPECT_EQ(BitsOf(answers[n]), second_bits_);
+      EXPECT_GE(answers[n].finished.cache.hit, kFullHit);
+      from_disk = from_disk || answers[n].finished.cache.source == CacheSource::kDisk;
+    }
+    EXPECT_EQ(from_disk, disk);
+    ExpectFirst(answers[5]);
+    EXPECT_EQ(answers[5].finished.cache.hit, kPrompt - 1);
+    for (const size_t n : {0u, 2u, 3u}) {
+      EXPECT_EQ(BitsOf(answers[n]), BitsOf(Run(WithoutCache(requests[n])))) << n;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, PrefixBitsTest,
+                         testing::Values(PrefixCase{"Full", StatePolicy::kFull, 1},
+                                         PrefixCase{"Periodic", StatePolicy::kPeriodic, 1},
+                                         PrefixCase{"Recompute", StatePolicy::kRecompute, 1},
+                                         PrefixCase{"PeriodicThreads3", StatePolicy::kPeriodic, 3}),
+                         [](const auto& param) { return std::string(param.param.name); });
+
+}  // namespace
+}  // namespace fathom
