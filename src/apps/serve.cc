@@ -44,7 +44,7 @@ constexpr char kFooter[] =
     R"(Every option can also be set by the environment, --max-queue as FATHOM_SERVE_MAX_QUEUE, and by a key of the JSON object in
 --config FILE, there as "max_queue". Flags win over the environment, the environment over the file.
 
-`fathom serve keys --help` explains API keys. SIGHUP reads them again and opens the audit log again. SIGTERM and Ctrl-C let
+`fathom serve keys --help` explains API keys. SIGHUP reads them and the TLS files again and opens the audit log again. SIGTERM and Ctrl-C let
 running answers finish (--drain); once more ends at once.
 
 Examples:

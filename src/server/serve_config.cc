@@ -266,7 +266,8 @@ Status ApplyConfigFile(const std::string& path, ServeConfig* config) {
   const Result<Json> json = ParseJson(text);
   if (!json.ok()) return DataLoss(StrCat(path, ": ", json.status().message()));
   if (!json->is_object()) return DataLoss(StrCat(path, ": holds no JSON object"));
-  for (const auto& [key, value] : json->members()) {
+  for (const Json::Member& entry : json->members()) {
+    const std::string& key = entry.first;
     const std::span<const ServeOption> options = ServeOptions();
     const auto option =
         std::find_if(options.begin(), options.end(), [&](const ServeOption& o) { return o.key() == key; });
@@ -275,7 +276,7 @@ Status ApplyConfigFile(const std::string& path, ServeConfig* config) {
                                     "'; `fathom serve --help` lists them (write _ for -)"));
     }
     const std::string source = StrCat(path, ": ", key);
-    FATHOM_ASSIGN_OR_RETURN(const std::string member, MemberText(*option, value, source));
+    FATHOM_ASSIGN_OR_RETURN(const std::string member, MemberText(*option, entry.second, source));
     FATHOM_RETURN_IF_ERROR(SetOption(*option, member, source, config));
   }
   return {};

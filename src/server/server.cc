@@ -188,6 +188,8 @@ void Server::Tick() {
 void Server::Reload() {
   const Status keys = state_->parts.authenticator->Reload();
   if (!keys.ok()) Log(LogLevel::kError, "API keys are not read again", {{"error", keys.message()}});
+  const Status tls = state_->http->ReloadTls();
+  if (!tls.ok()) Log(LogLevel::kError, "the TLS certificate is not read again", {{"error", tls.message()}});
   if (state_->parts.audit == nullptr) return;
   const Status audit = state_->parts.audit->Reopen();
   if (!audit.ok()) Log(LogLevel::kError, "the audit log is not opened again", {{"error", audit.message()}});

@@ -46,7 +46,7 @@ class Server {
 
   // Housekeeping: keys read again when their file has changed, token counts saved.
   void Tick();
-  // What SIGHUP asks for: keys read again, the audit log opened again.
+  // What SIGHUP asks for: keys and TLS certificate read again, the audit log opened again.
   void Reload();
   // No new requests; running answers get `limit` to finish. True if all did.
   bool Drain(std::chrono::milliseconds limit);

@@ -51,7 +51,7 @@ class Connection;
 class Core : public std::enable_shared_from_this<Core> {
  public:
   Core(const HttpServerOptions& options, HttpHandler handler)
-      : options_(options), acceptor_(io_), sweep_timer_(io_), work_(std::move(handler)) {
+      : options_(options), sweep_timer_(io_), work_(std::move(handler)) {
     prefix_ = StrFormat("%08x", std::random_device{}());
   }
 
@@ -106,6 +106,7 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   Status Listen();
+  Status ReloadTls();
   void Accept();
   void Sweep();
   bool Drain(std::chrono::milliseconds limit);
@@ -115,15 +116,17 @@ class Core : public std::enable_shared_from_this<Core> {
   uint16_t port() const { return port_; }
 
  private:
-  asio::awaitable<void> AcceptLoop();
+  Status ListenAt(const asio::ip::address& address, uint16_t port, error_code* error);
+  asio::awaitable<void> AcceptLoop(Tcp::acceptor& acceptor);
+  void CloseAcceptors();
 
   const HttpServerOptions options_;
   std::string prefix_;
   std::atomic<uint64_t> next_id_{1};
   asio::io_context io_{1};
-  Tcp::acceptor acceptor_;
+  std::vector<Tcp::acceptor> acceptors_;
   asio::steady_timer sweep_timer_;
-  std::unique_ptr<ssl::context> tls_;
+  std::shared_ptr<ssl::context> tls_;
   uint16_t port_ = 0;
   std::unordered_set<Connection*> connections_;  // of the I/O thread
   std::atomic<bool> draining_{false};
@@ -515,6 +518,7 @@ class Server : public HttpServer {
   uint16_t port() const override { return core_->port(); }
   HttpServerStats stats() const override { return core_->stats(); }
   bool Drain(std::chrono::milliseconds limit) override { return core_->Drain(limit); }
+  Status ReloadTls() override { return core_->ReloadTls(); }
 
  private:
   const std::shared_ptr<Core> core_;
@@ -526,34 +530,62 @@ Status Core::Listen() {
     FATHOM_ASSIGN_OR_RETURN(tls_, MakeTlsContext(options_.tls_certificate, options_.tls_key));
   }
   error_code error;
-  const std::string host = options_.host == "localhost" ? "127.0.0.1" : options_.host;
-  const asio::ip::address address = asio::ip::make_address(host, error);
+  acceptors_.reserve(2);  // they are referred to
+  if (options_.host == "localhost") {
+    FATHOM_RETURN_IF_ERROR(ListenAt(asio::ip::address_v4::loopback(), options_.port, &error));
+    const Status second = ListenAt(asio::ip::address_v6::loopback(), port_, &error);
+    // A machine without IPv6 has the other one only.
+    const bool absent = error == asio::error::address_family_not_supported || error == asio::error::bad_descriptor ||
+                        error == boost::system::errc::address_not_available;
+    return absent ? Status() : second;
+  }
+  const asio::ip::address address = asio::ip::make_address(options_.host, error);
   if (error) {
     return InvalidArgument(
         StrCat("the host to listen on is \"", options_.host, "\"; an IP address or localhost is accepted"));
   }
-  const Tcp::endpoint endpoint(address, options_.port);
-  acceptor_.open(endpoint.protocol(), error);
-  if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
-  if (!error) acceptor_.bind(endpoint, error);
-  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-  if (error) {
-    return IoError(StrCat("cannot listen on ", options_.host, " port ", options_.port, ": ", error.message()));
-  }
-  port_ = acceptor_.local_endpoint(error).port();
+  return ListenAt(address, options_.port, &error);
+}
+
+Status Core::ListenAt(const asio::ip::address& address, uint16_t port, error_code* error) {
+  const Tcp::endpoint endpoint(address, port);
+  Tcp::acceptor acceptor(io_);
+  acceptor.open(endpoint.protocol(), *error);
+  if (!*error) acceptor.set_option(asio::socket_base::reuse_address(true), *error);
+  if (!*error) acceptor.bind(endpoint, *error);
+  if (!*error) acceptor.listen(asio::socket_base::max_listen_connections, *error);
+  if (*error) return IoError(StrCat("cannot listen on ", address.to_string(), " port ", port, ": ", error->message()));
+  port_ = acceptor.local_endpoint(*error).port();
+  acceptors_.push_back(std::move(acceptor));
   return {};
 }
 
-void Core::Accept() {
-  asio::co_spawn(
-      io_, [self = shared_from_this()] { return self->AcceptLoop(); }, asio::detached);
+Status Core::ReloadTls() {
+  if (options_.tls_certificate.empty()) return {};
+  FATHOM_ASSIGN_OR_RETURN(std::unique_ptr<ssl::context> loaded,
+                          MakeTlsContext(options_.tls_certificate, options_.tls_key));
+  // Open connections hold on to what OpenSSL needs of the old one.
+  Post([self = shared_from_this(), next = std::shared_ptr<ssl::context>(std::move(loaded))] { self->tls_ = next; });
+  return {};
 }
 
-asio::awaitable<void> Core::AcceptLoop() {
-  while (acceptor_.is_open()) {
+void Core::CloseAcceptors() {
+  error_code ignored;
+  for (Tcp::acceptor& acceptor : acceptors_) acceptor.close(ignored);
+}
+
+void Core::Accept() {
+  for (Tcp::acceptor& acceptor : acceptors_) {
+    asio::co_spawn(
+        io_, [self = shared_from_this(), &acceptor] { return self->AcceptLoop(acceptor); }, asio::detached);
+  }
+}
+
+asio::awaitable<void> Core::AcceptLoop(Tcp::acceptor& acceptor) {
+  while (acceptor.is_open()) {
     error_code error;
-    Tcp::socket socket = co_await acceptor_.async_accept(Awaiting(error));
-    if (error == asio::error::operation_aborted || !acceptor_.is_open()) co_return;
+    Tcp::socket socket = co_await acceptor.async_accept(Awaiting(error));
+    if (error == asio::error::operation_aborted || !acceptor.is_open()) co_return;
     if (error) {  // out of file descriptors: wait for some to be closed
       asio::steady_timer pause(io_, std::chrono::milliseconds(100));
       co_await pause.async_wait(Awaiting(error));
@@ -609,8 +641,7 @@ void Core::Remove(Connection* connection) {
 bool Core::Drain(std::chrono::milliseconds limit) {
   draining_ = true;
   Post([self = shared_from_this()] {
-    error_code ignored;
-    self->acceptor_.close(ignored);
+    self->CloseAcceptors();
     const std::vector<Connection*> connections(self->connections_.begin(), self->connections_.end());
     for (Connection* connection : connections) connection->CloseWhenIdle();
   });
@@ -620,8 +651,7 @@ bool Core::Drain(std::chrono::milliseconds limit) {
 
 void Core::Close() {
   Post([self = shared_from_this()] {
-    error_code ignored;
-    self->acceptor_.close(ignored);
+    self->CloseAcceptors();
     self->closing_ = true;
     self->sweep_timer_.cancel();
     const std::vector<Connection*> connections(self->connections_.begin(), self->connections_.end());

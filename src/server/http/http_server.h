@@ -21,7 +21,7 @@
 namespace fathom {
 
 struct HttpServerOptions {
-  std::string host = "127.0.0.1";  // an address, or "localhost"
+  std::string host = "127.0.0.1";  // an address, or "localhost": 127.0.0.1 and, where there is one, ::1
   uint16_t port = 8000;            // 0: any free one
   int workers = 2;                 // threads that run the handler
 
@@ -62,6 +62,8 @@ class HttpServer {
   // Stops accepting connections and requests (keep-alive connections are closed after their answer) and waits until all
   // answers are complete or `limit` has passed. True if all are.
   virtual bool Drain(std::chrono::milliseconds limit) = 0;
+  // Reads certificate and key again, for connections from now on. After an error the old ones stay in use.
+  virtual Status ReloadTls() = 0;
 };
 
 }  // namespace fathom

@@ -1,8 +1,10 @@
 #include "server/http/http_server.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -255,6 +257,33 @@ TEST_F(HttpServerTest, ClosesConnectionsThatDawdle) {
     EXPECT_NE(late.body.find("did not arrive in time"), std::string::npos) << late.body;
   }
   for (HttpClient* client : {&silent, &half_head, &half_body, &idle}) EXPECT_TRUE(client->WaitForClose());
+}
+
+int StatusOverIpv6(uint16_t port) {
+  const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  sockaddr_in6 address = {};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  address.sin6_port = htons(port);
+  int status = 0;
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    static constexpr std::string_view kRequest = "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    char answer[16] = "";
+    if (send(fd, kRequest.data(), kRequest.size(), 0) > 0 && recv(fd, answer, 12, MSG_WAITALL) == 12) {
+      status = std::atoi(answer + 9);
+    }
+  }
+  close(fd);
+  return status;
+}
+
+TEST_F(HttpServerTest, LocalhostIsBothLoopbackAddresses) {
+  Start({.host = "localhost"});
+  EXPECT_EQ(Fetch(port(), "GET", "/echo").status, 200);
+  const auto handler = [](const std::shared_ptr<HttpExchange>&) {};
+  if (!HttpServer::Start({.host = "::1", .port = 0}, handler).ok()) GTEST_SKIP() << "this machine has no IPv6";
+  EXPECT_EQ(StatusOverIpv6(port()), 200);
 }
 
 TEST_F(HttpServerTest, TellsWhenAWaitingClientGoes) {
@@ -511,6 +540,13 @@ class TlsClient {
   }
 
   bool connected() const { return connected_; }
+  std::string subject() const {
+    X509* certificate = SSL_get1_peer_certificate(tls_);
+    char name[256] = "";
+    if (certificate != nullptr) X509_NAME_oneline(X509_get_subject_name(certificate), name, sizeof name);
+    X509_free(certificate);
+    return name;
+  }
   std::string protocol() const {
     const unsigned char* name = nullptr;
     unsigned int bytes = 0;
@@ -592,6 +628,34 @@ TEST_F(HttpServerTlsTest, RefusesOldVersionsAndPlainText) {
   plain.SendRequest("GET", "/echo");
   EXPECT_EQ(plain.Read().status, 0);
   EXPECT_EQ(server_->stats().requests_total, 0);
+}
+
+// The subject of the certificate that a new connection is shown.
+std::string SubjectAt(uint16_t port) {
+  HttpClient socket(port);
+  const TlsClient client(&socket, TLS1_3_VERSION);
+  return client.subject();
+}
+
+TEST_F(HttpServerTlsTest, ReadsItsFilesAgain) {
+  Start(Options());
+  HttpClient socket(port());
+  TlsClient old(&socket, TLS1_3_VERSION);
+  ASSERT_TRUE(old.connected());
+  EXPECT_NE(SubjectAt(port()).find("localhost"), std::string::npos);
+  WriteTestFile(directory_ / "cert.pem", "no PEM at all\n");
+  const Status refused = server_->ReloadTls();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.message().find("cert.pem"), std::string::npos);
+  EXPECT_NE(SubjectAt(port()).find("localhost"), std::string::npos);
+  MakePem(
+      "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem -days 2 "
+      "-subj /CN=renewed",
+      directory_.path());
+  ASSERT_TRUE(server_->ReloadTls().ok());
+  EXPECT_TRUE(Eventually([&] { return SubjectAt(port()).find("renewed") != std::string::npos; }));
+  ASSERT_TRUE(old.Send("GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_NE(old.ReadUntil("GET  ").find(" 200 "), std::string::npos);
 }
 
 TEST_F(HttpServerTlsTest, SaysWhichFileIsWrong) {
