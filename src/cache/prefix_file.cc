@@ -11,8 +11,8 @@
 namespace fathom {
 namespace {
 
-constexpr uint64_t kMagic = 0x31584650'4D485446;  // "FTHMPFX1"
-constexpr int64_t kMaxPosition = int64_t{1} << 32;
+constexpr uint64_t kPrefixFileMagic = 0x31584650'4D485446;  // "FTHMPFX1"
+constexpr int64_t kMaxPrefixPosition = int64_t{1} << 32;
 
 struct FixedHead {
   uint64_t magic;
@@ -44,7 +44,7 @@ std::string EncodePrefixFileHead(const PrefixFileHead& head, std::span<const std
     XXH3_64bits_update(&state, part.data(), part.size());
     payload_bytes += static_cast<int64_t>(part.size());
   }
-  const FixedHead fixed = {kMagic,
+  const FixedHead fixed = {kPrefixFileMagic,
                            head.fingerprint,
                            head.key,
                            head.parent,
@@ -64,7 +64,7 @@ Result<PrefixFileHead> DecodePrefixFileHead(std::string_view bytes, int64_t file
   FixedHead fixed = {};
   if (bytes.size() < HeadBytes(0)) return DataLoss(StrCat("the file has only ", bytes.size(), " bytes"));
   std::memcpy(&fixed, bytes.data(), sizeof fixed);
-  if (fixed.magic != kMagic) return DataLoss("the file does not begin with the mark of a kept prefix");
+  if (fixed.magic != kPrefixFileMagic) return DataLoss("the file does not begin with the mark of a kept prefix");
   const bool known = fixed.kind == static_cast<uint32_t>(PrefixFileKind::kBlock) ||
                      fixed.kind == static_cast<uint32_t>(PrefixFileKind::kPoint);
   if (!known || fixed.tokens > CacheLayout::kBlockTokens || bytes.size() < HeadBytes(fixed.tokens)) {
@@ -76,7 +76,7 @@ Result<PrefixFileHead> DecodePrefixFileHead(std::string_view bytes, int64_t file
   if (checksum != XXH3_64bits(bytes.data(), head_bytes - sizeof checksum)) {
     return DataLoss("the file's head has a wrong checksum");
   }
-  if (fixed.position < 0 || fixed.position > kMaxPosition || fixed.payload_bytes < 0 ||
+  if (fixed.position < 0 || fixed.position > kMaxPrefixPosition || fixed.payload_bytes < 0 ||
       fixed.payload_bytes != file_bytes - static_cast<int64_t>(head_bytes)) {
     return DataLoss(
         StrCat("the file should hold ", fixed.payload_bytes, " bytes behind its head and has ", file_bytes, " in all"));

@@ -15,7 +15,7 @@ constexpr uint64_t kMaxConfigBytes = 16u << 20;  // a release's is 2 kB
 constexpr size_t kMaxRatios = 4096;
 
 // What a JSON value is, for messages: `the string "4096"`, `[32,32]`, `an array of 4000`.
-std::string Found(const Json& value) {
+std::string Shown(const Json& value) {
   constexpr size_t kMaxShown = 40;
   switch (value.type()) {
     case Json::Type::kString:
@@ -73,7 +73,7 @@ class Reader {
 
   void Fail(std::string_view key, const Json& value, std::string_view accepted) {
     if (!status_.ok()) return;
-    status_ = InvalidArgument(StrCat("config key ", prefix_, key, " is ", Found(value), "; accepted is ", accepted));
+    status_ = InvalidArgument(StrCat("config key ", prefix_, key, " is ", Shown(value), "; accepted is ", accepted));
   }
   void Missing(std::string_view key) {
     if (status_.ok()) status_ = InvalidArgument(StrCat("config key ", prefix_, key, " is missing"));
@@ -122,7 +122,7 @@ Status CheckArchitecture(const Json& root) {
   bool named = false;
   if (const Json* value = root.Find("architectures"); value != nullptr && !value->is_null()) {
     if (!value->is_array())
-      return InvalidArgument(StrCat("config key architectures is ", Found(*value), "; an array is accepted"));
+      return InvalidArgument(StrCat("config key architectures is ", Shown(*value), "; an array is accepted"));
     for (const Json& item : value->items()) {
       if (!item.is_string()) return InvalidArgument("config key architectures must hold strings");
       if (item.string() != "DeepseekV4ForCausalLM") return refuse("architectures", item.string());
@@ -131,7 +131,7 @@ Status CheckArchitecture(const Json& root) {
   }
   if (const Json* value = root.Find("model_type"); value != nullptr && !value->is_null()) {
     if (!value->is_string())
-      return InvalidArgument(StrCat("config key model_type is ", Found(*value), "; a string is accepted"));
+      return InvalidArgument(StrCat("config key model_type is ", Shown(*value), "; a string is accepted"));
     if (value->string() != "deepseek_v4") return refuse("model_type", value->string());
     named = true;
   }
@@ -264,7 +264,7 @@ void ReadModel(Reader& read, ModelConfig* config) {
 
 Result<CheckpointConfig> ParseConfig(std::string_view text) {
   FATHOM_ASSIGN_OR_RETURN(const Json root, ParseJson(text));
-  if (!root.is_object()) return DataLoss(StrCat("is ", Found(root), "; a JSON object is expected"));
+  if (!root.is_object()) return DataLoss(StrCat("is ", Shown(root), "; a JSON object is expected"));
   FATHOM_RETURN_IF_ERROR(CheckArchitecture(root));
   CheckpointConfig config;
   Reader read(root, "");

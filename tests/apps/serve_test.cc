@@ -167,7 +167,7 @@ TEST(ServeCommand, KeysAreReadAgainAndLogsReopenedOnHangUp) {
   const std::string file = directory / "keys.json";
   const std::string audit = directory / "audit.jsonl";
   const std::string first = MakeKey(file, {"first"});
-  const ServeProcess server({"--model", kNano, "--keys", file, "--audit-log", audit});
+  ServeProcess server({"--model", kNano, "--keys", file, "--audit-log", audit});
   const std::string second = MakeKey(file, {"second"});
   EXPECT_EQ(RunFathom({"serve", "keys", "--keys", file, "remove", "first"}).exit_code, 0);
   std::filesystem::rename(audit, audit + ".1");
@@ -175,6 +175,8 @@ TEST(ServeCommand, KeysAreReadAgainAndLogsReopenedOnHangUp) {
   ASSERT_TRUE(server.WaitForLog("read the keys again")) << server.log();
   EXPECT_EQ(Ask(server.port(), "GET", "/v1/models", Bearer(first)).status, 401);
   EXPECT_EQ(Ask(server.port(), "GET", "/v1/models", Bearer(second)).status, 200);
+  server.Signal(SIGTERM);  // a request's line may be written after its answer
+  ASSERT_EQ(server.Wait(), 0) << server.log();
   std::istringstream lines(ReadTestFile(audit));
   std::string line;
   ASSERT_TRUE(std::getline(lines, line) && std::getline(lines, line));

@@ -74,13 +74,6 @@ std::vector<std::string> ChildEnvironment(const RunOptions& options) {
   return out;
 }
 
-std::vector<char*> Pointers(std::vector<std::string>& strings) {
-  std::vector<char*> out;
-  for (std::string& text : strings) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
-
 // Runs between fork and exec: only system calls.
 [[noreturn]] void Child(const Streams& streams, char** arguments, char** environment, const RunOptions& options) {
   if (options.terminal) {
@@ -173,14 +166,21 @@ class Conversation {
 
 }  // namespace
 
+std::vector<char*> ExecPointers(std::vector<std::string>& strings) {
+  std::vector<char*> out;
+  for (std::string& text : strings) out.push_back(text.data());
+  out.push_back(nullptr);
+  return out;
+}
+
 RunResult RunProgram(const std::vector<std::string>& arguments, const RunOptions& options) {
   RunResult result;
   signal(SIGPIPE, SIG_IGN);  // the program may end before it has read everything
   Streams streams = options.terminal ? MakeTerminal() : MakePipes();
   std::vector<std::string> argument_strings = arguments;
   std::vector<std::string> environment_strings = ChildEnvironment(options);
-  std::vector<char*> argument_pointers = Pointers(argument_strings);
-  std::vector<char*> environment_pointers = Pointers(environment_strings);
+  std::vector<char*> argument_pointers = ExecPointers(argument_strings);
+  std::vector<char*> environment_pointers = ExecPointers(environment_strings);
   const pid_t child = fork();
   if (child == 0) Child(streams, argument_pointers.data(), environment_pointers.data(), options);
   streams.CloseChildSide();

@@ -47,6 +47,9 @@ RunResult RunProgram(const std::vector<std::string>& arguments, const RunOptions
 RunResult RunFathom(const std::vector<std::string>& arguments, std::string_view input = {});
 RunResult RunFathom(const std::vector<std::string>& arguments, const RunOptions& options);
 
+// `strings` and a null at the end, as execve() takes them; valid as long as they are.
+std::vector<char*> ExecPointers(std::vector<std::string>& strings);
+
 // Exit code and both outputs, for failure messages.
 std::ostream& operator<<(std::ostream& stream, const RunResult& result);
 

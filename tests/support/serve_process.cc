@@ -20,13 +20,6 @@ namespace {
 // Far above what a start or an answer takes, also under a sanitizer.
 constexpr std::chrono::seconds kPatience{120};
 
-std::vector<char*> Pointers(std::vector<std::string>& strings) {
-  std::vector<char*> out;
-  for (std::string& text : strings) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
-
 std::vector<std::string> EnvironmentOf(const TemporaryDirectory& directory, const ServeProcess::Environment& more) {
   std::vector<std::string> out;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -46,8 +39,8 @@ ServeProcess::ServeProcess(const std::vector<std::string>& arguments, const Envi
   std::vector<std::string> argument_strings = {FATHOM_BINARY, "serve", "--port", "0"};
   argument_strings.insert(argument_strings.end(), arguments.begin(), arguments.end());
   std::vector<std::string> environment_strings = EnvironmentOf(directory_, environment);
-  std::vector<char*> argument_pointers = Pointers(argument_strings);
-  std::vector<char*> environment_pointers = Pointers(environment_strings);
+  std::vector<char*> argument_pointers = ExecPointers(argument_strings);
+  std::vector<char*> environment_pointers = ExecPointers(environment_strings);
   const int out = open((directory_ / "out").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const int err = open((directory_ / "err").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   pid_ = fork();

@@ -23,7 +23,7 @@ std::string FromHex(const std::string& hex) {
   return bytes;
 }
 
-std::vector<int32_t> Ids(const Json& array) {
+std::vector<int32_t> IdsOf(const Json& array) {
   std::vector<int32_t> ids;
   for (const Json& id : array.items()) ids.push_back(static_cast<int32_t>(id.AsInt().value_or(-1)));
   return ids;
@@ -88,7 +88,7 @@ TEST_F(TokenizerVectors, Encode) {
   ASSERT_EQ(vectors_->Find("encode")->items().size(), 303u);
   for (const Json& vector : vectors_->Find("encode")->items()) {
     const std::string& text = vector.Find("text")->string();
-    EXPECT_EQ(tokenizer_->Encode(text, AddedTokens::kMatch), Ids(*vector.Find("ids"))) << Printable(text);
+    EXPECT_EQ(tokenizer_->Encode(text, AddedTokens::kMatch), IdsOf(*vector.Find("ids"))) << Printable(text);
   }
 }
 
@@ -98,7 +98,7 @@ TEST_F(TokenizerVectors, EncodeWithTheUnchangedV3File) {
   int different = 0;
   for (const Json& vector : vectors_->Find("encode")->items()) {
     const std::string& text = vector.Find("text")->string();
-    const bool same = v3->Encode(text, AddedTokens::kMatch) == Ids(*vector.Find("ids"));
+    const bool same = v3->Encode(text, AddedTokens::kMatch) == IdsOf(*vector.Find("ids"));
     EXPECT_EQ(same, vector.Find("same_under_v3_vocab")->boolean()) << Printable(text);
     different += same ? 0 : 1;
   }
@@ -110,14 +110,14 @@ TEST_F(TokenizerVectors, InvalidUtf8) {
   for (const Json& vector : vectors_->Find("invalid_utf8")->items()) {
     const std::string bytes = FromHex(vector.Find("hex")->string());
     EXPECT_EQ(RepairUtf8(bytes), vector.Find("text")->string());
-    EXPECT_EQ(tokenizer_->Encode(bytes, AddedTokens::kMatch), Ids(*vector.Find("ids"))) << vector.Find("hex")->string();
+    EXPECT_EQ(tokenizer_->Encode(bytes, AddedTokens::kMatch), IdsOf(*vector.Find("ids"))) << vector.Find("hex")->string();
   }
 }
 
 TEST_F(TokenizerVectors, Decode) {
   ASSERT_EQ(vectors_->Find("decode")->items().size(), 34u);
   for (const Json& vector : vectors_->Find("decode")->items()) {
-    const std::vector<int32_t> ids = Ids(*vector.Find("ids"));
+    const std::vector<int32_t> ids = IdsOf(*vector.Find("ids"));
     EXPECT_EQ(tokenizer_->Decode(ids, false), vector.Find("text")->string());
     const auto& tokens = vector.Find("token_bytes_hex")->items();
     ASSERT_EQ(tokens.size(), ids.size());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/grammar/automaton_walker.h"
+#include "tests/engine/grammar/accepts.h"
 #include "tests/engine/grammar/random_walk.h"
 #include "tests/engine/grammar/schema_checker.h"
 
@@ -16,11 +17,6 @@ Json Parse(const std::string& text) {
   Result<Json> json = ParseJson(text);
   EXPECT_TRUE(json.ok()) << text;
   return json.ok() ? *json : Json();
-}
-
-bool Accepts(const ByteAutomaton& automaton, const std::string& text) {
-  AutomatonWalker walker(automaton);
-  return walker.complete(walker.StepText(walker.start(), text));
 }
 
 struct Case {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/grammar/automaton_walker.h"
+#include "tests/engine/grammar/accepts.h"
 #include "tests/engine/grammar/random_walk.h"
 #include "tokenizer/completion_parser.h"
 
@@ -27,11 +28,6 @@ constexpr char kTools[] = R"([
 Result<ByteAutomaton> Compile(const std::string& tools, ToolGrammarOptions options = {}) {
   options.dsml_token = false;
   return CompileToolGrammar(Tools(tools), "tools", options);
-}
-
-bool Accepts(const ByteAutomaton& automaton, const std::string& text) {
-  AutomatonWalker walker(automaton);
-  return walker.complete(walker.StepText(walker.start(), text));
 }
 
 std::string Block(const std::string& calls) { return "\n\n<｜DSML｜tool_calls>\n" + calls + "</｜DSML｜tool_calls>"; }
