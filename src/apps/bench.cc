@@ -29,7 +29,7 @@ namespace {
 constexpr double kBandwidthSeconds = 1.0;
 constexpr double kPeakSeconds = 0.5;
 
-constexpr char kFooter[] =
+constexpr char kBenchFooter[] =
     R"(For every prompt length and batch size: that many prompts of random tokens are read together (prefill) and then continued
 token by token (decode, a step is one token of each). A first pass warms up and counts which experts are used; then the
 clock runs. Speeds are medians with the extremes; decode speed is of all sequences together. Weight bytes count every
@@ -47,7 +47,7 @@ Examples:
   fathom bench --model DIR --prompt 128,512 --batch 1,8 --generate 32
   fathom synth /tmp/flash4 --shape v4-flash --layers 4 && fathom bench --model /tmp/flash4)";
 
-struct Flags {
+struct BenchFlags {
   ModelFlags model;
   std::vector<int64_t> prompts = {512};
   std::vector<int64_t> batches = {1};
@@ -58,13 +58,13 @@ struct Flags {
   std::string json;
 };
 
-void Print(const std::string& text) {
+void PrintLine(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
 
 // Each combination, checked against the model and this machine's memory before anything runs.
-Result<std::vector<BenchSettings>> PlanRuns(const Flags& flags, const Model& model) {
+Result<std::vector<BenchSettings>> PlanRuns(const BenchFlags& flags, const Model& model) {
   std::vector<BenchSettings> plan;
   const uint64_t ram = GetCpuFeatures().ram_bytes;
   const CacheLayout& layout = model.cache_layout();
@@ -87,7 +87,7 @@ Result<std::vector<BenchSettings>> PlanRuns(const Flags& flags, const Model& mod
   return plan;
 }
 
-Status RunAll(const Flags& flags) {
+Status RunAll(const BenchFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(const int threads, ApplyMachineFlags(flags.model));
   std::string directory = flags.model.model;
   if (directory.empty()) {
@@ -103,7 +103,7 @@ Status RunAll(const Flags& flags) {
                           checkpoint->config(),     {}};
   context.roof.read_bytes_per_second = MeasureReadBandwidth(threads, kBandwidthSeconds);
   context.roof.peak = MeasurePeak(pool, kPeakSeconds);
-  Print(BenchHeading(context) + BenchTableHead());
+  PrintLine(BenchHeading(context) + BenchTableHead());
 
   const CostModel costs(checkpoint->config(), checkpoint->weights());
   std::vector<BenchResult> results;
@@ -114,7 +114,7 @@ Status RunAll(const Flags& flags) {
                               progress.Add(static_cast<uint64_t>(tokens));
                             }));
     results.push_back(std::move(result));
-    Print(BenchLines(context, results.back()));
+    PrintLine(BenchLines(context, results.back()));
   }
   if (flags.json.empty()) return {};
   return WriteFileAtomically(flags.json, BenchJson(context, results).DumpPretty() + "\n");
@@ -123,9 +123,9 @@ Status RunAll(const Flags& flags) {
 }  // namespace
 
 int BenchMain(int argc, char** argv) {
-  Flags flags;
+  BenchFlags flags;
   CLI::App app("Measures how fast a model reads prompts and generates on this machine.", "fathom bench");
-  app.footer(kFooter);
+  app.footer(kBenchFooter);
   AddModelFlags(app, &flags.model);
   const auto positive = CLI::Range(int64_t{1}, int64_t{1} << 24);
   app.add_option("--prompt", flags.prompts, "Prompt lengths in tokens, separated by commas (default 512)")

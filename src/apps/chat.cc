@@ -41,7 +41,7 @@ A line that ends with \ goes on in the next one. // at the start sends a text th
 answer.
 )";
 
-constexpr char kFooter[] =
+constexpr char kChatFooter[] =
     R"(In the conversation /help lists the commands. When standard input is no terminal, its lines are the messages (and
 commands) and the answers follow on standard output.
 
@@ -54,7 +54,7 @@ terminal, its next line is the result. The model goes on with the results; after
 Exit code: 0 at the end of the conversation, 2 if a flag is not accepted, 3 if memory or a file fails, 130 after Ctrl-C
 outside of an answer when there is no terminal.)";
 
-struct Flags {
+struct ChatFlags {
   ModelFlags model;
   SamplingFlags sampling;
   ThinkingFlags thinking;
@@ -64,7 +64,7 @@ struct Flags {
   bool unprotected = false;
 };
 
-void Print(std::string_view text) {
+void PrintNow(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
@@ -73,7 +73,7 @@ void Complain(const Status& status) { WriteStderr(StrCat("fathom chat: ", status
 
 class Chat {
  public:
-  Chat(const Flags& flags, const LoadedModel& model, Engine& engine, SamplingParams sampling, EffortRequest effort,
+  Chat(const ChatFlags& flags, const LoadedModel& model, Engine& engine, SamplingParams sampling, EffortRequest effort,
        LineEditor& editor)
       : flags_(flags),
         model_(model),
@@ -92,7 +92,7 @@ class Chat {
       if (!input) break;
       Take(std::move(*input));
     }
-    if (editor_.interactive()) Print("\n");
+    if (editor_.interactive()) PrintNow("\n");
   }
 
  private:
@@ -110,14 +110,14 @@ class Chat {
   }
 
   void Command(const std::string& name, const std::string& argument) {
-    if (name == "/help") return Print(kHelp);
+    if (name == "/help") return PrintNow(kHelp);
     if (name == "/quit" || name == "/exit") {
       quit_ = true;
       return;
     }
     if (name == "/new") {
       conversation_.Clear();
-      return Print("(new conversation)\n");
+      return PrintNow("(new conversation)\n");
     }
     if (name == "/system") return System(argument);
     if (name == "/think") return Think(argument);
@@ -132,7 +132,7 @@ class Chat {
   void System(const std::string& argument) {
     if (!argument.empty()) conversation_.SetSystem(argument == "off" ? std::string() : argument);
     const std::string system = conversation_.system();
-    Print(system.empty() ? std::string("(no system prompt)\n") : StrCat("(system prompt: ", system, ")\n"));
+    PrintNow(system.empty() ? std::string("(no system prompt)\n") : StrCat("(system prompt: ", system, ")\n"));
   }
 
   void Think(const std::string& argument) {
@@ -148,29 +148,29 @@ class Chat {
     if (!choice.ok()) return Complain(choice.status());
     effort_ = request;
     const bool on = choice->mode == ThinkingMode::kThinking;
-    Print(StrCat("(thinking ", on ? "on" : "off", on && request.effort ? ", effort " + *request.effort : "", ")\n"));
+    PrintNow(StrCat("(thinking ", on ? "on" : "off", on && request.effort ? ", effort " + *request.effort : "", ")\n"));
   }
 
   void Tools(const std::string& argument) {
     const Status status = argument.empty() ? Status() : tools_.Set(argument);
     if (!status.ok()) return Complain(status);
     const std::string names = tools_.Names();
-    if (names.empty()) return Print("(no tools)\n");
-    Print(StrCat("(tools: ", names, tools_.builtin() ? ")\n" : "; you are asked for their results)\n"));
+    if (names.empty()) return PrintNow("(no tools)\n");
+    PrintNow(StrCat("(tools: ", names, tools_.builtin() ? ")\n" : "; you are asked for their results)\n"));
   }
 
   void SaveOrLoad(bool save, const std::string& path) {
     if (path.empty()) return Complain(InvalidArgument(StrCat(save ? "/save" : "/load", " needs a file name")));
     const Status status = save ? conversation_.Save(path) : conversation_.Load(path);
     if (!status.ok()) return Complain(status);
-    Print(StrCat("(", save ? "saved" : "loaded", " ", conversation_.turns(), " turns ", save ? "to " : "from ", path,
+    PrintNow(StrCat("(", save ? "saved" : "loaded", " ", conversation_.turns(), " turns ", save ? "to " : "from ", path,
                  ")\n"));
   }
 
   void PrintStats() {
-    if (answers_ == 0) return Print("(no answer yet)\n");
+    if (answers_ == 0) return PrintNow("(no answer yet)\n");
     const EngineStats stats = engine_.stats();
-    Print(StrCat(
+    PrintNow(StrCat(
         "last answer: ", DescribeUsage(last_), "\nthis session: ", answers_, " answers, prompt ", total_.prompt_tokens,
         " tokens (", total_.cached_tokens, " cached), answers ", total_.completion_tokens,
         " tokens\ncontext: ", last_.usage.prompt_tokens + last_.usage.completion_tokens, " of ",
@@ -199,7 +199,7 @@ class Chat {
   std::optional<std::string> AskForResult(const ToolCall& call) {
     std::optional<std::string> result = AskToolResult(call, editor_);
     if (editor_.interactive()) {
-      if (!result) Print("\n");  // the cursor stands behind the question
+      if (!result) PrintNow("\n");  // the cursor stands behind the question
     } else if (result) {
       WriteToolResult(call.name, *result);
     } else {
@@ -225,13 +225,13 @@ class Chat {
       case TurnEnd::kAnswered:
         return;
       case TurnEnd::kOutOfTokens:
-        return Print("(out of tokens)\n");
+        return PrintNow("(out of tokens)\n");
       case TurnEnd::kStopped:
-        return Print("(stopped)\n");
+        return PrintNow("(stopped)\n");
       case TurnEnd::kForgotten:
-        return Print("(stopped; the message is not part of the conversation)\n");
+        return PrintNow("(stopped; the message is not part of the conversation)\n");
       case TurnEnd::kTooManyRounds:
-        return Print(StrCat("(stopped after ", kMaxToolRounds, " rounds of tool calls)\n"));
+        return PrintNow(StrCat("(stopped after ", kMaxToolRounds, " rounds of tool calls)\n"));
     }
   }
 
@@ -243,7 +243,7 @@ class Chat {
     total_.completion_tokens += finished.usage.completion_tokens;
   }
 
-  const Flags& flags_;
+  const ChatFlags& flags_;
   const LoadedModel& model_;
   Engine& engine_;
   const SamplingParams sampling_;
@@ -263,7 +263,7 @@ std::string HistoryFile() {
   return directory.ok() ? *directory + "/chat_history" : std::string();
 }
 
-int Run(const Flags& flags) {
+int Run(const ChatFlags& flags) {
   InstallInterruptHandler();
   const Result<std::unique_ptr<LoadedModel>> model = LoadedModel::Load(flags.model);
   if (!model.ok()) return Fail(model.status());
@@ -287,7 +287,7 @@ int Run(const Flags& flags) {
   }
   if (!flags.system.empty()) chat.conversation().SetSystem(flags.system);
   if (editor.interactive()) {
-    Print(StrCat((*model)->checkpoint().model_name(), ", context ", (*engine)->limits().context,
+    PrintNow(StrCat((*model)->checkpoint().model_name(), ", context ", (*engine)->limits().context,
                  " tokens; /help lists the commands\n"));
   }
   chat.Converse();
@@ -297,9 +297,9 @@ int Run(const Flags& flags) {
 }  // namespace
 
 int ChatMain(int argc, char** argv) {
-  Flags flags;
+  ChatFlags flags;
   CLI::App app("Talks with a model in the terminal.", "fathom chat");
-  app.footer(kFooter);
+  app.footer(kChatFooter);
   AddModelFlags(app, &flags.model);
   AddContextFlag(app, &flags.model);
   app.add_option("--system", flags.system, "System prompt")->type_name("TEXT");

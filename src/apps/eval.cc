@@ -22,7 +22,7 @@
 namespace fathom {
 namespace {
 
-constexpr char kFooter[] =
+constexpr char kEvalFooter[] =
     R"(The questions are held out: their kind is in the training text, they themselves are not. Each answer is generated to
 its end and compared by rule; one that does not end or shows control tokens is wrong. The table has right answers of
 all, by subject, by mode (chat: without thinking) and by language (-: none); then for lookups in long texts by
@@ -42,7 +42,7 @@ Examples:
 Exit code: 0 whatever the score, 1 if it is below --min-accuracy, 2 if a flag or the model is not accepted, 3 if
 memory or a file fails, 130 after Ctrl-C.)";
 
-struct Flags {
+struct EvalFlags {
   ModelFlags model;
   std::string suite = "nano";
   EvalSelection selection;
@@ -70,7 +70,7 @@ Status CheckFolderOf(const std::string& path) {
   return NotFound(StrCat("cannot write ", path, ": there is no directory ", path.substr(0, slash)));
 }
 
-Result<std::vector<EvalResult>> Answer(const Flags& flags, const LoadedModel& model, std::span<const EvalItem> items) {
+Result<std::vector<EvalResult>> AnswerItems(const EvalFlags& flags, const LoadedModel& model, std::span<const EvalItem> items) {
   FATHOM_ASSIGN_OR_RETURN(std::vector<EvalResult> results, Examine(items, [&](const CompletionSink& sink) {
                             return AnswerWithEngine(model, items, flags.engine, sink);
                           }));
@@ -81,12 +81,12 @@ Result<std::vector<EvalResult>> Answer(const Flags& flags, const LoadedModel& mo
   return results;
 }
 
-Result<int> Evaluate(const Flags& flags) {
+Result<int> Evaluate(const EvalFlags& flags) {
   for (const std::string& path : {flags.json, flags.markdown}) FATHOM_RETURN_IF_ERROR(CheckFolderOf(path));
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<LoadedModel> model, LoadedModel::Load(flags.model));
   FATHOM_ASSIGN_OR_RETURN(const std::vector<EvalItem> items,
                           SelectEvalItems(FindEvalSuite(flags.suite)->subjects(), flags.selection, model->dialect()));
-  FATHOM_ASSIGN_OR_RETURN(const std::vector<EvalResult> results, Answer(flags, *model, items));
+  FATHOM_ASSIGN_OR_RETURN(const std::vector<EvalResult> results, AnswerItems(flags, *model, items));
 
   const EvalContext context = {
       model->checkpoint().model_name(), model->directory(), flags.suite, flags.selection.items, flags.selection.seed,
@@ -109,7 +109,7 @@ Result<int> Evaluate(const Flags& flags) {
   return 1;
 }
 
-void AddFlags(CLI::App& app, Flags* flags) {
+void AddFlags(CLI::App& app, EvalFlags* flags) {
   AddModelFlags(app, &flags->model);
   std::vector<std::string> suites;
   for (const EvalSuite& suite : EvalSuites()) suites.emplace_back(suite.name);
@@ -144,9 +144,9 @@ void AddFlags(CLI::App& app, Flags* flags) {
 }  // namespace
 
 int EvalMain(int argc, char** argv) {
-  Flags flags;
+  EvalFlags flags;
   CLI::App app("Examines a model with held-out questions: right answers by subject and language.", "fathom eval");
-  app.footer(kFooter);
+  app.footer(kEvalFooter);
   AddFlags(app, &flags);
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;
   flags.selection.thinking = ThinkingNames().at(flags.thinking);

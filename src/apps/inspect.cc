@@ -21,7 +21,7 @@
 namespace fathom {
 namespace {
 
-constexpr char kFooter[] = R"(Examples:
+constexpr char kInspectFooter[] = R"(Examples:
   fathom inspect /models/DeepSeek-V4-Flash
   fathom inspect DIR --tensors | grep experts.0.
   fathom inspect DIR --verify             reads all of it: NaN values, expert ids, digests in SHA256SUMS
@@ -31,7 +31,7 @@ Opening reads only headers: a second for 160 GB. The bandwidth test takes anothe
 // Long enough for several passes on a slow machine.
 constexpr double kBandwidthSeconds = 1.0;
 
-struct Flags {
+struct InspectFlags {
   std::string directory;
   std::vector<int64_t> contexts;
   bool tensors = false;
@@ -52,7 +52,7 @@ Json VerifyJson(const DataReport& report) {
 }
 
 // `json` gets the report under "verify" if it is not null; otherwise it is printed.
-int Verify(const Checkpoint& checkpoint, const Flags& flags, Json* json) {
+int Verify(const Checkpoint& checkpoint, const InspectFlags& flags, Json* json) {
   InstallInterruptHandler();
   Progress progress("reading weights", DataBytes(checkpoint), Progress::Unit::kBytes);
   const Result<DataReport> report = VerifyData(checkpoint, flags.threads, &progress);
@@ -73,7 +73,7 @@ int Verify(const Checkpoint& checkpoint, const Flags& flags, Json* json) {
                               " found, the first: ", report->defects.front())));
 }
 
-int Run(Flags flags) {
+int Run(InspectFlags flags) {
   if (flags.directory.empty()) {
     Result<DefaultModel> found = FindDefaultModel();
     if (!found.ok()) return Fail(found.status());
@@ -109,8 +109,8 @@ int Run(Flags flags) {
 
 int InspectMain(int argc, char** argv) {
   CLI::App app("Says what a checkpoint is, what a token costs, and whether it fits this machine.", "fathom inspect");
-  app.footer(kFooter);
-  Flags flags;
+  app.footer(kInspectFooter);
+  InspectFlags flags;
   app.add_option("DIR", flags.directory,
                  "checkpoint directory: config.json and safetensors shards (default: the model that chat uses)");
   app.add_option("--context", flags.contexts, "also the cache of a context of this many tokens")

@@ -28,7 +28,7 @@ namespace {
 
 constexpr size_t kMaxPromptBytes = size_t{1} << 30;
 
-constexpr char kFooter[] =
+constexpr char kRunFooter[] =
     R"(The answer goes to standard output, everything else to standard error. Thinking is shown (dim) on a terminal only; --json
 has it too:
   text, reasoning, tool_calls [{name, arguments}], finish_reason (stop, length, tool_calls, cancelled), stop_string,
@@ -43,7 +43,7 @@ Examples:
 Exit code: 0 with an answer, 2 if the prompt or a flag is not accepted, 3 if memory or a file fails, 130 after Ctrl-C (what
 was generated is printed).)";
 
-struct Flags {
+struct RunFlags {
   ModelFlags model;
   SamplingFlags sampling;
   ThinkingFlags thinking;
@@ -60,7 +60,7 @@ struct Flags {
   bool unprotected = false;
 };
 
-Result<std::string> ReadPrompt(const Flags& flags) {
+Result<std::string> ReadPrompt(const RunFlags& flags) {
   std::string prompt = flags.prompt;
   if (!flags.has_prompt) {
     if (IsTerminal(STDIN_FILENO)) WriteStderr("fathom run: reading the prompt from the terminal; end it with Ctrl-D\n");
@@ -79,7 +79,7 @@ struct Task {
   AnswerFormat format;
 };
 
-Result<Task> MakeTask(const Flags& flags, const LoadedModel& model, const std::string& prompt) {
+Result<Task> MakeTask(const RunFlags& flags, const LoadedModel& model, const std::string& prompt) {
   Task task;
   task.format.raw = flags.raw;
   task.format.stop = flags.sampling.stop;
@@ -139,7 +139,7 @@ Json AnswerJson(const Answer& answer, const LoadedModel& model) {
                        {"model", Json::String(model.directory())}});
 }
 
-void PrintAnswer(const Flags& flags, const Answer& answer, const LoadedModel& model, AnswerWriter* writer) {
+void PrintAnswer(const RunFlags& flags, const Answer& answer, const LoadedModel& model, AnswerWriter* writer) {
   if (flags.json) {
     const std::string text = AnswerJson(answer, model).Dump() + "\n";
     std::fwrite(text.data(), 1, text.size(), stdout);
@@ -166,7 +166,7 @@ void PrintAnswer(const Flags& flags, const Answer& answer, const LoadedModel& mo
   WriteStderr(StrCat("fathom run: ", DescribeUsage(answer.finished), remark, "\n"));
 }
 
-int Run(const Flags& flags) {
+int Run(const RunFlags& flags) {
   const Result<std::string> prompt = ReadPrompt(flags);
   if (!prompt.ok()) return Fail(prompt.status());
   InstallInterruptHandler();
@@ -194,9 +194,9 @@ int Run(const Flags& flags) {
 }  // namespace
 
 int RunMain(int argc, char** argv) {
-  Flags flags;
+  RunFlags flags;
   CLI::App app("Answers one prompt.", "fathom run");
-  app.footer(kFooter);
+  app.footer(kRunFooter);
   AddModelFlags(app, &flags.model);
   AddContextFlag(app, &flags.model);
   CLI::Option* prompt = app.add_option("-p,--prompt", flags.prompt, "The prompt; without it standard input is read");

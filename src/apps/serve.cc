@@ -40,9 +40,9 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr char kFooter[] =
+constexpr char kServeFooter[] =
     R"(Every option can also be set by the environment, --max-queue as FATHOM_SERVE_MAX_QUEUE, and by a key of the JSON object in
---config FILE, there as "max_queue". Flags win over the environment, the environment over the file.
+--config FILE, there as "max_queue". ServeFlags win over the environment, the environment over the file.
 
 `fathom serve keys --help` explains API keys. SIGHUP reads them and the TLS files again and opens the audit log again. SIGTERM and Ctrl-C let
 running answers finish (--drain); once more ends at once.
@@ -55,12 +55,12 @@ Examples:
 Exit code: 0 after SIGTERM or Ctrl-C, 2 if an option or the model is not accepted, 3 if memory, a file or the address fails.)";
 
 // What the arguments say, by option; applied after the file and the environment.
-struct Flags {
+struct ServeFlags {
   std::string config_file;
   std::map<std::string, std::string> values;
 };
 
-void AddOptions(CLI::App& app, Flags* flags) {
+void AddOptions(CLI::App& app, ServeFlags* flags) {
   app.add_option("--config", flags->config_file, "JSON file of options")->type_name("FILE");
   for (const ServeOption& option : ServeOptions()) {
     const std::string name = option.name;
@@ -84,7 +84,7 @@ void AddOptions(CLI::App& app, Flags* flags) {
   }
 }
 
-Result<ServeConfig> ReadConfig(const Flags& flags) {
+Result<ServeConfig> ReadConfig(const ServeFlags& flags) {
   ServeConfig config;
   std::string file = flags.config_file;
   const char* named = std::getenv("FATHOM_SERVE_CONFIG");
@@ -282,9 +282,9 @@ Status Serve(ServeConfig config) {
 
 int ServeMain(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "keys") return ServeKeysMain(argc - 1, argv + 1);
-  Flags flags;
+  ServeFlags flags;
   CLI::App app("Answers HTTP clients of the OpenAI, Anthropic and DeepSeek APIs with one model.", "fathom serve");
-  app.footer(kFooter);
+  app.footer(kServeFooter);
   AddOptions(app, &flags);
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;
   Result<ServeConfig> config = ReadConfig(flags);

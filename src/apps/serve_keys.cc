@@ -14,7 +14,7 @@
 namespace fathom {
 namespace {
 
-struct Flags {
+struct KeysFlags {
   std::string file;
   std::string name;
   std::string scopes = "inference";
@@ -22,7 +22,7 @@ struct Flags {
   ApiKey limits;
 };
 
-Result<std::string> KeyFile(const Flags& flags) {
+Result<std::string> KeyFile(const KeysFlags& flags) {
   if (!flags.file.empty()) return flags.file;
   const char* named = std::getenv("FATHOM_SERVE_KEYS");
   if (named != nullptr && *named != '\0') return std::string(named);
@@ -36,7 +36,7 @@ Result<KeyStore> ReadOrBegin(const std::string& file) {
   return store;
 }
 
-Status Add(const Flags& flags) {
+Status Add(const KeysFlags& flags) {
   ApiKey entry = flags.limits;
   entry.name = flags.name;
   FATHOM_ASSIGN_OR_RETURN(entry.scopes, ParseScopes(flags.scopes));
@@ -53,7 +53,7 @@ Status Add(const Flags& flags) {
   return {};
 }
 
-Status List(const Flags& flags) {
+Status List(const KeysFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(const std::string file, KeyFile(flags));
   FATHOM_ASSIGN_OR_RETURN(const KeyStore store, KeyStore::Read(file));
   const auto limit = [](int64_t value) { return value == 0 ? std::string("-") : std::to_string(value); };
@@ -68,7 +68,7 @@ Status List(const Flags& flags) {
   return {};
 }
 
-Status Remove(const Flags& flags) {
+Status Remove(const KeysFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(const std::string file, KeyFile(flags));
   FATHOM_ASSIGN_OR_RETURN(KeyStore store, KeyStore::Read(file));
   FATHOM_RETURN_IF_ERROR(store.Remove(flags.name));
@@ -85,7 +85,7 @@ Result<std::string> DefaultKeyFile() {
 }
 
 int ServeKeysMain(int argc, char** argv) {
-  Flags flags;
+  KeysFlags flags;
   CLI::App app("API keys of `fathom serve`. Keys are shown once, when they are made; the file holds only their hashes.",
                "fathom serve keys");
   app.require_subcommand(1);

@@ -16,7 +16,7 @@
 namespace fathom {
 namespace {
 
-constexpr char kFooter[] = R"(Examples:
+constexpr char kSynthFooter[] = R"(Examples:
   fathom synth /tmp/tiny --shape tiny                       a few MB, every feature of V4
   fathom synth /tmp/flash4 --shape v4-flash --layers 4      true widths, 256 experts, about 17 GB
   fathom synth /tmp/pro --shape v4-pro --sparse             all of V4-Pro; its experts are holes of zeros
@@ -24,7 +24,7 @@ constexpr char kFooter[] = R"(Examples:
 
 The weights are random: such a model has the speed and memory of a real one and talks nonsense.)";
 
-struct Flags {
+struct SynthFlags {
   std::string out;
   std::string shape = "tiny";
   ShapeChanges changes;
@@ -34,7 +34,7 @@ struct Flags {
   bool empty = false;
 };
 
-int Run(const Flags& flags) {
+int Run(const SynthFlags& flags) {
   SynthOptions options;
   Result<CheckpointConfig> config = SyntheticShape(flags.shape, flags.changes);
   if (!config.ok()) return Fail(config.status());
@@ -68,8 +68,8 @@ int Run(const Flags& flags) {
 
 int SynthMain(int argc, char** argv) {
   CLI::App app("Writes a made-up checkpoint with a release's shapes and random weights.", "fathom synth");
-  app.footer(kFooter);
-  Flags flags;
+  app.footer(kSynthFooter);
+  SynthFlags flags;
   app.add_option("OUT", flags.out, "directory to write; new or empty")->required();
   app.add_option("--shape", flags.shape, "v4-flash, v4-pro or tiny (default tiny)");
   app.add_option("--layers", flags.changes.layers, "number of layers instead of the shape's");

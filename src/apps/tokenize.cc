@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t kMaxInputBytes = size_t{1} << 30;
 
-constexpr char kFooter[] = R"(Examples:
+constexpr char kTokenizeFooter[] = R"(Examples:
   fathom tokenize --model DIR "Hello, world!"            a line per token
   fathom tokenize --tokenizer tokenizer.json --count < book.txt
   fathom tokenize --model DIR --ids "Hello" | fathom tokenize --model DIR --decode
@@ -27,7 +27,7 @@ constexpr char kFooter[] = R"(Examples:
 Control tokens such as <think> are recognised in the text unless --protected is given. Standard input is taken as it is,
 with its last newline.)";
 
-struct Flags {
+struct TokenizeFlags {
   std::string model;
   std::string tokenizer;
   std::string text;
@@ -89,7 +89,7 @@ void PrintTable(const Tokenizer& tokenizer, const std::vector<int32_t>& ids, siz
   Print(StrCat(ids.size(), ids.size() == 1 ? " token, " : " tokens, ", input_bytes, " bytes\n"));
 }
 
-int Run(const Flags& flags, bool has_text) {
+int Run(const TokenizeFlags& flags, bool has_text) {
   const std::string path = flags.tokenizer.empty() ? flags.model + "/tokenizer.json" : flags.tokenizer;
   Result<std::unique_ptr<Tokenizer>> loaded = Tokenizer::Load(path);
   if (!loaded.ok()) return Fail(loaded.status());
@@ -128,10 +128,10 @@ int Run(const Flags& flags, bool has_text) {
 }  // namespace
 
 int TokenizeMain(int argc, char** argv) {
-  Flags flags;
+  TokenizeFlags flags;
   CLI::App app("Shows how a model's tokenizer cuts text into tokens, or turns token ids back into text.",
                "fathom tokenize");
-  app.footer(kFooter);
+  app.footer(kTokenizeFooter);
   CLI::Option_group* source = app.add_option_group("Tokenizer", "one of the two");
   source->add_option("--model", flags.model, "Directory with a tokenizer.json")->type_name("DIR");
   source->add_option("--tokenizer", flags.tokenizer, "A tokenizer.json")->type_name("FILE");

@@ -17,8 +17,8 @@ namespace fathom {
 namespace {
 
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
-constexpr size_t kShownFailures = 10;
-constexpr const char* kFooter =
+constexpr size_t kShownEncodingFailures = 10;
+constexpr const char* kVerifyEncodingFooter =
     "FILE is shaped like chat_encoding_cases.json of the specification: an object with the list `cases`, each an\n"
     "operation (encode, parse_strict, parse_stream), its input and what is expected. Stream cases run under every "
     "cut.\n"
@@ -32,12 +32,12 @@ void PrintTable(const EncodingReport& report) {
     std::printf("%-14s %-8s %7d %7d%s\n", tally.op.c_str(), tally.dialect.c_str(), tally.passed,
                 tally.passed + tally.failed, tally.failed == 0 ? "" : "  FAILED");
   }
-  for (size_t i = 0; i < std::min(report.failures.size(), kShownFailures); ++i) {
+  for (size_t i = 0; i < std::min(report.failures.size(), kShownEncodingFailures); ++i) {
     const EncodingFailure& failure = report.failures[i];
     std::printf("\n%s: %s\n", Printable(failure.name).c_str(), failure.reason.c_str());
   }
-  if (report.failures.size() > kShownFailures) {
-    std::printf("\nand %zu more\n", report.failures.size() - kShownFailures);
+  if (report.failures.size() > kShownEncodingFailures) {
+    std::printf("\nand %zu more\n", report.failures.size() - kShownEncodingFailures);
   }
   std::printf("\n%s: %d of %d cases pass\n", report.ok() ? "PASSED" : "FAILED", Passed(report), report.cases());
 }
@@ -78,7 +78,7 @@ int VerifyEncodingMain(int argc, char** argv) {
   bool json = false;
   CLI::App app("Runs cases of chat encoding: prompts from messages, answers parsed strictly and as a stream.",
                "fathom verify encoding");
-  app.footer(kFooter);
+  app.footer(kVerifyEncodingFooter);
   app.add_option("FILE", file, "The cases")->required()->type_name("");
   app.add_flag("--json", json, "The result as one JSON object");
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;

@@ -21,7 +21,7 @@ constexpr uint64_t kMaxVectorFileBytes = 256u << 20;
 constexpr size_t kShownFailures = 10;
 constexpr size_t kShownIds = 24;
 
-constexpr char kFooter[] = R"(FILE is a JSON object with some of the arrays
+constexpr char kVerifyTokenizerFooter[] = R"(FILE is a JSON object with some of the arrays
   encode        {category, text, ids}: text gives ids, and ids give the text back
   invalid_utf8  {hex, text, ids}: bytes that are not valid UTF-8 give ids, and these the repaired text
   decode        {ids, token_bytes_hex, text}: each id has these bytes, together they give the text
@@ -306,7 +306,7 @@ int VerifyTokenizerMain(int argc, char** argv) {
   std::string tokenizer;
   bool json = false;
   CLI::App app("Compares a tokenizer with published vectors of text and token ids.", "fathom verify tokenizer");
-  app.footer(kFooter);
+  app.footer(kVerifyTokenizerFooter);
   app.add_option("FILE", file, "The vectors")->required()->type_name("");
   app.add_option("--tokenizer", tokenizer, "A tokenizer.json, or a directory with one")->required()->type_name("PATH");
   app.add_flag("--json", json, "The result as one JSON object");

@@ -34,6 +34,12 @@ std::string HumanBytes(uint64_t bytes);
 // Text safe to show on a terminal or in an error: control characters as \xNN, cut after `max_bytes` with "...".
 std::string Printable(std::string_view text, size_t max_bytes = 80);
 
+// Without the spaces and tabs at both ends.
+std::string_view TrimSpaces(std::string_view text);
+
+// Whether two texts are the same but for the case of ASCII letters.
+bool EqualsIgnoringCase(std::string_view a, std::string_view b);
+
 }  // namespace fathom
 
 #endif  // FATHOM_BASE_STRINGS_H_

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/strings.h"
 
 namespace fathom {
 namespace {
@@ -18,16 +19,10 @@ constexpr char kContentSecurityPolicy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-std::string_view Trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 // Cuts `text` at the next `separator`.
 std::string_view TakeUntil(std::string_view* text, char separator) {
   const size_t end = std::min(text->find(separator), text->size());
-  const std::string_view part = Trimmed(text->substr(0, end));
+  const std::string_view part = TrimSpaces(text->substr(0, end));
   text->remove_prefix(std::min(end + 1, text->size()));
   return part;
 }
@@ -37,11 +32,6 @@ bool IsZeroQuality(std::string_view parameter) {
   if (!parameter.starts_with("q=") && !parameter.starts_with("Q=")) return false;
   parameter.remove_prefix(2);
   return !parameter.empty() && parameter.find_first_not_of("0.") == std::string_view::npos;
-}
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 bool MatchesEtag(const std::string* if_none_match, std::string_view etag) {

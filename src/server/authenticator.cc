@@ -14,32 +14,17 @@ namespace {
 // Beside "keys.json": "keys.json.usage".
 std::string UsageFile(const std::string& key_file) { return key_file.empty() ? "" : key_file + ".usage"; }
 
-bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (size_t at = 0; at < text.size(); ++at) {
-    const char c = text[at] >= 'A' && text[at] <= 'Z' ? static_cast<char>(text[at] - 'A' + 'a') : text[at];
-    if (c != lower[at]) return false;
-  }
-  return true;
-}
-
-std::string_view Trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // The key that a request carries; empty if it has none.
 std::string_view KeyOf(const HttpRequest& request) {
   if (const std::string* header = request.FindHeader("authorization")) {
-    const std::string_view value = Trimmed(*header);
+    const std::string_view value = TrimSpaces(*header);
     const size_t space = value.find(' ');
     if (space != std::string_view::npos && EqualsIgnoringCase(value.substr(0, space), "bearer")) {
-      return Trimmed(value.substr(space));
+      return TrimSpaces(value.substr(space));
     }
   }
   const std::string* header = request.FindHeader("x-api-key");
-  return header == nullptr ? std::string_view() : Trimmed(*header);
+  return header == nullptr ? std::string_view() : TrimSpaces(*header);
 }
 
 bool Allows(const KeyScopes& scopes, Scope scope) {

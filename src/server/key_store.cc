@@ -20,7 +20,7 @@ constexpr size_t kIdDigits = 8;
 constexpr size_t kSaltBytes = 16;
 constexpr size_t kSecretBytes = 32;  // 256 bits
 constexpr size_t kMaxNameBytes = 100;
-constexpr uint64_t kMaxFileBytes = 16 << 20;
+constexpr uint64_t kMaxKeyFileBytes = 16 << 20;
 constexpr int64_t kMaxLimit = int64_t{1} << 53;  // what every JSON reader holds exactly
 
 std::string Hex(std::span<const uint8_t> bytes) {
@@ -171,7 +171,7 @@ std::string ScopesText(const KeyScopes& scopes) {
 }
 
 Result<KeyStore> KeyStore::Read(const std::string& path) {
-  FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxFileBytes));
+  FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxKeyFileBytes));
   const Result<Json> json = ParseJson(text);
   if (!json.ok()) return DataLoss(StrCat(path, ": ", json.status().message()));
   const Json* entries = json->Find("keys");

@@ -13,7 +13,7 @@ namespace {
 
 using Unit = ServeOption::Unit;
 
-constexpr uint64_t kMaxFileBytes = 1 << 20;
+constexpr uint64_t kMaxConfigFileBytes = 1 << 20;
 constexpr int64_t kDaySeconds = 86400;
 constexpr int64_t kMaxBytes = int64_t{1} << 50;
 
@@ -262,7 +262,7 @@ Status SetOption(const ServeOption& option, std::string_view text, const std::st
 }
 
 Status ApplyConfigFile(const std::string& path, ServeConfig* config) {
-  FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxFileBytes));
+  FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigFileBytes));
   const Result<Json> json = ParseJson(text);
   if (!json.ok()) return DataLoss(StrCat(path, ": ", json.status().message()));
   if (!json->is_object()) return DataLoss(StrCat(path, ": holds no JSON object"));

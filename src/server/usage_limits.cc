@@ -12,7 +12,7 @@
 namespace fathom {
 namespace {
 
-constexpr uint64_t kMaxFileBytes = 16 << 20;
+constexpr uint64_t kMaxUsageFileBytes = 16 << 20;
 constexpr double kMinuteSeconds = 60;
 
 int SecondsToMidnight(UtcTime now) {
@@ -26,7 +26,7 @@ Status UsageLimits::Load(const Now& now) {
   const std::lock_guard lock(mutex_);
   day_ = FormatUtcDay(now.calendar);
   if (file_.empty()) return {};
-  const Result<std::string> text = ReadFile(file_, kMaxFileBytes);
+  const Result<std::string> text = ReadFile(file_, kMaxUsageFileBytes);
   if (!text.ok()) return text.status().code() == ErrorCode::kNotFound ? Status() : text.status();
   const Result<Json> json = ParseJson(*text);
   if (!json.ok()) return DataLoss(StrCat(file_, ": ", json.status().message()));

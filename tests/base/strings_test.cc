@@ -35,5 +35,17 @@ TEST(Strings, PrintableCannotMoveTheCursor) {
   EXPECT_EQ(Printable("abc", 3), "abc");
 }
 
+TEST(Strings, TrimSpacesKeepsWhatIsInside) {
+  EXPECT_EQ(TrimSpaces(" \t a b\t "), "a b");
+  EXPECT_EQ(TrimSpaces(" \t"), "");
+  EXPECT_EQ(TrimSpaces("\na"), "\na");
+}
+
+TEST(Strings, EqualsIgnoringCaseOfAsciiLettersOnly) {
+  EXPECT_TRUE(EqualsIgnoringCase("GZip", "gzIP"));
+  EXPECT_FALSE(EqualsIgnoringCase("gzip", "gzi"));
+  EXPECT_FALSE(EqualsIgnoringCase("[", "{"));
+}
+
 }  // namespace
 }  // namespace fathom

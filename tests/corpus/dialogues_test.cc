@@ -15,7 +15,7 @@
 namespace fathom {
 namespace {
 
-constexpr uint64_t kPerSubject = 300;
+constexpr uint64_t kDialoguesPerSubject = 300;
 
 std::string Render(const Dialogue& dialogue, bool with_answer) {
   std::vector<ChatMessage> messages = dialogue.messages;
@@ -31,7 +31,7 @@ template <typename Check>
 void ForEachDialogue(Check check) {
   for (const Subject& subject : Subjects()) {
     for (const Split split : {Split::kTrain, Split::kHeldOut}) {
-      for (uint64_t index = 0; index < kPerSubject; ++index) {
+      for (uint64_t index = 0; index < kDialoguesPerSubject; ++index) {
         const Dialogue dialogue = WriteDialogue(subject, split, 1, index);
         SCOPED_TRACE(StrCat(subject.name, split == Split::kTrain ? " train " : " held out ", index));
         check(dialogue);
@@ -116,7 +116,7 @@ TEST(Dialogues, EndWithAnAnswerThatMatchesTheExpected) {
 TEST(Dialogues, HeldOutPromptsAreNeverTrained) {
   std::unordered_set<std::string> held_out;
   for (const Subject& subject : Subjects()) {
-    const uint64_t count = subject.name == "lookup.long" ? 30 : kPerSubject;
+    const uint64_t count = subject.name == "lookup.long" ? 30 : kDialoguesPerSubject;
     for (uint64_t index = 0; index < count; ++index) {
       held_out.insert(Render(WriteDialogue(subject, Split::kHeldOut, 1, index), false));
     }
@@ -134,7 +134,7 @@ TEST(Dialogues, LookupsOfSeveralFactsTrainNoneThatIsHeldOut) {
   ASSERT_NE(several, Subjects().end());
   size_t answers = 0;
   for (const Split split : {Split::kTrain, Split::kHeldOut}) {
-    for (uint64_t index = 0; index < kPerSubject; ++index) {
+    for (uint64_t index = 0; index < kDialoguesPerSubject; ++index) {
       const std::vector<ChatMessage> messages = WriteDialogue(*several, split, 1, index).messages;
       for (size_t at = 1; at < messages.size(); at += 2) {
         const std::string& answer = messages[at].content;
@@ -144,7 +144,7 @@ TEST(Dialogues, LookupsOfSeveralFactsTrainNoneThatIsHeldOut) {
       }
     }
   }
-  EXPECT_GT(answers, 4 * kPerSubject);
+  EXPECT_GT(answers, 4 * kDialoguesPerSubject);
 }
 
 TEST(Dialogues, JsonAnswersHaveExactlyTheSchemasProperties) {

@@ -17,7 +17,7 @@ std::string HeaderOf(const HttpResponse& response, std::string_view name) {
   return "";
 }
 
-HttpRequest RequestWith(HttpHeaders headers) {
+HttpRequest AssetRequest(HttpHeaders headers) {
   HttpRequest request;
   request.method = "GET";
   request.path = "/";
@@ -79,12 +79,12 @@ TEST(AcceptsGzip, AsTheHeaderSays) {
 
 TEST(AssetResponse, CompressedOnlyForWhoAsks) {
   const Asset& index = *FindAsset("/");
-  const HttpResponse compressed = AssetResponse(index, RequestWith({{"accept-encoding", "gzip, br"}}));
+  const HttpResponse compressed = AssetResponse(index, AssetRequest({{"accept-encoding", "gzip, br"}}));
   EXPECT_EQ(compressed.status, 200);
   EXPECT_EQ(HeaderOf(compressed, "Content-Encoding"), "gzip");
   EXPECT_EQ(compressed.body, index.gzip);
 
-  const HttpResponse plain = AssetResponse(index, RequestWith({}));
+  const HttpResponse plain = AssetResponse(index, AssetRequest({}));
   EXPECT_EQ(HeaderOf(plain, "Content-Encoding"), "");
   EXPECT_EQ(plain.body, Inflated(index));
   EXPECT_EQ(HeaderOf(plain, "Vary"), "Accept-Encoding");
@@ -94,16 +94,16 @@ TEST(AssetResponse, UnchangedIs304) {
   const Asset& index = *FindAsset("/");
   const std::string etag(index.etag);
   for (const std::string& header : {etag, "W/" + etag, "\"other\", " + etag, std::string("*")}) {
-    const HttpResponse response = AssetResponse(index, RequestWith({{"If-None-Match", header}}));
+    const HttpResponse response = AssetResponse(index, AssetRequest({{"If-None-Match", header}}));
     EXPECT_EQ(response.status, 304) << header;
     EXPECT_EQ(response.body, "");
     EXPECT_EQ(HeaderOf(response, "ETag"), etag);
   }
-  EXPECT_EQ(AssetResponse(index, RequestWith({{"If-None-Match", "\"other\""}})).status, 200);
+  EXPECT_EQ(AssetResponse(index, AssetRequest({{"If-None-Match", "\"other\""}})).status, 200);
 }
 
 TEST(AssetResponse, PolicyAllowsNothingInline) {
-  const HttpResponse response = AssetResponse(*FindAsset("/"), RequestWith({}));
+  const HttpResponse response = AssetResponse(*FindAsset("/"), AssetRequest({}));
   const std::string policy = HeaderOf(response, "Content-Security-Policy");
   EXPECT_NE(policy.find("default-src 'none'"), std::string::npos);
   EXPECT_NE(policy.find("script-src 'self';"), std::string::npos);
@@ -116,7 +116,7 @@ TEST(AssetResponse, PolicyAllowsNothingInline) {
 
 TEST(AssetResponse, OnlyHashedNamesAreKeptForever) {
   for (const Asset& asset : Assets()) {
-    const std::string cache = HeaderOf(AssetResponse(asset, RequestWith({})), "Cache-Control");
+    const std::string cache = HeaderOf(AssetResponse(asset, AssetRequest({})), "Cache-Control");
     EXPECT_EQ(cache.find("immutable") != std::string::npos, asset.immutable) << asset.path;
     EXPECT_EQ(cache.find("no-cache") != std::string::npos, !asset.immutable) << asset.path;
   }
