@@ -164,7 +164,7 @@ class Chat {
     const Status status = save ? conversation_.Save(path) : conversation_.Load(path);
     if (!status.ok()) return Complain(status);
     PrintNow(StrCat("(", save ? "saved" : "loaded", " ", conversation_.turns(), " turns ", save ? "to " : "from ", path,
-                 ")\n"));
+                    ")\n"));
   }
 
   void PrintStats() {
@@ -288,7 +288,7 @@ int Run(const ChatFlags& flags) {
   if (!flags.system.empty()) chat.conversation().SetSystem(flags.system);
   if (editor.interactive()) {
     PrintNow(StrCat((*model)->checkpoint().model_name(), ", context ", (*engine)->limits().context,
-                 " tokens; /help lists the commands\n"));
+                    " tokens; /help lists the commands\n"));
   }
   chat.Converse();
   return InterruptRequested() ? Cancelled("").exit_code() : 0;

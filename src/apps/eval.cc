@@ -70,7 +70,8 @@ Status CheckFolderOf(const std::string& path) {
   return NotFound(StrCat("cannot write ", path, ": there is no directory ", path.substr(0, slash)));
 }
 
-Result<std::vector<EvalResult>> AnswerItems(const EvalFlags& flags, const LoadedModel& model, std::span<const EvalItem> items) {
+Result<std::vector<EvalResult>> AnswerItems(const EvalFlags& flags, const LoadedModel& model,
+                                            std::span<const EvalItem> items) {
   FATHOM_ASSIGN_OR_RETURN(std::vector<EvalResult> results, Examine(items, [&](const CompletionSink& sink) {
                             return AnswerWithEngine(model, items, flags.engine, sink);
                           }));

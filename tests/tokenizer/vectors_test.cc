@@ -110,7 +110,8 @@ TEST_F(TokenizerVectors, InvalidUtf8) {
   for (const Json& vector : vectors_->Find("invalid_utf8")->items()) {
     const std::string bytes = FromHex(vector.Find("hex")->string());
     EXPECT_EQ(RepairUtf8(bytes), vector.Find("text")->string());
-    EXPECT_EQ(tokenizer_->Encode(bytes, AddedTokens::kMatch), IdsOf(*vector.Find("ids"))) << vector.Find("hex")->string();
+    EXPECT_EQ(tokenizer_->Encode(bytes, AddedTokens::kMatch), IdsOf(*vector.Find("ids")))
+        << vector.Find("hex")->string();
   }
 }
 
