@@ -46,7 +46,7 @@ std::vector<EvalItem> Lookups(int64_t count) {
   return std::move(*items);
 }
 
-std::vector<EvalResult> Ask(const LoadedModel& model, const std::vector<EvalItem>& items, int64_t batch) {
+std::vector<EvalResult> AskItems(const LoadedModel& model, const std::vector<EvalItem>& items, int64_t batch) {
   const Result<std::vector<EvalResult>> results = Examine(
       items, [&](const CompletionSink& sink) { return AnswerWithEngine(model, items, {.batch = batch}, sink); });
   EXPECT_TRUE(results.ok()) << results.status().message();
@@ -56,8 +56,8 @@ std::vector<EvalResult> Ask(const LoadedModel& model, const std::vector<EvalItem
 TEST(EvalEngine, AnswersDoNotDependOnTheBatchAndAreBounded) {
   const std::unique_ptr<LoadedModel> model = SyntheticModel();
   const std::vector<EvalItem> items = Lookups(5);
-  const std::vector<EvalResult> one = Ask(*model, items, 1);
-  const std::vector<EvalResult> many = Ask(*model, items, 4);
+  const std::vector<EvalResult> one = AskItems(*model, items, 1);
+  const std::vector<EvalResult> many = AskItems(*model, items, 4);
   for (size_t item = 0; item < items.size(); ++item) {
     const Completion& completion = one[item].completion;
     EXPECT_EQ(completion.text, many[item].completion.text);
@@ -75,7 +75,7 @@ TEST(EvalEngine, AnswersDoNotDependOnTheBatchAndAreBounded) {
 
 TEST(EvalEngine, APromptThatDoesNotFitIsWrongAndNotAnError) {
   const std::unique_ptr<LoadedModel> model = SyntheticModel(8);
-  for (const EvalResult& result : Ask(*model, Lookups(3), 2)) {
+  for (const EvalResult& result : AskItems(*model, Lookups(3), 2)) {
     EXPECT_EQ(result.fault, "prompt longer than the context");
     EXPECT_FALSE(result.right);
     EXPECT_TRUE(result.completion.answer.empty());

@@ -16,13 +16,13 @@ std::vector<std::string> Command(const std::vector<std::string>& more) {
   return arguments;
 }
 
-RunResult Ask(const std::vector<std::string>& more, std::string_view input = {}) {
+RunResult AskOnce(const std::vector<std::string>& more, std::string_view input = {}) {
   return RunFathom(Command(more), input);
 }
 
 Json RunJson(std::vector<std::string> more) {
   more.push_back("--json");
-  const RunResult result = Ask(more);
+  const RunResult result = AskOnce(more);
   EXPECT_EQ(result.exit_code, 0) << result;
   const Result<Json> json = ParseJson(result.out);
   EXPECT_TRUE(json.ok()) << result;
@@ -43,14 +43,14 @@ int64_t Number(const Json& json, const char* object, const char* key) {
 }
 
 TEST(RunCommand, PrintsTheAnswerAndOneLineOfStatistics) {
-  const RunResult result = Ask({"--raw", "-p", "once upon a time", "--max-tokens", "8", "--seed", "5"});
+  const RunResult result = AskOnce({"--raw", "-p", "once upon a time", "--max-tokens", "8", "--seed", "5"});
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_GT(result.out.size(), 1u);
   EXPECT_EQ(result.out.back(), '\n');
   EXPECT_EQ(result.err.rfind("fathom run: prompt ", 0), 0u) << result;
   EXPECT_NE(result.err.find("answer 8 tokens"), std::string::npos) << result;
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result;
-  const RunResult quiet = Ask({"--raw", "-p", "once upon a time", "--max-tokens", "8", "--seed", "5", "-q"});
+  const RunResult quiet = AskOnce({"--raw", "-p", "once upon a time", "--max-tokens", "8", "--seed", "5", "-q"});
   EXPECT_EQ(quiet.err, "");
   EXPECT_EQ(quiet.out, result.out);
 }
@@ -58,17 +58,17 @@ TEST(RunCommand, PrintsTheAnswerAndOneLineOfStatistics) {
 TEST(RunCommand, SameSeedSameTextHoweverItIsRun) {
   const std::vector<std::string> base = {"--no-think", "-p", "the same words", "--max-tokens", "30", "--seed",
                                          "7",          "-q"};
-  const RunResult first = Ask(base);
+  const RunResult first = AskOnce(base);
   EXPECT_EQ(first.exit_code, 0) << first;
   for (const std::vector<std::string>& more :
        {std::vector<std::string>{}, {"--threads", "1"}, {"--threads", "3"}, {"--isa", "reference"}, {"--no-stream"}}) {
     std::vector<std::string> arguments = base;
     arguments.insert(arguments.end(), more.begin(), more.end());
-    EXPECT_EQ(Ask(arguments).out, first.out) << (more.empty() ? "" : more[0]);
+    EXPECT_EQ(AskOnce(arguments).out, first.out) << (more.empty() ? "" : more[0]);
   }
   std::vector<std::string> other = base;
   other[6] = "8";
-  EXPECT_NE(Ask(other).out, first.out);
+  EXPECT_NE(AskOnce(other).out, first.out);
 }
 
 TEST(RunCommand, JsonHasEverything) {
@@ -95,7 +95,7 @@ TEST(RunCommand, ThinkingIsReasoningInJsonAndNotPrintedToAPipe) {
   EXPECT_NE(Text(json, "reasoning"), "");
   EXPECT_EQ(Text(json, "text"), "");
   EXPECT_EQ(Text(json, "finish_reason"), "length");
-  const RunResult plain = Ask(arguments);
+  const RunResult plain = AskOnce(arguments);
   EXPECT_EQ(plain.out, "");
   EXPECT_NE(plain.err.find("out of tokens while still thinking"), std::string::npos) << plain;
 }
@@ -123,8 +123,8 @@ TEST(RunCommand, ControlTokensInThePromptStayTextUnlessAskedFor) {
 }
 
 TEST(RunCommand, StandardInputIsThePrompt) {
-  const RunResult argument = Ask({"--no-think", "--max-tokens", "10", "--seed", "1", "-q", "-p", "from a pipe"});
-  const RunResult piped = Ask({"--no-think", "--max-tokens", "10", "--seed", "1", "-q"}, "from a pipe\n");
+  const RunResult argument = AskOnce({"--no-think", "--max-tokens", "10", "--seed", "1", "-q", "-p", "from a pipe"});
+  const RunResult piped = AskOnce({"--no-think", "--max-tokens", "10", "--seed", "1", "-q"}, "from a pipe\n");
   EXPECT_EQ(piped.exit_code, 0) << piped;
   EXPECT_EQ(piped.out, argument.out);
 }
@@ -187,7 +187,7 @@ TEST(RunCommand, MistakesAreOneSentence) {
   };
   EXPECT_EQ(RunFathom({"run", "-p", "x", "--model", "/nonexistent"}).exit_code, 2);
   for (const Case& mistake : cases) {
-    const RunResult result = Ask(mistake.arguments);
+    const RunResult result = AskOnce(mistake.arguments);
     EXPECT_EQ(result.exit_code, 2) << result;
     EXPECT_EQ(result.out, "");
     EXPECT_NE(result.err.find(mistake.message), std::string::npos) << mistake.message << "\n" << result;
@@ -267,12 +267,12 @@ TEST(RunCommand, WrongSchemasAreNamedWithTheirPlace) {
   const TemporaryDirectory directory;
   const std::string schema =
       WriteFileIn(directory, "schema.json", R"({"type": "object", "properties": {"x": {"not": {}}}})");
-  const RunResult result = Ask({"--no-think", "--schema", schema, "-p", "x"});
+  const RunResult result = AskOnce({"--no-think", "--schema", schema, "-p", "x"});
   EXPECT_EQ(result.exit_code, 2) << result;
   EXPECT_NE(result.err.find("schema.json.properties.x: the keyword 'not' is not supported"), std::string::npos)
       << result;
-  EXPECT_EQ(Ask({"--json-object", "--schema", schema, "-p", "x"}).exit_code, 2);
-  EXPECT_EQ(Ask({"--tool-choice", "required", "-p", "x"}).exit_code, 2);
+  EXPECT_EQ(AskOnce({"--json-object", "--schema", schema, "-p", "x"}).exit_code, 2);
+  EXPECT_EQ(AskOnce({"--tool-choice", "required", "-p", "x"}).exit_code, 2);
 }
 
 TEST(RunCommand, RequiredToolsAreCalled) {
@@ -292,7 +292,7 @@ TEST(RunCommand, RequiredToolsAreCalled) {
   ASSERT_TRUE(arguments.ok() && arguments->Find("sides") != nullptr) << Text(calls->items()[0], "arguments");
   std::vector<std::string> unknown = base;
   unknown.insert(unknown.end(), {"--tool-choice", "dance"});
-  const RunResult result = Ask(unknown);
+  const RunResult result = AskOnce(unknown);
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_NE(result.err.find("no tool is called 'dance'; the tools are roll, flip"), std::string::npos) << result;
 }
