@@ -38,7 +38,7 @@ Json At(const Json& json, const std::string& path) {
   return at == nullptr ? Json() : *at;
 }
 
-std::string Text(const Json& json, const std::string& path) {
+std::string FieldText(const Json& json, const std::string& path) {
   const Json value = At(json, path);
   return value.is_string() ? value.string() : value.Dump();
 }
@@ -66,10 +66,10 @@ TEST(ServeCommand, AnswersItsOwnRoutesAndAChat) {
   EXPECT_EQ(Ask(server.port(), "HEAD", "/").status, 200);
   const ClientResponse chat = Ask(server.port(), "POST", "/v1/chat/completions", {}, kHello);
   EXPECT_EQ(chat.status, 200) << chat;
-  EXPECT_EQ(Text(JsonOf(chat), "choices.0.message.content"), "Hello! How can I help you?") << chat;
+  EXPECT_EQ(FieldText(JsonOf(chat), "choices.0.message.content"), "Hello! How can I help you?") << chat;
   EXPECT_FALSE(chat.Header("x-request-id").empty()) << chat;
   const Json props = JsonOf(Ask(server.port(), "GET", "/props"));
-  EXPECT_EQ(Text(props, "model_alias"), "nano");
+  EXPECT_EQ(FieldText(props, "model_alias"), "nano");
   EXPECT_EQ(At(props, "default_generation_settings.n_ctx").AsInt(), 8192);
   EXPECT_EQ(JsonOf(Ask(server.port(), "GET", "/slots")).items().size(), 32U);
   EXPECT_EQ(At(JsonOf(Ask(server.port(), "GET", "/debug/engine")), "running").AsInt(), 0);
@@ -100,7 +100,7 @@ TEST(ServeCommand, ErrorsHaveTheProtocolsShapes) {
   EXPECT_FALSE(At(JsonOf(unknown), "error.message").is_null()) << unknown;
   const ClientResponse anthropic = Ask(server.port(), "GET", "/anthropic/nothing");
   EXPECT_EQ(anthropic.status, 404);
-  EXPECT_EQ(Text(JsonOf(anthropic), "type"), "error") << anthropic;
+  EXPECT_EQ(FieldText(JsonOf(anthropic), "type"), "error") << anthropic;
   const ClientResponse method = Ask(server.port(), "DELETE", "/v1/models");
   EXPECT_EQ(method.status, 405);
   EXPECT_EQ(method.Header("allow"), "GET, HEAD, OPTIONS");
@@ -159,7 +159,7 @@ TEST(ServeCommand, KeysScopesAndLimits) {
   EXPECT_EQ(Ask(server.port(), "POST", "/v1/chat/completions", Bearer(poor), kHello).status, 429);
   const ClientResponse anthropic = Ask(server.port(), "POST", "/v1/messages", {}, "{}");
   EXPECT_EQ(anthropic.status, 401);
-  EXPECT_EQ(Text(JsonOf(anthropic), "error.type"), "authentication_error") << anthropic;
+  EXPECT_EQ(FieldText(JsonOf(anthropic), "error.type"), "authentication_error") << anthropic;
 }
 
 TEST(ServeCommand, KeysAreReadAgainAndLogsReopenedOnHangUp) {
@@ -181,8 +181,8 @@ TEST(ServeCommand, KeysAreReadAgainAndLogsReopenedOnHangUp) {
   std::string line;
   ASSERT_TRUE(std::getline(lines, line) && std::getline(lines, line));
   const Json json = *ParseJson(line);
-  EXPECT_EQ(Text(json, "key"), "second");
-  EXPECT_EQ(Text(json, "route"), "/v1/models");
+  EXPECT_EQ(FieldText(json, "key"), "second");
+  EXPECT_EQ(FieldText(json, "route"), "/v1/models");
   EXPECT_EQ(At(json, "status").AsInt(), 200);
 }
 
@@ -196,11 +196,11 @@ TEST(ServeCommand, TheAuditLogCountsTokensAndHoldsNoText) {
   const std::string text = ReadTestFile(directory / "audit");
   EXPECT_EQ(text.find("Hello"), std::string::npos);
   const Json line = *ParseJson(text);
-  EXPECT_EQ(Text(line, "user"), "ann");
-  EXPECT_EQ(Text(line, "model"), "nano");
+  EXPECT_EQ(FieldText(line, "user"), "ann");
+  EXPECT_EQ(FieldText(line, "model"), "nano");
   EXPECT_GT(At(line, "prompt_tokens").AsInt().value_or(0), 0);
   EXPECT_GT(At(line, "completion_tokens").AsInt().value_or(0), 0);
-  EXPECT_EQ(Text(line, "peer"), "127.0.0.1");
+  EXPECT_EQ(FieldText(line, "peer"), "127.0.0.1");
 }
 
 // Begins a stream that goes on for long (Nano's end token is forbidden) and reads its first frame.
@@ -291,10 +291,11 @@ TEST(ServeCommand, PrefixesOnDiskOutliveARestart) {
     if (restarted) {
       EXPECT_GE(cached * 100, prompt * 95) << cache.Dump();
       EXPECT_EQ(message, answer);
-      EXPECT_NE(Text(cache, "data.0.reason").find("from disk"), std::string::npos) << cache.Dump();
+      EXPECT_NE(FieldText(cache, "data.0.reason").find("from disk"), std::string::npos) << cache.Dump();
     } else {
       EXPECT_EQ(cached, 0);
-      EXPECT_NE(Text(cache, "data.0.reason").find("nothing that begins like this"), std::string::npos) << cache.Dump();
+      EXPECT_NE(FieldText(cache, "data.0.reason").find("nothing that begins like this"), std::string::npos)
+          << cache.Dump();
       answer = message;
     }
     server.Signal(SIGTERM);
@@ -308,7 +309,7 @@ TEST(ServeCommand, TheConfigurationFileIsUsed) {
   const ServeProcess server({"--model", kNano, "--config", directory / "serve.json", "--ctx", "1024"},
                             {{"FATHOM_SERVE_MAX_QUEUE", "9"}});
   const Json config = JsonOf(Ask(server.port(), "GET", "/debug/config"));
-  EXPECT_EQ(Text(config, "model_name"), "fromfile");
+  EXPECT_EQ(FieldText(config, "model_name"), "fromfile");
   EXPECT_EQ(At(config, "max_queue").AsInt(), 9);
   EXPECT_EQ(At(config, "ctx").AsInt(), 1024);
 }
