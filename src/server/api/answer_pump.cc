@@ -39,6 +39,7 @@ AnswerPump::AnswerPump(AnswerPumpSetup setup, const Tokenizer& tokenizer, std::s
       replay_(replay),
       observer_(observer),
       think_end_(tokenizer.FindAddedToken(kThinkEndText)),
+      given_out_(setup_.submit ? 1 : setup_.choices),
       unfinished_(setup_.choices) {
   for (int index = 0; index < setup_.choices; ++index) {
     Choice& choice = choices_.emplace_back(setup_.stream);
@@ -52,13 +53,6 @@ AnswerPump::AnswerPump(AnswerPumpSetup setup, const Tokenizer& tokenizer, std::s
 
 EventHandler AnswerPump::Handler(int choice) {
   return [self = shared_from_this(), choice](const Event& event) { return self->Handle(choice, event); };
-}
-
-void AnswerPump::Started(std::vector<RequestHandle> handles) {
-  const std::lock_guard lock(mutex_);
-  handles_ = std::move(handles);
-  if (!stopped_) return;
-  for (const RequestHandle& handle : handles_) handle.Cancel();
 }
 
 void AnswerPump::Abandon() {
@@ -75,12 +69,33 @@ bool AnswerPump::abandoned() const {
 bool AnswerPump::Stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
-  for (const RequestHandle& handle : handles_) handle.Cancel();
+  setup_.requests->Cancel();
   return false;
+}
+
+// A full queue is tried again with every event; with the last one it is an error.
+void AnswerPump::SubmitRest(const Event& event) {
+  const auto* progress = std::get_if<PrefillProgress>(&event);
+  const auto* finished = std::get_if<Finished>(&event);
+  const bool reading =
+      (progress != nullptr && progress->done < progress->total) || std::holds_alternative<PromptLogprobs>(event);
+  const bool failed = stopped_ || failed_ ||
+                      (finished != nullptr &&
+                       (finished->reason == FinishReason::kError || finished->reason == FinishReason::kCancelled));
+  Status status;
+  while (!reading && !failed && status.ok() && given_out_ < setup_.choices) {
+    status = setup_.submit(given_out_, Handler(given_out_));
+    if (status.ok()) ++given_out_;
+  }
+  if (finished == nullptr || given_out_ == setup_.choices) return;
+  if (!failed) rest_error_ = ApiErrorFrom(status);
+  unfinished_ -= setup_.choices - given_out_;
+  given_out_ = setup_.choices;
 }
 
 bool AnswerPump::Handle(int index, const Event& event) {
   if (abandoned()) return false;
+  if (index == 0 && given_out_ < setup_.choices) SubmitRest(event);
   if (const auto* finished = std::get_if<Finished>(&event)) {
     HandleFinished(index, *finished);
     return false;
@@ -206,13 +221,14 @@ void AnswerPump::HandleFinished(int index, const Finished& finished) {
     if (finished.reason == FinishReason::kCancelled || stopped_) {
       error = ApiError{ApiErrorKind::kOverloaded, "the request was cancelled", {}, kRetryAfterSeconds};
     }
+    if (!error) error = rest_error_;
     if (!error && !sink_->OnChoiceEnd(index, EndChoice(index, finished))) {
       Stop();
       error = ApiError{ApiErrorKind::kOverloaded, "the request was cancelled", {}, kRetryAfterSeconds};
     }
     if (error) {
       failed_ = true;
-      const bool cancelled = finished.reason != FinishReason::kError;
+      const bool cancelled = finished.reason != FinishReason::kError && !rest_error_;
       record_.finish = cancelled ? "cancelled" : "error";
       record_.error = cancelled ? "" : error->message;
       Stop();

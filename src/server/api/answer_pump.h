@@ -2,13 +2,13 @@
 //
 //   auto pump = std::make_shared<AnswerPump>(setup, tokenizer, sink, replay, observer);
 //   engine.Submit(request, pump->Handler(choice));   // once per choice
-//   pump->Started(handles);
 //
-// Runs on the engine's thread; Started() and Abandon() may come from another one.
+// Runs on the engine's thread; Abandon() may come from another one.
 #ifndef FATHOM_SERVER_API_ANSWER_PUMP_H_
 #define FATHOM_SERVER_API_ANSWER_PUMP_H_
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -33,6 +33,10 @@ struct AnswerPumpSetup {
   bool logprobs = false;
   bool remember = false;  // answers for the replay
   uint64_t seed = 0;      // that all choices' seeds come from
+  std::shared_ptr<RequestGroup> requests = {};
+  // Submits a choice. If it is there, only the first choice is submitted by the caller, and the others here, when the
+  // first has read the prompt.
+  std::function<Status(int, EventHandler)> submit = {};
 };
 
 class AnswerPump : public std::enable_shared_from_this<AnswerPump> {
@@ -42,9 +46,7 @@ class AnswerPump : public std::enable_shared_from_this<AnswerPump> {
              GenerationObserver* observer);
 
   EventHandler Handler(int choice);
-  // All choices are submitted: these are their handles.
-  void Started(std::vector<RequestHandle> handles);
-  // Not all could be submitted: nothing of the sink is called, no record is made.
+  // The caller could not submit all that it has to: nothing of the sink is called, no record is made.
   void Abandon();
 
  private:
@@ -61,6 +63,7 @@ class AnswerPump : public std::enable_shared_from_this<AnswerPump> {
   };
 
   bool Handle(int index, const Event& event);
+  void SubmitRest(const Event& event);
   bool HandleToken(int index, const GeneratedToken& token);
   void HandleFinished(int index, const Finished& finished);
   bool Send(int index, const std::vector<CompletionEvent>& events);
@@ -82,11 +85,12 @@ class AnswerPump : public std::enable_shared_from_this<AnswerPump> {
   const std::chrono::steady_clock::time_point submitted_ = std::chrono::steady_clock::now();
 
   mutable std::mutex mutex_;
-  std::vector<RequestHandle> handles_;
   bool stopped_ = false;  // cancelled from inside
   bool abandoned_ = false;
 
   std::vector<Choice> choices_;
+  int given_out_ = 0;                   // choices that are submitted
+  std::optional<ApiError> rest_error_;  // why not all of them are
   int unfinished_ = 0;
   AnswerTotals totals_;
   bool told_cached_ = false;  // OnPromptCached() was called

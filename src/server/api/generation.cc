@@ -212,27 +212,33 @@ ApiResult<Generation> GenerationService::Submit(GenerateRequest request, AnswerP
   }
   const uint64_t seed = request.sampling.seed ? *request.sampling.seed : RandomSeed();
   const int choices = setup.choices;
+  const bool use_prefix_cache = request.use_prefix_cache;
   setup.seed = seed;
   sink->OnPrompt(length);
-  const auto pump = std::make_shared<AnswerPump>(std::move(setup), tokenizer_, std::move(sink), replay_, observer_);
-  std::vector<RequestHandle> handles;
-  for (int choice = 0; choice < choices; ++choice) {
+  const auto requests = std::make_shared<RequestGroup>();
+  setup.requests = requests;
+  const auto submit = [this, seed, requests, request = std::move(request)](int choice, EventHandler handler) -> Status {
     GenerateRequest copy = request;
     copy.sampling.seed = SeedOfChoice(seed, choice);
     if (choice > 0) copy.prompt_logprobs.reset();
-    const Result<RequestHandle> handle = engine_.Submit(std::move(copy), pump->Handler(choice));
-    if (!handle.ok()) {
-      // The first choice's fault is the request's: nothing has begun. A later one can only find the queue full.
-      pump->Abandon();
-      for (const RequestHandle& earlier : handles) earlier.Cancel();
-      ApiError error = ApiErrorFrom(handle.status());
-      if (error.kind == ApiErrorKind::kRateLimited) error.retry_after_s = RetryAfterSeconds(engine_.stats(), error);
-      return error;
-    }
-    handles.push_back(*handle);
+    FATHOM_ASSIGN_OR_RETURN(RequestHandle handle, engine_.Submit(std::move(copy), std::move(handler)));
+    requests->Add(std::move(handle));
+    return {};
+  };
+  const bool shares_prompt = choices > 1 && use_prefix_cache;
+  if (shares_prompt) setup.submit = submit;
+  const auto pump = std::make_shared<AnswerPump>(std::move(setup), tokenizer_, std::move(sink), replay_, observer_);
+  for (int choice = 0; choice < (shares_prompt ? 1 : choices); ++choice) {
+    const Status submitted = submit(choice, pump->Handler(choice));
+    if (submitted.ok()) continue;
+    // The first choice's fault is the request's: nothing has begun. A later one can only find the queue full.
+    pump->Abandon();
+    requests->Cancel();
+    ApiError error = ApiErrorFrom(submitted);
+    if (error.kind == ApiErrorKind::kRateLimited) error.retry_after_s = RetryAfterSeconds(engine_.stats(), error);
+    return error;
   }
-  pump->Started(handles);
-  return Generation(std::move(handles));
+  return Generation(requests);
 }
 
 ApiResult<Generation> GenerationService::Start(const ChatRequest& request, const Caller& caller,

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <variant>
 #include <vector>
@@ -65,16 +66,35 @@ class GenerationObserver {
   virtual void OnFinished(const GenerationRecord& record) = 0;
 };
 
-// A running request; copies mean the same one.
-class Generation {
+// The engine's requests of one generation, one per choice; some may be added while others run. Thread-safe.
+class RequestGroup {
  public:
-  explicit Generation(std::vector<RequestHandle> handles) : handles_(std::move(handles)) {}
-  void Cancel() const {
+  // Cancelled at once if the group is.
+  void Add(RequestHandle handle) {
+    const std::lock_guard lock(mutex_);
+    if (cancelled_) handle.Cancel();
+    handles_.push_back(std::move(handle));
+  }
+  void Cancel() {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
     for (const RequestHandle& handle : handles_) handle.Cancel();
   }
 
  private:
+  std::mutex mutex_;
   std::vector<RequestHandle> handles_;
+  bool cancelled_ = false;
+};
+
+// A running request; copies mean the same one.
+class Generation {
+ public:
+  explicit Generation(std::shared_ptr<RequestGroup> requests) : requests_(std::move(requests)) {}
+  void Cancel() const { requests_->Cancel(); }
+
+ private:
+  std::shared_ptr<RequestGroup> requests_;
 };
 
 template <typename T>
@@ -128,7 +148,8 @@ class GenerationService {
                               const std::string& scope) const;
   SamplingParams SamplingFrom(const SamplingRequest& request) const;
   GenerateRequest BaseRequest(const SamplingRequest& sampling, const Caller& caller) const;
-  // Checks what the engine would refuse with less to say; submits `request` once per choice.
+  // Checks what the engine would refuse with less to say; submits `request` once per choice: the others when the first
+  // has read the prompt, which they find among the kept prefixes then.
   ApiResult<Generation> Submit(GenerateRequest request, AnswerPumpSetup setup, std::shared_ptr<AnswerSink> sink);
 
   Engine& engine_;

@@ -94,6 +94,24 @@ TEST_F(GenerationTest, SecondTurnIsACacheHitWithReasoningLost) {
   EXPECT_NE(std::get<0>(own), std::get<0>(other));
 }
 
+TEST_F(GenerationTest, ChoicesShareOneReadingOfThePrompt) {
+  ChatRequest request = Chat("Tell me about " + std::string(600, 'q'), 8);
+  request.sampling.temperature = 1;
+  request.n = 4;
+  const auto read = [] { return NanoEngine().engine->stats().prompt_tokens_read; };
+  const int64_t before = read();
+  const auto sink = Run(request, {.user = "choices"});
+  ASSERT_EQ(sink->choices.size(), 4u);
+  for (const auto& [index, choice] : sink->choices) EXPECT_TRUE(choice.end) << index;
+  const int64_t prompt = sink->totals.usage.prompt_tokens;
+  ASSERT_GT(prompt, 256);
+  EXPECT_LT(read() - before, 2 * prompt);
+  // The choices are those of a request that shares nothing.
+  request.use_prefix_cache = false;
+  const auto apart = Run(request, {.user = "choices"});
+  for (const auto& [index, choice] : sink->choices) EXPECT_EQ(choice.content, apart->choices[index].content) << index;
+}
+
 TEST_F(GenerationTest, ToolChoices) {
   ChatRequest request = Chat("Please add.", 400);
   request.tools = {Tool("add"), Tool("sub")};
