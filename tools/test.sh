@@ -9,7 +9,7 @@ usage() {
   cat <<'EOT'
 Usage: ./fathom test [options] [FILTER]
 
-Runs all stages, less than twenty minutes on two cores:
+Runs all stages, about half an hour on two cores:
   format    every file is formatted as .clang-format says
   data      fetches the tokenizer that some tests read
   release   the tests in the optimised build
