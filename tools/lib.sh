@@ -148,7 +148,7 @@ configured_here() {
   [[ -n $home && $home -ef $root ]]
 }
 
-# configure DIR PRESET [cmake arguments]. Unity builds: a fifth of the compiling for who builds the whole.
+# configure DIR PRESET [cmake arguments]. Unity builds: less to compile for who builds the whole.
 configure() {
   local dir=$1 preset=$2 fresh=()
   shift 2
