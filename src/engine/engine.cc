@@ -64,6 +64,16 @@ Status CheckOptions(const EngineOptions& options) {
   return CheckOption("max_queue", options.max_queue, 1, kMaxQueue);
 }
 
+// A request that no step has seen yet.
+EngineMailbox::Snapshot SnapshotOf(const EngineMailbox::Submission& submission) {
+  RequestInfo info;
+  info.number = submission.number;
+  info.user = submission.request.user;
+  info.priority = submission.request.priority;
+  info.prompt_tokens = static_cast<int64_t>(submission.request.prompt.size());
+  return {std::move(info), submission.time};
+}
+
 // The longest sequence whose cache fits into `bytes`, up to `most` tokens; 0 if none does.
 int64_t TokensThatFit(const CacheLayout& layout, int64_t bytes, int64_t most) {
   const int64_t for_blocks = bytes - layout.state_bytes();
@@ -166,20 +176,13 @@ EngineStats Engine::stats() const {
 std::vector<RequestInfo> Engine::requests() const {
   std::vector<RequestInfo> requests;
   const SteadyTime now = std::chrono::steady_clock::now();
-  const auto add = [&](RequestInfo info, SteadyTime submitted) {
-    info.age_seconds = std::chrono::duration<double>(now - submitted).count();
-    requests.push_back(std::move(info));
+  const auto add = [&](EngineMailbox::Snapshot snapshot) {
+    snapshot.info.age_seconds = std::chrono::duration<double>(now - snapshot.submitted).count();
+    requests.push_back(std::move(snapshot.info));
   };
   const std::lock_guard lock(mailbox_->mutex);
-  for (const EngineMailbox::Snapshot& snapshot : mailbox_->requests) add(snapshot.info, snapshot.submitted);
-  for (const EngineMailbox::Submission& submission : mailbox_->submissions) {
-    RequestInfo info;
-    info.number = submission.number;
-    info.user = submission.request.user;
-    info.priority = submission.request.priority;
-    info.prompt_tokens = static_cast<int64_t>(submission.request.prompt.size());
-    add(std::move(info), submission.time);
-  }
+  for (const EngineMailbox::Snapshot& snapshot : mailbox_->requests) add(snapshot);
+  for (const EngineMailbox::Submission& submission : mailbox_->submissions) add(SnapshotOf(submission));
   return requests;
 }
 
@@ -206,8 +209,9 @@ bool Engine::Receive() {
       mailbox_->wake.wait(lock, [&] { return mailbox_->stop || !mailbox_->submissions.empty(); });
     }
     submissions.swap(mailbox_->submissions);
-    // Until the next PublishStats() they would count neither as submitted nor as waiting.
+    // Until the next PublishStats() and PublishRequests() they would be neither submitted nor waiting.
     mailbox_->stats.waiting += static_cast<int64_t>(submissions.size());
+    for (const auto& submission : submissions) mailbox_->requests.push_back(SnapshotOf(submission));
   }
   const Stopwatch watch(&step_seconds_);
   for (EngineMailbox::Submission& submission : submissions) {

@@ -316,6 +316,24 @@ TEST_F(ServingTest, RequestsAreListed) {
   for (const auto& queue : queues_) Collect(*queue);
 }
 
+TEST_F(ServingTest, ARequestIsListedFromItsSubmissionOn) {
+  Start({.max_sequences = 1, .max_queue = 100});
+  std::vector<RequestHandle> handles;
+  for (size_t n = 0; n < 60; ++n) {
+    queues_.push_back(std::make_unique<EventQueue>());
+    Result<RequestHandle> handle =
+        engine_->Submit(Request(Prompt(20, static_cast<int32_t>(n)), 4000), queues_.back()->handler());
+    ASSERT_TRUE(handle.ok());
+    handles.push_back(*handle);
+    for (int look = 0; look < 20; ++look) {
+      ASSERT_EQ(engine_->requests().size(), n + 1) << look;
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  }
+  for (const RequestHandle& handle : handles) handle.Cancel();
+  for (const auto& queue : queues_) Collect(*queue);
+}
+
 TEST_F(ServingTest, TheWaitIsEstimatedFromWhatRequestsTook) {
   Start({.max_sequences = 1, .max_queue = 5});
   Run(Request(Prompt(20), 50));
