@@ -189,8 +189,14 @@ std::vector<RequestInfo> Engine::requests() const {
 void Engine::Run() {
   while (Receive()) Step();
   scheduler_.DropAll();
+  TellEnds();
+}
+
+void Engine::TellEnds() {
+  if (!scheduler_.has_ends()) return;
   PublishStats();
   PublishRequests();
+  scheduler_.TellEnds();
 }
 
 EventHandler Engine::Timed(EventHandler handler) {
@@ -229,8 +235,9 @@ bool Engine::Receive() {
 }
 
 void Engine::Step() {
-  const Stopwatch watch(&step_seconds_);
+  Stopwatch watch(&step_seconds_);
   scheduler_.DropEnded(std::chrono::steady_clock::now());
+  TellEnds();
   const std::vector<Scheduler::Chunk>& chunks = scheduler_.NextStep();
   if (!chunks.empty()) {
     runner_.Run(chunks);
@@ -238,6 +245,8 @@ void Engine::Step() {
     scheduler_.DidStep(watch.seconds());
   }
   scheduler_.RemoveFinished();
+  watch.Add();
+  if (scheduler_.has_ends()) return TellEnds();
   PublishStats();
   constexpr std::chrono::milliseconds kInterval(100);
   const bool idle = scheduler_.running() == 0 && scheduler_.waiting() == 0;

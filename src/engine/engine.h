@@ -92,6 +92,8 @@ class Engine {
   void Step();
   // `handler`, timed.
   EventHandler Timed(EventHandler handler);
+  // Sends the last events of finished requests, after everything that tells of them.
+  void TellEnds();
   void PublishStats();
   void PublishRequests();
 

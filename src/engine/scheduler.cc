@@ -51,7 +51,7 @@ void Scheduler::DropEnded(SteadyTime now) {
 void Scheduler::DropAll() {
   for (Queue* queue : {&running_, &waiting_}) {
     for (const auto& sequence : *queue) sequence->Finish(FinishReason::kCancelled);
-    queue->clear();
+    MoveEnded(queue);
   }
 }
 
@@ -60,11 +60,24 @@ void Scheduler::RemoveFinished() {
   for (Queue* queue : {&waiting_, &running_}) {
     for (const auto& sequence : *queue) {
       if (sequence->started()) Keep(sequence.get(), sequence->finished());
-      if (sequence->finished()) Account(*sequence);
     }
-    std::erase_if(*queue, [](const auto& sequence) { return sequence->finished(); });
+    MoveEnded(queue);
   }
   prefixes_->ShrinkTo(std::max(int64_t{0}, options_.cache_bytes - BytesAfterStep()));
+}
+
+void Scheduler::MoveEnded(Queue* queue) {
+  for (auto& sequence : *queue) {
+    if (!sequence->finished()) continue;
+    Account(*sequence);
+    sequence->Stop();
+    ended_.push_back(std::move(sequence));
+  }
+  std::erase(*queue, nullptr);
+}
+
+void Scheduler::TellEnds() {
+  for (const auto& sequence : std::exchange(ended_, {})) sequence->TellEnd();
 }
 
 void Scheduler::Keep(Sequence* sequence, bool end) {

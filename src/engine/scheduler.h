@@ -58,9 +58,9 @@ class Scheduler {
   Scheduler(const CacheLayout& layout, std::unique_ptr<PrefixCache> prefixes, const SchedulerOptions& options);
 
   void Add(std::unique_ptr<Sequence> sequence);
-  // Ends every sequence that was cancelled or is past its deadline, with its last event; keeps what it has read.
+  // Ends every sequence that was cancelled or is past its deadline; keeps what it has read.
   void DropEnded(SteadyTime now);
-  // Ends all sequences: with an event, without keeping anything.
+  // Ends all sequences, without keeping anything.
   void DropAll();
   // The next step: starts sequences, makes room, distributes the budget. Sequences with one token come first. Valid
   // until the next call of anything here; empty if nothing runs.
@@ -69,6 +69,9 @@ class Scheduler {
   void DidStep(double seconds);
   // Removes finished sequences after a step; keeps their pasts.
   void RemoveFinished();
+  // Sends the last events of the sequences that are no longer here. Everything that tells of them has to be up to date.
+  void TellEnds();
+  bool has_ends() const { return !ended_.empty(); }
 
   int64_t waiting() const { return static_cast<int64_t>(waiting_.size()); }
   int64_t running() const { return static_cast<int64_t>(running_.size()); }
@@ -103,6 +106,8 @@ class Scheduler {
   std::vector<int64_t> SnapshotPositions(const Sequence& sequence, const CacheReport& report) const;
   // Sends running_[index] back to the queue.
   void Preempt(size_t index);
+  // Removes the finished ones of `queue`: counted, their caches freed, their last events still to be sent.
+  void MoveEnded(Queue* queue);
   void Account(const Sequence& finished);
   void PlanChunks();
   // Bytes of running sequences after the planned chunks.
@@ -114,6 +119,7 @@ class Scheduler {
   const SchedulerOptions options_;
   Queue waiting_;
   Queue running_;
+  Queue ended_;  // in the order of their ends
   std::vector<Chunk> chunks_;
   int64_t prefill_allowed_ = 0;  // in the planned step
   UserShares shares_;

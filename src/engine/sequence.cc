@@ -79,6 +79,7 @@ void Sequence::DidRead() {
 }
 
 void Sequence::ReportProgress() {
+  if (finished()) return;
   // Long prompts are read in many small chunks while answers are generated.
   constexpr int64_t kMinTokens = 32;
   constexpr int64_t kReports = 128;
@@ -163,7 +164,7 @@ void Sequence::CheckDeadline(SteadyTime now) {
 void Sequence::Finish(FinishReason reason, Status status) {
   if (finished()) return;
   reason_ = reason;
-  Finished event;
+  Finished& event = end_.emplace();
   event.reason = reason;
   event.status = std::move(status);
   stop_.Push(text_.Flush(), &event.text);
@@ -178,7 +179,11 @@ void Sequence::Finish(FinishReason reason, Status status) {
   event.timings = {Milliseconds(submitted_, started), Milliseconds(started, first),
                    first_token_ ? Milliseconds(first, last_token_) : 0};
   if (first_start_) service_seconds_ = Milliseconds(*first_start_, now) / 1e3;
-  Emit(event);
+}
+
+void Sequence::TellEnd() {
+  FATHOM_CHECK(end_.has_value());
+  Emit(*std::exchange(end_, std::nullopt));
 }
 
 }  // namespace fathom

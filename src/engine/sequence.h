@@ -99,8 +99,10 @@ class Sequence {
   void Append(Result<Sample> sample);
   // Ends the request if its deadline has passed.
   void CheckDeadline(SteadyTime now);
-  // Ends the request: the last event. `status` for kError.
+  // Ends the request; `status` for kError. Nobody hears of it before TellEnd().
   void Finish(FinishReason reason, Status status = {});
+  // The last event, once the sequence is finished, kept and counted: who hears it may ask at once for what follows.
+  void TellEnd();
 
  private:
   bool Emit(const Event& event) { return handler_(event); }
@@ -125,6 +127,7 @@ class Sequence {
   StopMatcher stop_;
   Usage usage_;
   std::optional<FinishReason> reason_;  // once finished
+  std::optional<Finished> end_;         // finished, and not yet told
   bool overdue_ = false;
   double service_seconds_ = 0;
   int64_t reported_ = 0;  // of the prompt, by the last progress event

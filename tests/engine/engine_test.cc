@@ -400,8 +400,49 @@ TEST_F(EngineTest, ManyThreadsSubmitAndCancel) {
   EXPECT_EQ(finished + cancelled, kThreads * kRequests);
   EXPECT_GE(finished.load(), kThreads * kRequests * 2 / 3);
   EXPECT_EQ(engine_->stats().requests, kThreads * kRequests);
-  // The last events are sent before the step's statistics are published.
-  while (engine_->stats().running + engine_->stats().waiting > 0) std::this_thread::yield();
+  EXPECT_EQ(engine_->stats().running + engine_->stats().waiting, 0);
+}
+
+// Who hears the end may send the next turn at once, or look.
+TEST_F(EngineTest, AnEndIsToldAfterItIsKeptAndCounted) {
+  Start();
+  EventQueue queue;
+  EngineStats stats;
+  size_t listed = 1;
+  const auto handler = [&, inner = queue.handler()](const Event& event) {
+    if (std::holds_alternative<Finished>(event)) {
+      stats = engine_->stats();
+      listed = engine_->requests().size();
+    }
+    return inner(event);
+  };
+  const std::vector<int32_t> prompt = Prompt(100);
+  ASSERT_TRUE(engine_->Submit(Request(prompt, 3), handler).ok());
+  const Answer first = Collect(queue);
+  EXPECT_EQ(stats.completion_tokens, 3);
+  EXPECT_EQ(stats.prompt_tokens, 100);
+  EXPECT_EQ(stats.running, 0);
+  EXPECT_EQ(listed, 0u);
+  EXPECT_EQ(stats.prefixes.points, 2);  // before the prompt's last token, and at the end
+  EXPECT_GE(stats.step_seconds, stats.model_seconds);
+  std::vector<int32_t> next = prompt;
+  next.insert(next.end(), first.ids.begin(), first.ids.end());
+  next.push_back(7);
+  EXPECT_EQ(Run(Request(next, 1)).finished.usage.cached_tokens, 102);  // the last sampled token was never read
+}
+
+TEST_F(EngineTest, NothingIsToldAfterAHandlerEndsItsRequest) {
+  Start({.step_tokens = 32});
+  EventQueue queue;
+  int events = 0;
+  const auto handler = [&, inner = queue.handler()](const Event& event) {
+    inner(event);
+    return ++events > 1;  // ends with the first one, which tells of the prompt's first part
+  };
+  ASSERT_TRUE(engine_->Submit(Request(Prompt(200), 10), handler).ok());
+  EXPECT_EQ(Collect(queue).finished.reason, FinishReason::kStop);
+  EXPECT_EQ(Run(Request(Prompt(20, 1), 1)).finished.reason, FinishReason::kLength);
+  EXPECT_EQ(events, 2);
 }
 
 TEST_F(EngineTest, AHandlerMaySubmitAndCancel) {

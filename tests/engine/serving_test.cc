@@ -208,8 +208,10 @@ TEST_F(ServingTest, TheDeadlineSaysHowFarTheRequestCame) {
       sequence.cache().Advance(1);
     }
     sequence.CheckDeadline(submitted + std::chrono::milliseconds(2499));
-    EXPECT_FALSE(finished);
+    EXPECT_FALSE(sequence.finished());
     sequence.CheckDeadline(submitted + std::chrono::milliseconds(2500));
+    EXPECT_TRUE(sequence.finished());
+    sequence.TellEnd();
     EXPECT_TRUE(finished);
     EXPECT_TRUE(sequence.worth_keeping());
     return finished ? finished->status.message() : "";
@@ -240,7 +242,6 @@ TEST_F(ServingTest, TwoHundredRequestsAtOnceAnswerAsIfAlone) {
   for (size_t n = 0; n < queues_.size(); ++n) {
     EXPECT_EQ(Collect(*queues_[n]).ids, expected[n % static_cast<size_t>(kKinds)]) << n;
   }
-  while (engine_->stats().running + engine_->stats().waiting > 0) std::this_thread::yield();
   const EngineStats stats = engine_->stats();
   EXPECT_EQ(stats.generated_tokens, kRequests * 8);
   EXPECT_EQ(stats.completion_tokens, kRequests * 8);
@@ -274,7 +275,7 @@ TEST_F(ServingTest, CancelledWithinAStepUnderLoad) {
   for (const auto& queue : queues_) EXPECT_EQ(Collect(*queue).finished.reason, FinishReason::kCancelled);
   // The step that ran meanwhile, perhaps the one that had just begun, and then the last event.
   for (const auto& steps : event_steps) EXPECT_LE(steps.back(), cancelled_at + 2);
-  while (engine_->stats().running + engine_->stats().waiting > 0) std::this_thread::yield();
+  EXPECT_EQ(engine_->stats().running + engine_->stats().waiting, 0);
 }
 
 TEST_F(ServingTest, RequestsAreListed) {
