@@ -60,6 +60,8 @@ CacheLayout::CacheLayout(KvRowLayout kv, IndexRowLayout index, int64_t window, s
       layer.index_rows = block_bytes_;
       block_bytes_ += Align(kBlockTokens / ratio * index_.bytes());
     }
+    const int64_t inexact = static_cast<int64_t>(layers_.size()) * (window_ - 1);
+    replay_tokens_ = std::max(replay_tokens_, inexact + std::max(window_, ratio == 0 ? 0 : StateSlots(ratio)));
     layers_.push_back(layer);
   }
   std::vector<int64_t> identity = {
@@ -68,11 +70,55 @@ CacheLayout::CacheLayout(KvRowLayout kv, IndexRowLayout index, int64_t window, s
   fingerprint_ = XXH3_64bits(identity.data(), identity.size() * sizeof(int64_t));
 }
 
+CacheBlock::CacheBlock(const CacheLayout& layout)
+    : bytes(new uint8_t[static_cast<size_t>(layout.block_bytes())]()), counts_(layout.counts_) {
+  counts_->live.fetch_add(1, std::memory_order_relaxed);
+}
+
+CacheBlock::~CacheBlock() { counts_->live.fetch_sub(1, std::memory_order_relaxed); }
+
+void CacheBlock::AddUser() {
+  if (users_.fetch_add(1, std::memory_order_relaxed) == 0) counts_->used.fetch_add(1, std::memory_order_relaxed);
+}
+
+void CacheBlock::RemoveUser() {
+  if (users_.fetch_sub(1, std::memory_order_relaxed) == 1) counts_->used.fetch_sub(1, std::memory_order_relaxed);
+}
+
+BlockTable::BlockTable(Blocks blocks) : blocks_(std::move(blocks)) {
+  for (const auto& block : blocks_) block->AddUser();
+}
+
+BlockTable& BlockTable::operator=(BlockTable other) noexcept {
+  blocks_.swap(other.blocks_);
+  return *this;
+}
+
+void BlockTable::Push(std::shared_ptr<CacheBlock> block) {
+  block->AddUser();
+  blocks_.push_back(std::move(block));
+}
+
+void BlockTable::Replace(size_t index, std::shared_ptr<CacheBlock> block) {
+  block->AddUser();
+  blocks_[index]->RemoveUser();
+  blocks_[index] = std::move(block);
+}
+
+void BlockTable::Shrink(size_t count) {
+  while (blocks_.size() > count) {
+    blocks_.back()->RemoveUser();
+    blocks_.pop_back();
+  }
+}
+
 SequenceCache::SequenceCache(const CacheLayout& layout) : layout_(&layout) { Reset(); }
 
 void SequenceCache::Reset() {
   position_ = 0;
-  blocks_.clear();
+  begin_ = 0;
+  sealed_ = 0;
+  blocks_.Shrink(0);
   state_.assign(static_cast<size_t>(layout_->state_bytes()), 0);
   const auto clear_scores = [](const CompressorState& state) {
     std::fill_n(state.score, state.slots * state.width, -std::numeric_limits<float>::infinity());
@@ -86,23 +132,28 @@ void SequenceCache::Reset() {
 SequenceCache SequenceCache::Fork() const {
   SequenceCache fork(*layout_);
   fork.position_ = position_;
+  fork.begin_ = begin_;
+  fork.sealed_ = sealed_;
   fork.state_ = state_;
   fork.blocks_ = blocks_;
   return fork;
 }
 
-SequenceCache::Snapshot SequenceCache::Save() const { return {position_, state_}; }
+SequenceCache::Snapshot SequenceCache::Save() const {
+  FATHOM_CHECK(!replaying());
+  return {position_, state_};
+}
 
 void SequenceCache::Restore(const Snapshot& snapshot) {
-  FATHOM_CHECK(snapshot.position <= position_);
+  FATHOM_CHECK(snapshot.position <= position_ && snapshot.position >= sealed_);
   FATHOM_CHECK(static_cast<int64_t>(snapshot.state.size()) == layout_->state_bytes());
   position_ = snapshot.position;
   state_ = snapshot.state;
-  const int64_t needed = layout_->BlocksFor(position_);
-  if (static_cast<int64_t>(blocks_.size()) > needed) blocks_.resize(static_cast<size_t>(needed));
+  blocks_.Shrink(static_cast<size_t>(layout_->BlocksFor(position_)));
 }
 
 std::string SequenceCache::Serialize() const {
+  FATHOM_CHECK(!replaying());
   const SerializedHeader header = {kMagic,
                                    layout_->fingerprint(),
                                    position_,
@@ -113,7 +164,7 @@ std::string SequenceCache::Serialize() const {
   bytes.reserve(sizeof header + state_.size() + blocks_.size() * static_cast<size_t>(layout_->block_bytes()) + 8);
   bytes.append(reinterpret_cast<const char*>(&header), sizeof header);
   bytes.append(reinterpret_cast<const char*>(state_.data()), state_.size());
-  for (const auto& block : blocks_) {
+  for (const auto& block : blocks_.blocks()) {
     bytes.append(reinterpret_cast<const char*>(block->bytes.get()), static_cast<size_t>(layout_->block_bytes()));
   }
   const uint64_t checksum = XXH3_64bits(bytes.data(), bytes.size());
@@ -151,8 +202,9 @@ Result<SequenceCache> SequenceCache::Deserialize(const CacheLayout& layout, std:
   std::memcpy(cache.state_.data(), at, cache.state_.size());
   at += cache.state_.size();
   for (int64_t i = 0; i < header.blocks; ++i) {
-    cache.blocks_.push_back(cache.NewBlock());
-    std::memcpy(cache.blocks_.back()->bytes.get(), at, static_cast<size_t>(header.block_bytes));
+    std::shared_ptr<CacheBlock> block = cache.NewBlock();
+    std::memcpy(block->bytes.get(), at, static_cast<size_t>(header.block_bytes));
+    cache.blocks_.Push(std::move(block));
     at += header.block_bytes;
   }
   return cache;
@@ -237,20 +289,41 @@ CompressorState SequenceCache::index_compressor(int64_t layer) {
 }
 
 std::shared_ptr<CacheBlock> SequenceCache::MakeBlock(const CacheLayout& layout) {
-  auto block = std::make_shared<CacheBlock>();
-  block->bytes = std::make_unique<uint8_t[]>(static_cast<size_t>(layout.block_bytes()));
-  return block;
+  return std::make_shared<CacheBlock>(layout);
 }
 
 SequenceCache SequenceCache::FromParts(const CacheLayout& layout, int64_t position, std::vector<uint8_t> state,
-                                       std::vector<std::shared_ptr<CacheBlock>> blocks) {
+                                       BlockTable::Blocks blocks) {
   FATHOM_CHECK(static_cast<int64_t>(state.size()) == layout.state_bytes());
   FATHOM_CHECK(static_cast<int64_t>(blocks.size()) == layout.BlocksFor(position));
   SequenceCache cache(layout);
   cache.position_ = position;
   cache.state_ = std::move(state);
-  cache.blocks_ = std::move(blocks);
+  cache.blocks_ = BlockTable(std::move(blocks));
   return cache;
+}
+
+SequenceCache SequenceCache::Replay(const CacheLayout& layout, int64_t begin, int64_t position,
+                                    BlockTable::Blocks blocks) {
+  FATHOM_CHECK(position % CacheLayout::kBlockTokens == 0 && begin >= 0 && begin <= position);
+  FATHOM_CHECK(static_cast<int64_t>(blocks.size()) == layout.BlocksFor(position));
+  SequenceCache cache(layout);
+  cache.begin_ = begin;
+  cache.position_ = begin;
+  cache.sealed_ = position;
+  cache.blocks_ = BlockTable(std::move(blocks));
+  return cache;
+}
+
+void SequenceCache::ShareBlock(int64_t index, std::shared_ptr<CacheBlock> block) {
+  FATHOM_DCHECK((index + 1) * CacheLayout::kBlockTokens <= std::max(position_, sealed_));
+  if (blocks_[static_cast<size_t>(index)] != block) blocks_.Replace(static_cast<size_t>(index), std::move(block));
+}
+
+int64_t SequenceCache::own_blocks() const {
+  // Who uses a block uses those before it.
+  const BlockTable::Blocks& blocks = blocks_.blocks();
+  return blocks.end() - std::ranges::partition_point(blocks, [](const auto& block) { return block->users() > 1; });
 }
 
 const uint8_t* SequenceCache::BlockRow(int64_t offset, int64_t rows_per_block, int64_t row_bytes, int64_t row) const {
@@ -270,28 +343,43 @@ const uint8_t* SequenceCache::index_row(int64_t layer, int64_t row) const {
 }
 
 uint8_t* SequenceCache::mutable_compressed_row(int64_t layer, int64_t row) {
+  FATHOM_DCHECK(row * layout_->ratio(layer) >= sealed_);
   return const_cast<uint8_t*>(compressed_row(layer, row));
 }
 
 uint8_t* SequenceCache::mutable_index_row(int64_t layer, int64_t row) {
+  FATHOM_DCHECK(row * 4 >= sealed_);
   return const_cast<uint8_t*>(index_row(layer, row));
 }
 
+int64_t SequenceCache::BlocksToMake(int64_t tokens) const {
+  const auto have = static_cast<int64_t>(blocks_.size());
+  const int64_t first = std::max(position_, sealed_) / CacheLayout::kBlockTokens;
+  // What is there and shared is copied: at most the last block.
+  int64_t copies = 0;
+  if (tokens > 0 && position_ + tokens > sealed_) {
+    for (int64_t index = first; index < have; ++index) {
+      copies += static_cast<int64_t>(blocks_[static_cast<size_t>(index)].use_count() > 1);
+    }
+  }
+  return copies + std::max(int64_t{0}, layout_->BlocksFor(position_ + tokens) - have);
+}
+
 void SequenceCache::PrepareAppend(int64_t tokens) {
-  if (tokens <= 0 || layout_->block_bytes() == 0) return;
-  const int64_t first = position_ / CacheLayout::kBlockTokens;
+  if (tokens <= 0 || position_ + tokens <= sealed_ || layout_->block_bytes() == 0) return;
+  const int64_t first = std::max(position_, sealed_) / CacheLayout::kBlockTokens;
   const int64_t last = (position_ + tokens - 1) / CacheLayout::kBlockTokens;
   for (int64_t index = first; index <= last; ++index) {
     if (index == static_cast<int64_t>(blocks_.size())) {
-      blocks_.push_back(NewBlock());
+      blocks_.Push(NewBlock());
       continue;
     }
     // A fork shares this block, partly filled: write into a copy.
-    std::shared_ptr<CacheBlock>& block = blocks_[static_cast<size_t>(index)];
+    const std::shared_ptr<CacheBlock>& block = blocks_[static_cast<size_t>(index)];
     if (block.use_count() == 1) continue;
     std::shared_ptr<CacheBlock> copy = NewBlock();
     std::memcpy(copy->bytes.get(), block->bytes.get(), static_cast<size_t>(layout_->block_bytes()));
-    block = std::move(copy);
+    blocks_.Replace(static_cast<size_t>(index), std::move(copy));
   }
 }
 

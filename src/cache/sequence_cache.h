@@ -5,16 +5,19 @@
 //           layers. Blocks are reference-counted: forks share them and copy a block only when they write into it.
 //
 // A sequence can be forked (same past, different future), saved to a Snapshot and rolled back to it, and serialised to
-// bytes and back. All of them are exact: what follows has the same bits.
+// bytes and back. All of them are exact: what follows has the same bits. So has what follows a replay: with the blocks
+// of its past alone a sequence begins a little earlier, without a state, and reads those tokens again.
 //
 // Not thread-safe; different sequences may be used from different threads.
 #ifndef FATHOM_CACHE_SEQUENCE_CACHE_H_
 #define FATHOM_CACHE_SEQUENCE_CACHE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -53,6 +56,15 @@ class CacheLayout {
   // Bytes of the fixed part of a sequence, and of one block of 128 tokens.
   int64_t state_bytes() const { return state_bytes_; }
   int64_t block_bytes() const { return block_bytes_; }
+  // How many tokens before a position a sequence has to read, having the blocks up to there and nothing else, to have
+  // the same state there, byte for byte, as if it had read all. Begun at B, layer l has its exact input from position
+  // B + l (W - 1) on: embeddings are exact at once, and a layer's output takes its inputs of W positions (itself and
+  // W - 1 window rows before) and rows of blocks, which are exact. What a state holds of a layer follows from its inputs
+  // at the last W positions (the ring) and the last 128 or 8 (slots of the compressors).
+  int64_t replay_tokens() const { return replay_tokens_; }
+  // Blocks of this layout, and copies of it, that exist, and those among them that sequences use: each counted once.
+  int64_t live_blocks() const { return counts_->live.load(std::memory_order_relaxed); }
+  int64_t used_blocks() const { return counts_->used.load(std::memory_order_relaxed); }
   // Blocks that a context of `tokens` needs; none when no layer compresses.
   int64_t BlocksFor(int64_t tokens) const { return block_bytes_ == 0 ? 0 : (tokens + kBlockTokens - 1) / kBlockTokens; }
   // Identifies formats and sizes; states of another fingerprint cannot be read.
@@ -60,6 +72,11 @@ class CacheLayout {
 
  private:
   friend class SequenceCache;
+  friend class CacheBlock;
+  struct Counts {
+    std::atomic<int64_t> live{0};
+    std::atomic<int64_t> used{0};
+  };
   struct Layer {
     int64_t ring = 0;        // offsets into the state
     int64_t compressor = 0;  // kv rows, then score rows
@@ -75,12 +92,56 @@ class CacheLayout {
   std::vector<Layer> layers_;
   int64_t state_bytes_ = 0;
   int64_t block_bytes_ = 0;
+  int64_t replay_tokens_ = 0;
   uint64_t fingerprint_ = 0;
+  std::shared_ptr<Counts> counts_ = std::make_shared<Counts>();
 };
 
 // The compressed and indexer rows of 128 tokens, all layers. Rows before a sequence's position never change.
-struct CacheBlock {
-  std::unique_ptr<uint8_t[]> bytes;  // CacheLayout::block_bytes()
+class CacheBlock {
+ public:
+  explicit CacheBlock(const CacheLayout& layout);
+  ~CacheBlock();
+  CacheBlock(const CacheBlock&) = delete;
+  CacheBlock& operator=(const CacheBlock&) = delete;
+
+  // Zeros at first. Shared, so that who only reads them, as a writer of files does, need not keep the block.
+  const std::shared_ptr<uint8_t[]> bytes;  // CacheLayout::block_bytes()
+
+  // How many sequences use it.
+  int32_t users() const { return users_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class BlockTable;
+  void AddUser();
+  void RemoveUser();
+
+  std::atomic<int32_t> users_{0};
+  const std::shared_ptr<CacheLayout::Counts> counts_;
+};
+
+// The blocks of one sequence, which it is a user of.
+class BlockTable {
+ public:
+  using Blocks = std::vector<std::shared_ptr<CacheBlock>>;
+
+  BlockTable() = default;
+  explicit BlockTable(Blocks blocks);
+  BlockTable(const BlockTable& other) : BlockTable(other.blocks_) {}
+  BlockTable(BlockTable&& other) noexcept : blocks_(std::exchange(other.blocks_, {})) {}
+  BlockTable& operator=(BlockTable other) noexcept;
+  ~BlockTable() { Shrink(0); }
+
+  const Blocks& blocks() const { return blocks_; }
+  size_t size() const { return blocks_.size(); }
+  const std::shared_ptr<CacheBlock>& operator[](size_t index) const { return blocks_[index]; }
+  void Push(std::shared_ptr<CacheBlock> block);
+  void Replace(size_t index, std::shared_ptr<CacheBlock> block);
+  // Drops all but the first `count`.
+  void Shrink(size_t count);
+
+ private:
+  Blocks blocks_;
 };
 
 class SequenceCache {
@@ -114,10 +175,26 @@ class SequenceCache {
 
   // Its blocks, BlocksFor(position()) of them, to be shared; and a sequence of such blocks and a state. There are as
   // many blocks as `position` needs, and they were written by sequences with the same tokens up to there.
-  const std::vector<std::shared_ptr<CacheBlock>>& blocks() const { return blocks_; }
+  const BlockTable::Blocks& blocks() const { return blocks_.blocks(); }
   static SequenceCache FromParts(const CacheLayout& layout, int64_t position, std::vector<uint8_t> state,
-                                 std::vector<std::shared_ptr<CacheBlock>> blocks);
+                                 BlockTable::Blocks blocks);
   static std::shared_ptr<CacheBlock> MakeBlock(const CacheLayout& layout);
+  // Takes `block`, of the same bytes, in the place of its own number `index`, which is full.
+  void ShareBlock(int64_t index, std::shared_ptr<CacheBlock> block);
+  // The last blocks that no other sequence uses.
+  int64_t own_blocks() const;
+  // Blocks that PrepareAppend(tokens) will make.
+  int64_t BlocksToMake(int64_t tokens) const;
+
+  // A sequence that is to continue at `position`, a multiple of 128, of whose past there are the blocks only. It starts
+  // at `begin`, replay_tokens() before or earlier, and is of use when it has read up to `position` again: until then it
+  // can't be saved. The rows of its blocks are not written then: its own would be inexact at first.
+  static SequenceCache Replay(const CacheLayout& layout, int64_t begin, int64_t position, BlockTable::Blocks blocks);
+  bool replaying() const { return position_ < sealed_; }
+  // Rows of positions before this are there and stay as they are.
+  int64_t sealed() const { return sealed_; }
+  // Window rows of positions before this do not exist.
+  int64_t begin() const { return begin_; }
 
   // Makes an empty sequence look as if `tokens` tokens had been read: every stored row holds plausible random values.
   // For benchmarks and tests of long contexts, which would take hours to fill truthfully.
@@ -150,8 +227,10 @@ class SequenceCache {
 
   const CacheLayout* layout_;
   int64_t position_ = 0;
+  int64_t begin_ = 0;
+  int64_t sealed_ = 0;
   std::vector<uint8_t> state_;
-  std::vector<std::shared_ptr<CacheBlock>> blocks_;
+  BlockTable blocks_;
 };
 
 }  // namespace fathom

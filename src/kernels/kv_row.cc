@@ -7,6 +7,14 @@
 #include "numeric/formats.h"
 
 namespace fathom {
+namespace {
+
+// Bytes behind the last value, so that equal rows are equal bytes.
+void ClearPadding(uint8_t* out, int64_t used, int64_t bytes) {
+  std::memset(out + used, 0, static_cast<size_t>(bytes - used));
+}
+
+}  // namespace
 
 void EncodeKvRow(const KvRowLayout& layout, const float* row, uint8_t* out) {
   if (layout.format == RowFormat::kF32) {
@@ -24,7 +32,9 @@ void EncodeKvRow(const KvRowLayout& layout, const float* row, uint8_t* out) {
     out[layout.scales_at() + block] = PowerOfTwoToE8m0(scale);
   }
   uint8_t* rope = out + layout.rope_at();
-  if (layout.format == RowFormat::kQuantizedF32) {
+  const bool wide = layout.format == RowFormat::kQuantizedF32;
+  ClearPadding(out, layout.rope_at() + layout.rope_dim * (wide ? 4 : 2), layout.bytes());
+  if (wide) {
     std::memcpy(rope, row + nope, static_cast<size_t>(layout.rope_dim) * 4);
     return;
   }
@@ -68,6 +78,7 @@ void EncodeIndexRow(const IndexRowLayout& layout, const float* row, uint8_t* out
     }
     out[layout.scales_at() + block] = PowerOfTwoToE8m0(scale);
   }
+  ClearPadding(out, layout.scales_at() + layout.dim / 32, layout.bytes());
 }
 
 void DecodeIndexRow(const IndexRowLayout& layout, const uint8_t* stored, float* row) {

@@ -95,7 +95,7 @@ void GatherRows(const Step& step, const LayerWeights& w, int64_t layer, int64_t 
   const int64_t step_begin = cache.position();  // earlier rows are in the ring, later ones in this step's buffer
   const int64_t first_token = ws.first[static_cast<size_t>(ws.segment[token])];
   rows->clear();
-  for (int64_t p = std::max<int64_t>(0, position - step.config.window + 1); p <= position; ++p) {
+  for (int64_t p = std::max(cache.begin(), position - step.config.window + 1); p <= position; ++p) {
     rows->push_back(p < step_begin ? cache.ring_row(layer, p)
                                    : ws.kv_rows.data() + (first_token + p - step_begin) * row_bytes);
   }

@@ -124,8 +124,9 @@ void Compress(const Step& step, const CompressorWeights& w, CompressorKind kind,
     const int64_t position = segment.cache->position();
     const CompressorState state = main ? segment.cache->compressor(layer) : segment.cache->index_compressor(layer);
     const BlockBuilder builder(state, position, kv + first_token * width, score + first_token * width);
-    const int64_t first_block = position / ratio;
-    const int64_t blocks = (position + segment.tokens) / ratio - first_block;
+    // Of a replay the rows are there already; its own were inexact.
+    const int64_t first_block = std::max(position, segment.cache->sealed()) / ratio;
+    const int64_t blocks = std::max(int64_t{0}, (position + segment.tokens) / ratio - first_block);
     step.pool.ParallelFor(blocks, 1, [&](int64_t begin, int64_t end, int worker) {
       float* row = step.ws.workers[static_cast<size_t>(worker)].row.data();
       float cosine[2048];  // r/2 values; Validate() bounds head_dim by 4096

@@ -15,7 +15,7 @@ enum class CompressorKind : uint8_t { kMain, kIndexer };
 
 // Feeds the step's tokens to one compressor of `layer` in every segment: kv and score [T, c*w] are the projections of
 // the tokens. Blocks that become complete are written to the caches as rows; unfinished ones stay in the compressor's
-// state. Adds the position bias (ape) to `score` in place.
+// state; rows of sealed positions are not written. Adds the position bias (ape) to `score` in place.
 void Compress(const Step& step, const CompressorWeights& w, CompressorKind kind, int64_t layer, int64_t ratio,
               const float* kv, float* score);
 
