@@ -107,8 +107,8 @@ struct Timings {
   double decode_ms = 0;   // first to last token
 };
 
-// The end, exactly once for every submitted request, after it was kept and counted: stats() and the next request's prompt
-// find it.
+// The end, exactly once for every submitted request, after it was kept and counted: stats() and the next request's
+// prompt find it.
 struct Finished {
   FinishReason reason = FinishReason::kStop;
   Status status;            // an error if kError
