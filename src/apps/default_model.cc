@@ -20,8 +20,9 @@ namespace fathom {
 namespace {
 
 constexpr const char* kPlaceholderNote =
-    "fathom: no trained model is shipped yet: this tiny random model shows the program working; its words mean "
-    "nothing\n";
+    "fathom: the shipped model was not found (FATHOM_HOME names the folder that holds models/nano), and --model names "
+    "no "
+    "other: this tiny random model shows the program working; its words mean nothing\n";
 
 Status WritePlaceholder(const std::string& directory) {
   SynthOptions options;

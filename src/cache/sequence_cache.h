@@ -59,8 +59,8 @@ class CacheLayout {
   // How many tokens before a position a sequence has to read, having the blocks up to there and nothing else, to have
   // the same state there, byte for byte, as if it had read all. Begun at B, layer l has its exact input from position
   // B + l (W - 1) on: embeddings are exact at once, and a layer's output takes its inputs of W positions (itself and
-  // W - 1 window rows before) and rows of blocks, which are exact. What a state holds of a layer follows from its inputs
-  // at the last W positions (the ring) and the last 128 or 8 (slots of the compressors).
+  // W - 1 window rows before) and rows of blocks, which are exact. What a state holds of a layer follows from its
+  // inputs at the last W positions (the ring) and the last 128 or 8 (slots of the compressors).
   int64_t replay_tokens() const { return replay_tokens_; }
   // Blocks of this layout, and copies of it, that exist, and those among them that sequences use: each counted once.
   int64_t live_blocks() const { return counts_->live.load(std::memory_order_relaxed); }

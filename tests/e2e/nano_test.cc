@@ -22,7 +22,7 @@ class Nano : public testing::Test {
     const RunResult result = Fathom({"run", "--no-think", "--temperature", "0", "--max-tokens", "200", "-p", question});
     EXPECT_EQ(result.exit_code, 0) << result;
     EXPECT_EQ(result.err.find("out of tokens"), std::string::npos) << result;
-    EXPECT_EQ(result.err.find("no trained model"), std::string::npos) << result;
+    EXPECT_EQ(result.err.find("tiny random model"), std::string::npos) << result;
     EXPECT_EQ(result.out.find("｜"), std::string::npos) << result;
     return result.out;
   }
