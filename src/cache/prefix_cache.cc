@@ -19,7 +19,8 @@ int64_t CommonLength(std::span<const int32_t> a, std::span<const int32_t> b) {
   return std::ranges::mismatch(a, b).in1 - a.begin();
 }
 
-std::string_view BytesOf(const std::vector<uint8_t>& bytes) {
+template <typename Bytes>
+std::string_view BytesOf(const Bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -232,7 +233,7 @@ bool PrefixCache::LoadState(Point* point) {
     return false;
   }
   const auto* bytes = reinterpret_cast<const uint8_t*>(payload->data());
-  point->state = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + state_bytes);
+  point->state = std::make_shared<const StateBytes>(bytes, bytes + state_bytes);
   if (tail_bytes > 0) {
     point->tail_block = SequenceCache::MakeBlock(layout_);
     std::memcpy(point->tail_block->bytes.get(), bytes + state_bytes, tail_bytes);
@@ -286,7 +287,7 @@ void PrefixCache::AddPoint(Node* node, std::span<const int32_t> tail, const Sequ
     ++stats_.points;
   }
   if (!point->in_ram()) {
-    point->state = std::make_shared<const std::vector<uint8_t>>(std::move(snapshot.state));
+    point->state = std::make_shared<const StateBytes>(std::move(snapshot.state));
     if (!tail.empty() && layout_.block_bytes() > 0) {
       point->tail_block = cache.blocks()[static_cast<size_t>(node->position / kBlock)];
     }

@@ -85,9 +85,9 @@ class PrefixCache {
   struct Point {
     Node* node = nullptr;  // the full blocks before it end here
     PrefixKey key;
-    std::vector<int32_t> tail;                          // tokens behind them, fewer than 128
-    std::shared_ptr<const std::vector<uint8_t>> state;  // null: not in RAM
-    std::shared_ptr<CacheBlock> tail_block;             // null: not in RAM, no tail, or no block needed
+    std::vector<int32_t> tail;                // tokens behind them, fewer than 128
+    std::shared_ptr<const StateBytes> state;  // null: not in RAM
+    std::shared_ptr<CacheBlock> tail_block;   // null: not in RAM, no tail, or no block needed
     OnDisk on_disk = OnDisk::kNo;
     int64_t file_bytes = 0;
     int64_t uses = 0;

@@ -114,6 +114,9 @@ void BlockTable::Shrink(size_t count) {
 
 SequenceCache::SequenceCache(const CacheLayout& layout) : layout_(&layout) { Reset(); }
 
+SequenceCache::SequenceCache(const CacheLayout& layout, int64_t position, StateBytes state, BlockTable blocks)
+    : layout_(&layout), position_(position), state_(std::move(state)), blocks_(std::move(blocks)) {}
+
 void SequenceCache::Reset() {
   position_ = 0;
   begin_ = 0;
@@ -130,18 +133,20 @@ void SequenceCache::Reset() {
 }
 
 SequenceCache SequenceCache::Fork() const {
-  SequenceCache fork(*layout_);
-  fork.position_ = position_;
+  SequenceCache fork(*layout_, position_, state_, blocks_);
   fork.begin_ = begin_;
   fork.sealed_ = sealed_;
-  fork.state_ = state_;
-  fork.blocks_ = blocks_;
   return fork;
 }
 
 SequenceCache::Snapshot SequenceCache::Save() const {
   FATHOM_CHECK(!replaying());
   return {position_, state_};
+}
+
+SequenceCache::Snapshot SequenceCache::SaveLast() {
+  FATHOM_CHECK(!replaying());
+  return {position_, std::move(state_)};
 }
 
 void SequenceCache::Restore(const Snapshot& snapshot) {
@@ -196,11 +201,10 @@ Result<SequenceCache> SequenceCache::Deserialize(const CacheLayout& layout, std:
     return DataLoss(StrCat("saved sequence says ", header.position, " tokens in ", header.blocks, " blocks, which its ",
                            bytes.size(), " bytes do not hold"));
   }
-  SequenceCache cache(layout);
-  cache.position_ = header.position;
   const char* at = body.data() + sizeof header;
-  std::memcpy(cache.state_.data(), at, cache.state_.size());
-  at += cache.state_.size();
+  const auto* state = reinterpret_cast<const uint8_t*>(at);
+  SequenceCache cache(layout, header.position, StateBytes(state, state + header.state_bytes), {});
+  at += header.state_bytes;
   for (int64_t i = 0; i < header.blocks; ++i) {
     std::shared_ptr<CacheBlock> block = cache.NewBlock();
     std::memcpy(block->bytes.get(), at, static_cast<size_t>(header.block_bytes));
@@ -292,15 +296,11 @@ std::shared_ptr<CacheBlock> SequenceCache::MakeBlock(const CacheLayout& layout) 
   return std::make_shared<CacheBlock>(layout);
 }
 
-SequenceCache SequenceCache::FromParts(const CacheLayout& layout, int64_t position, std::vector<uint8_t> state,
+SequenceCache SequenceCache::FromParts(const CacheLayout& layout, int64_t position, StateBytes state,
                                        BlockTable::Blocks blocks) {
   FATHOM_CHECK(static_cast<int64_t>(state.size()) == layout.state_bytes());
   FATHOM_CHECK(static_cast<int64_t>(blocks.size()) == layout.BlocksFor(position));
-  SequenceCache cache(layout);
-  cache.position_ = position;
-  cache.state_ = std::move(state);
-  cache.blocks_ = BlockTable(std::move(blocks));
-  return cache;
+  return {layout, position, std::move(state), BlockTable(std::move(blocks))};
 }
 
 SequenceCache SequenceCache::Replay(const CacheLayout& layout, int64_t begin, int64_t position,

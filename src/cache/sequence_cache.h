@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cache/state_memory.h"
 #include "kernels/kv_row.h"
 
 namespace fathom {
@@ -149,7 +150,7 @@ class SequenceCache {
   // The state at one position; blocks are not copied because their rows before that position never change.
   struct Snapshot {
     int64_t position = 0;
-    std::vector<uint8_t> state;
+    StateBytes state;
   };
 
   // An empty sequence. `layout` must outlive it.
@@ -164,6 +165,9 @@ class SequenceCache {
   // A second sequence with the same past.
   SequenceCache Fork() const;
   Snapshot Save() const;
+  // The same for a sequence that ends here: gives its state away. Of the sequence only position() and blocks() are
+  // left.
+  Snapshot SaveLast();
   // Back to `snapshot`, which must have been saved by this sequence or an ancestor, at or before the current position.
   void Restore(const Snapshot& snapshot);
   // Forgets everything.
@@ -176,7 +180,7 @@ class SequenceCache {
   // Its blocks, BlocksFor(position()) of them, to be shared; and a sequence of such blocks and a state. There are as
   // many blocks as `position` needs, and they were written by sequences with the same tokens up to there.
   const BlockTable::Blocks& blocks() const { return blocks_.blocks(); }
-  static SequenceCache FromParts(const CacheLayout& layout, int64_t position, std::vector<uint8_t> state,
+  static SequenceCache FromParts(const CacheLayout& layout, int64_t position, StateBytes state,
                                  BlockTable::Blocks blocks);
   static std::shared_ptr<CacheBlock> MakeBlock(const CacheLayout& layout);
   // Takes `block`, of the same bytes, in the place of its own number `index`, which is full.
@@ -222,6 +226,7 @@ class SequenceCache {
   void Advance(int64_t tokens) { position_ += tokens; }
 
  private:
+  SequenceCache(const CacheLayout& layout, int64_t position, StateBytes state, BlockTable blocks);
   std::shared_ptr<CacheBlock> NewBlock() const { return MakeBlock(*layout_); }
   const uint8_t* BlockRow(int64_t offset, int64_t rows_per_block, int64_t row_bytes, int64_t row) const;
 
@@ -229,7 +234,7 @@ class SequenceCache {
   int64_t position_ = 0;
   int64_t begin_ = 0;
   int64_t sealed_ = 0;
-  std::vector<uint8_t> state_;
+  StateBytes state_;
   BlockTable blocks_;
 };
 

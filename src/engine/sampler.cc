@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "kernels/kernels.h"
 #include "numeric/math.h"
 
 namespace fathom {
@@ -24,35 +25,33 @@ uint64_t Mix(uint64_t z) {
   return z ^ (z >> 31);
 }
 
-// The largest element, the lowest index of equals. -1 if there is none above -infinity.
-int32_t ArgMax(std::span<const float> x) {
-  // The value first, in lanes: one running maximum would be a chain as long as the vocabulary.
-  constexpr size_t kLanes = 16;
-  float lanes[kLanes];
-  std::fill_n(lanes, kLanes, kNegativeInfinity);
-  size_t at = 0;
-  for (; at + kLanes <= x.size(); at += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] = x[at + lane] > lanes[lane] ? x[at + lane] : lanes[lane];
-  }
-  float largest = *std::max_element(lanes, lanes + kLanes);
-  for (; at < x.size(); ++at) largest = std::max(largest, x[at]);
-  if (largest == kNegativeInfinity) return -1;
-  return static_cast<int32_t>(std::ranges::find(x, largest) - x.begin());
+// The largest of `x` and the lowest index of it; id -1 if there is none above -infinity.
+struct Best {
+  int32_t id = -1;
+  float logit = kNegativeInfinity;
+};
+Best BestOf(std::span<const float> x, float largest) {
+  Best best;
+  best.logit = largest;
+  if (largest == kNegativeInfinity) return best;
+  const auto count = static_cast<int64_t>(x.size());
+  return Kernels().select_at_least(x.data(), count, largest, 1, &best.id) == 1 ? best : Best();
 }
 
-Status CheckLogits(std::span<const float> logits) {
-  // One pass without branches that the compiler vectorises; the culprit is looked for only when there is one.
-  uint32_t bad = 0;
-  for (const float x : logits) bad |= static_cast<uint32_t>(!(x < std::numeric_limits<float>::infinity()));
-  if (bad == 0) return {};
-  for (size_t id = 0; id < logits.size(); ++id) {
-    if (logits[id] < std::numeric_limits<float>::infinity()) continue;
-    return DataLoss(
-        StrFormat("the model's logit of token %zu is %g, which no sound checkpoint gives; `fathom inspect --verify` "
-                  "checks the files",
-                  id, double{logits[id]}));
-  }
-  return {};
+float Largest(std::span<const float> x) {
+  bool sound = true;
+  return Kernels().largest_logit(x.data(), static_cast<int64_t>(x.size()), &sound);
+}
+
+Result<float> LargestOfModel(std::span<const float> logits) {
+  bool sound = true;
+  const float largest = Kernels().largest_logit(logits.data(), static_cast<int64_t>(logits.size()), &sound);
+  if (sound) return largest;
+  const auto bad = std::ranges::find_if(logits, [](float x) { return !(x < std::numeric_limits<float>::infinity()); });
+  return DataLoss(
+      StrFormat("the model's logit of token %zu is %g, which no sound checkpoint gives; `fathom inspect --verify` "
+                "checks the files",
+                static_cast<size_t>(bad - logits.begin()), double{*bad}));
 }
 
 void ApplyMask(std::span<const uint64_t> allowed, std::span<float> x) {
@@ -66,9 +65,10 @@ void ApplyMask(std::span<const uint64_t> allowed, std::span<float> x) {
   }
 }
 
-// By itself, so that the compiler sees that nothing overlaps and vectorises it.
-void ComputeWeights(std::span<const float> x, float largest, float temperature, float* __restrict weights) {
-  for (size_t id = 0; id < x.size(); ++id) weights[id] = Exp((x[id] - largest) / temperature);
+// weights[i] = Exp((x[i] - largest) / temperature); returns their sum.
+double ComputeWeights(std::span<const float> x, float largest, float temperature, std::vector<float>* weights) {
+  weights->resize(x.size());
+  return Kernels().softmax_weights(x.data(), static_cast<int64_t>(x.size()), largest, temperature, weights->data());
 }
 
 // Larger logit first, lower id first among equals.
@@ -87,33 +87,23 @@ int OctaveOf(float weight) {
   return std::min(127 - static_cast<int>(std::bit_cast<uint32_t>(weight) >> 23), kOctaves - 1);
 }
 
-// The sum of all weights, in lanes for speed.
-double SumWeights(std::span<const float> weights) {
-  constexpr size_t kLanes = 8;
-  double lanes[kLanes] = {};
-  size_t at = 0;
-  for (; at + kLanes <= weights.size(); at += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += double{weights[at + lane]};
-  }
-  double total = 0;
-  for (const double lane : lanes) total += lane;
-  for (; at < weights.size(); ++at) total += double{weights[at]};
-  return total;
+// The indices of at least `least`, ascending.
+void CollectAtLeast(std::span<const float> x, float least, std::vector<int32_t>* ids) {
+  const auto count = static_cast<int64_t>(x.size());
+  ids->resize(x.size());
+  ids->resize(static_cast<size_t>(Kernels().select_at_least(x.data(), count, least, count, ids->data())));
 }
 
-// The ids of weights of at least `least`, ascending. There are few: blocks without any are skipped at once.
-void CollectHeavy(std::span<const float> weights, float least, std::vector<int32_t>* ids) {
-  constexpr size_t kBlock = 32;
-  ids->clear();
-  for (size_t begin = 0; begin < weights.size(); begin += kBlock) {
-    const std::span<const float> block = weights.subspan(begin, std::min(kBlock, weights.size() - begin));
-    int32_t any = 0;
-    for (const float weight : block) any |= static_cast<int32_t>(weight >= least);
-    if (any == 0) continue;
-    for (size_t at = 0; at < block.size(); ++at) {
-      if (block[at] >= least) ids->push_back(static_cast<int32_t>(begin + at));
-    }
-  }
+void TakeAll(size_t count, std::vector<int32_t>* ids) {
+  ids->resize(count);
+  std::iota(ids->begin(), ids->end(), 0);
+}
+
+// The `count` most probable ones and perhaps more, ascending. `largest` is the largest of `x`.
+void CollectMostProbable(std::span<const float> x, float largest, size_t count, std::vector<int32_t>* ids) {
+  constexpr float kNear = 8;  // e^8 less probable than the best: mostly there are enough of those
+  CollectAtLeast(x, largest - kNear, ids);
+  if (ids->size() < count) TakeAll(x.size(), ids);
 }
 
 // Step 6. `ids` are ascending on entry and most probable first on return; `total` is the weight of step 5. False, and
@@ -158,8 +148,13 @@ Sampler::Sampler(SamplingParams params, uint64_t seed, std::span<const int32_t> 
 
 void Sampler::Accept(int32_t id) {
   ++generated_;
-  ++answer_counts_[id];
+  if (params_.frequency_penalty != 0 || params_.presence_penalty != 0) ++answer_counts_[id];
   if (params_.repetition_penalty != 1) seen_.insert(id);
+}
+
+bool Sampler::ChangesLogits() const {
+  return params_.repetition_penalty != 1 || params_.frequency_penalty != 0 || params_.presence_penalty != 0 ||
+         !params_.logit_bias.empty();
 }
 
 void Sampler::ApplyPenalties(std::span<float> x) const {
@@ -179,32 +174,30 @@ void Sampler::ApplyPenalties(std::span<float> x) const {
   for (const auto& [id, bias] : params_.logit_bias) x[static_cast<size_t>(id)] += bias;
 }
 
-// Steps 5 to 7: `ids` of what remains, in any order.
-void Sampler::Truncate(std::span<const float> x, std::span<const float> weights, std::vector<int32_t>* ids) const {
-  const auto take_all = [&] {
-    ids->resize(x.size());
-    std::iota(ids->begin(), ids->end(), 0);
-  };
+// Steps 5 to 7: `ids` of what remains, in any order. `total` is the sum of all weights.
+void Sampler::Truncate(std::span<const float> x, float largest, std::span<const float> weights, double total,
+                       std::vector<int32_t>* ids) const {
   const auto top_k = static_cast<size_t>(params_.top_k);
   const bool all = top_k == 0 || top_k >= x.size();
   constexpr float kHeavy = 0x1p-12f;  // lighter ones are seldom needed
   if (all && params_.top_p < 1) {
-    const double total = SumWeights(weights);
-    CollectHeavy(weights, kHeavy, ids);
+    CollectAtLeast(weights, kHeavy, ids);
     if (!KeepTopP(x, weights, params_.top_p, total, false, ids)) {
-      take_all();
+      TakeAll(x.size(), ids);
       KeepTopP(x, weights, params_.top_p, total, true, ids);
     }
+  } else if (all && params_.min_p > 0) {
+    CollectAtLeast(weights, static_cast<float>(params_.min_p), ids);
+  } else if (all) {
+    TakeAll(x.size(), ids);
   } else {
-    take_all();
-  }
-  if (!all) {
+    CollectMostProbable(x, largest, top_k, ids);
     std::nth_element(ids->begin(), ids->begin() + static_cast<ptrdiff_t>(top_k) - 1, ids->end(), MoreProbable{x});
     ids->resize(top_k);
     std::sort(ids->begin(), ids->end());
-    double total = 0;
-    for (const int32_t id : *ids) total += double{weights[static_cast<size_t>(id)]};
-    if (params_.top_p < 1) KeepTopP(x, weights, params_.top_p, total, true, ids);
+    double kept = 0;
+    for (const int32_t id : *ids) kept += double{weights[static_cast<size_t>(id)]};
+    if (params_.top_p < 1) KeepTopP(x, weights, params_.top_p, kept, true, ids);
   }
   if (params_.min_p > 0) {
     const auto least = static_cast<float>(params_.min_p);
@@ -212,24 +205,22 @@ void Sampler::Truncate(std::span<const float> x, std::span<const float> weights,
   }
 }
 
-int32_t Sampler::Draw(std::span<const float> x, SamplerScratch* scratch) const {
-  const int32_t best = ArgMax(x);
-  if (best < 0 || params_.temperature == 0) return best;
-  const float largest = x[static_cast<size_t>(best)];
+int32_t Sampler::Draw(std::span<const float> x, float largest, SamplerScratch* scratch) const {
+  const Best best = BestOf(x, largest);
+  if (best.id < 0 || params_.temperature == 0) return best.id;
   const auto temperature = static_cast<float>(std::max(params_.temperature, kLowestTemperature));
   std::vector<float>& weights = scratch->weights;
-  weights.resize(x.size());
-  ComputeWeights(x, largest, temperature, weights.data());
+  const double whole = ComputeWeights(x, best.logit, temperature, &weights);
 
   std::vector<int32_t>& ids = scratch->ids;
-  Truncate(x, weights, &ids);
+  Truncate(x, best.logit, weights, whole, &ids);
   if (ids.size() < x.size()) std::sort(ids.begin(), ids.end());
 
   double total = 0;
   for (const int32_t id : ids) total += double{weights[static_cast<size_t>(id)]};
   const double target = UniformDraw(seed_, generated_) * total;
   double sum = 0;
-  int32_t last = best;
+  int32_t last = best.id;
   for (const int32_t id : ids) {
     const float weight = weights[static_cast<size_t>(id)];
     if (weight == 0) continue;
@@ -242,34 +233,41 @@ int32_t Sampler::Draw(std::span<const float> x, SamplerScratch* scratch) const {
 
 Result<Sample> Sampler::Next(std::span<const float> logits, std::span<const uint64_t> allowed,
                              SamplerScratch* scratch) const {
-  FATHOM_RETURN_IF_ERROR(CheckLogits(logits));
-  scratch->logits.assign(logits.begin(), logits.end());
-  ApplyPenalties(scratch->logits);
-  if (!allowed.empty()) ApplyMask(allowed, scratch->logits);
+  FATHOM_ASSIGN_OR_RETURN(const float of_model, LargestOfModel(logits));
+  float largest = of_model;
+  std::span<const float> x = logits;
+  if (ChangesLogits() || !allowed.empty()) {
+    scratch->logits.assign(logits.begin(), logits.end());
+    ApplyPenalties(scratch->logits);
+    if (!allowed.empty()) ApplyMask(allowed, scratch->logits);
+    x = scratch->logits;
+    largest = Largest(x);
+  }
   Sample sample;
-  sample.id = Draw(scratch->logits, scratch);
+  sample.id = Draw(x, largest, scratch);
   if (sample.id < 0) {
     return InvalidArgument(allowed.empty() ? "no token is possible: logit_bias forbids every one of them"
                                            : "no token is possible: logit_bias or the model's vocabulary has none of "
                                              "those that the schema or grammar allows here");
   }
-  if (params_.logprobs) ComputeLogprobs(logits, *params_.logprobs, &sample);
+  if (params_.logprobs) ComputeLogprobs(logits, of_model, *params_.logprobs, scratch, &sample);
   return sample;
 }
 
-Result<Sample> LogprobsOfToken(int32_t id, std::span<const float> logits, int64_t count) {
-  FATHOM_RETURN_IF_ERROR(CheckLogits(logits));
+Result<Sample> LogprobsOfToken(int32_t id, std::span<const float> logits, int64_t count, SamplerScratch* scratch) {
+  FATHOM_ASSIGN_OR_RETURN(const float largest, LargestOfModel(logits));
   Sample sample;
   sample.id = id;
-  ComputeLogprobs(logits, count, &sample);
+  ComputeLogprobs(logits, largest, count, scratch, &sample);
   return sample;
 }
 
-void ComputeLogprobs(std::span<const float> logits, int64_t count, Sample* sample) {
-  const int32_t best = ArgMax(logits);
-  const float largest = best < 0 ? 0 : logits[static_cast<size_t>(best)];
+void ComputeLogprobs(std::span<const float> logits, float largest, int64_t count, SamplerScratch* scratch,
+                     Sample* sample) {
+  if (largest == kNegativeInfinity) largest = 0;
+  ComputeWeights(logits, largest, 1, &scratch->weights);
   double total = 0;
-  for (const float x : logits) total += double{Exp(x - largest)};
+  for (const float weight : scratch->weights) total += double{weight};
   // total >= 1: the largest counts 1.
   const double log_total = Log1pDouble(total - 1);
   const auto logprob = [&](int32_t id) {
@@ -277,9 +275,9 @@ void ComputeLogprobs(std::span<const float> logits, int64_t count, Sample* sampl
   };
   sample->logprob = logprob(sample->id);
   if (count == 0) return;
-  std::vector<int32_t> ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  const size_t top = std::min(static_cast<size_t>(count), ids.size());
+  const size_t top = std::min(static_cast<size_t>(count), logits.size());
+  std::vector<int32_t>& ids = scratch->ids;
+  CollectMostProbable(logits, largest, top, &ids);
   std::partial_sort(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(top), ids.end(), MoreProbable{logits});
   for (size_t rank = 0; rank < top; ++rank) sample->top.push_back({ids[rank], logprob(ids[rank])});
 }

@@ -69,22 +69,26 @@ class Sampler {
   uint64_t seed() const { return seed_; }
 
  private:
+  bool ChangesLogits() const;  // steps 1 to 3, grammar apart
   void ApplyPenalties(std::span<float> x) const;
-  void Truncate(std::span<const float> x, std::span<const float> weights, std::vector<int32_t>* ids) const;
-  int32_t Draw(std::span<const float> x, SamplerScratch* scratch) const;
+  void Truncate(std::span<const float> x, float largest, std::span<const float> weights, double total,
+                std::vector<int32_t>* ids) const;
+  int32_t Draw(std::span<const float> x, float largest, SamplerScratch* scratch) const;
 
   SamplingParams params_;
   uint64_t seed_;
   uint64_t generated_ = 0;
-  std::unordered_map<int32_t, int32_t> answer_counts_;
-  std::unordered_set<int32_t> seen_;  // prompt and answer; kept only for the repetition penalty
+  std::unordered_map<int32_t, int32_t> answer_counts_;  // kept only for frequency and presence penalty
+  std::unordered_set<int32_t> seen_;                    // prompt and answer; kept only for the repetition penalty
 };
 
 // What the model thought of `id`, and the `count` most probable tokens. An error as of Sampler::Next().
-Result<Sample> LogprobsOfToken(int32_t id, std::span<const float> logits, int64_t count);
+Result<Sample> LogprobsOfToken(int32_t id, std::span<const float> logits, int64_t count, SamplerScratch* scratch);
 
-// Fills in `sample->logprob` of sample->id and the `count` most probable tokens. `logits` hold no NaN or +infinity.
-void ComputeLogprobs(std::span<const float> logits, int64_t count, Sample* sample);
+// Fills in `sample->logprob` of sample->id and the `count` most probable tokens. `logits` hold no NaN or +infinity;
+// `largest` is the largest of them.
+void ComputeLogprobs(std::span<const float> logits, float largest, int64_t count, SamplerScratch* scratch,
+                     Sample* sample);
 
 }  // namespace fathom
 

@@ -82,9 +82,9 @@ void Scheduler::TellEnds() {
 
 void Scheduler::Keep(Sequence* sequence, bool end) {
   std::vector<SequenceCache::Snapshot> snapshots = sequence->TakeSnapshots();
-  const int64_t position = sequence->cache().position();
-  if (end && position >= kMinPrefixTokens) snapshots.push_back(sequence->cache().Save());
-  if (snapshots.empty() || !sequence->worth_keeping()) return;
+  if (!sequence->worth_keeping()) return;
+  if (end && sequence->cache().position() >= kMinPrefixTokens) snapshots.push_back(sequence->cache().SaveLast());
+  if (snapshots.empty()) return;
   prefixes_->Add(sequence->request().cache_scope, sequence->read_tokens(), sequence->cache(), std::move(snapshots));
 }
 

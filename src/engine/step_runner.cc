@@ -87,10 +87,10 @@ Result<std::vector<GeneratedToken>> StepRunner::PromptLogprobsOf(std::span<const
   std::vector<Result<Sample>> samples(ids.size(), Sample{});
   {
     const Stopwatch watch(&sampling_seconds_);
-    model_.pool().ParallelFor(streams.rows, 1, [&](int64_t begin, int64_t end, int) {
+    model_.pool().ParallelFor(streams.rows, 1, [&](int64_t begin, int64_t end, int worker) {
       for (int64_t row = begin; row < end; ++row) {
         const auto at = static_cast<size_t>(row);
-        samples[at] = LogprobsOfToken(ids[at], logits.row_span(row), count);
+        samples[at] = LogprobsOfToken(ids[at], logits.row_span(row), count, &scratch_[static_cast<size_t>(worker)]);
       }
     });
   }

@@ -97,6 +97,18 @@ struct KernelTable {
 
   void (*attend)(const AttendArgs& args);
   void (*index_scores)(const IndexScoreArgs& args);
+
+  // ---- sampling, over the vocabulary
+
+  // The largest of x [count], -infinity if there is none above; which zero is larger is open. `sound`: none of them is
+  // NaN or +infinity; otherwise the result is of no use.
+  float (*largest_logit)(const float* x, int64_t count, bool* sound);
+  // weights[i] = Exp((x[i] - largest) / temperature) (numeric/math.h), and their sum in double: eight lanes (i mod 8)
+  // of the whole eights in ascending i, then the lanes one after the other, then what is left.
+  double (*softmax_weights)(const float* x, int64_t count, float largest, float temperature, float* weights);
+  // The first `most` (>= 1) indices with x[i] >= least, ascending; returns how many there are. x holds no NaN. Fast
+  // where they are few.
+  int64_t (*select_at_least)(const float* x, int64_t count, float least, int64_t most, int32_t* ids);
 };
 
 // The table in use: the best one this processor supports, or the one SelectKernels() named.

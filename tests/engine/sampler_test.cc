@@ -272,7 +272,8 @@ TEST(ComputeLogprobs, EqualTheLogSoftmaxOfTheRawLogits) {
   for (const float x : logits) total += std::exp(double{x});
   Sample sample;
   sample.id = 3;
-  ComputeLogprobs(logits, 20, &sample);
+  SamplerScratch scratch;
+  ComputeLogprobs(logits, *std::ranges::max_element(logits), 20, &scratch, &sample);
   EXPECT_NEAR(sample.logprob, double{logits[3]} - std::log(total), 1e-5);
   ASSERT_EQ(sample.top.size(), 20u);
   for (size_t rank = 0; rank < sample.top.size(); ++rank) {
@@ -285,7 +286,8 @@ TEST(ComputeLogprobs, EqualTheLogSoftmaxOfTheRawLogits) {
 TEST(ComputeLogprobs, ImpossibleTokensAndMoreThanThereAre) {
   Sample sample;
   sample.id = 1;
-  ComputeLogprobs(std::vector<float>{0, -kInfinity, 0}, 10, &sample);
+  SamplerScratch scratch;
+  ComputeLogprobs(std::vector<float>{0, -kInfinity, 0}, 0, 10, &scratch, &sample);
   EXPECT_EQ(sample.logprob, -kInfinity);
   ASSERT_EQ(sample.top.size(), 3u);
   EXPECT_EQ(sample.top[0].id, 0);

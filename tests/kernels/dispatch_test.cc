@@ -40,6 +40,9 @@ TEST(Dispatch, EveryTableIsComplete) {
     EXPECT_NE(table->sum_of_squares, nullptr) << table->name;
     EXPECT_NE(table->attend, nullptr) << table->name;
     EXPECT_NE(table->index_scores, nullptr) << table->name;
+    EXPECT_NE(table->largest_logit, nullptr) << table->name;
+    EXPECT_NE(table->softmax_weights, nullptr) << table->name;
+    EXPECT_NE(table->select_at_least, nullptr) << table->name;
   }
 }
 

@@ -121,6 +121,25 @@ FATHOM_INLINE F32x16 TreeSums(const F32x16* x) {
   return {TreeSums8(eight), TreeSums8(eight + 8)};
 }
 
+// ---- float64 ------------------------------------------------------------------------------------------------------
+
+// Lanes 0..3 and 4..7.
+struct F64x8 {
+  __m256d a;
+  __m256d b;
+};
+FATHOM_INLINE F64x8 ZeroDouble() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
+FATHOM_INLINE F64x8 AddEight(F64x8 sum, __m256 x) {
+  return {_mm256_add_pd(sum.a, _mm256_cvtps_pd(_mm256_castps256_ps128(x))),
+          _mm256_add_pd(sum.b, _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)))};
+}
+FATHOM_INLINE F64x8 AddLow(F64x8 sum, F32x16 x) { return AddEight(sum, x.a); }
+FATHOM_INLINE F64x8 AddHigh(F64x8 sum, F32x16 x) { return AddEight(sum, x.b); }
+FATHOM_INLINE void StoreDouble(double* p, F64x8 x) {
+  _mm256_storeu_pd(p, x.a);
+  _mm256_storeu_pd(p + 4, x.b);
+}
+
 // ---- int32 --------------------------------------------------------------------------------------------------------
 
 FATHOM_INLINE I32x16 BroadcastInt(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }

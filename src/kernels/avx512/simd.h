@@ -104,6 +104,21 @@ FATHOM_INLINE F32x16 TreeSums(const F32x16* a) {
   return {_mm512_add_ps(_mm512_shuffle_ps(two[0], two[1], 0x88), _mm512_shuffle_ps(two[0], two[1], 0xDD))};
 }
 
+// ---- float64: lane l of eight takes the floats of lanes l and l + 8 -------------------------------------------------
+
+struct F64x8 {
+  __m512d v;
+};
+FATHOM_INLINE F64x8 ZeroDouble() { return {_mm512_setzero_pd()}; }
+// sum + lanes 0 to 7, and + lanes 8 to 15.
+FATHOM_INLINE F64x8 AddLow(F64x8 sum, F32x16 a) {
+  return {_mm512_add_pd(sum.v, _mm512_cvtps_pd(_mm512_castps512_ps256(a.v)))};
+}
+FATHOM_INLINE F64x8 AddHigh(F64x8 sum, F32x16 a) {
+  return {_mm512_add_pd(sum.v, _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1)))};
+}
+FATHOM_INLINE void StoreDouble(double* p, F64x8 a) { _mm512_storeu_pd(p, a.v); }
+
 // ---- int32 --------------------------------------------------------------------------------------------------------
 
 FATHOM_INLINE I32x16 BroadcastInt(int32_t x) { return {_mm512_set1_epi32(x)}; }

@@ -124,6 +124,26 @@ FATHOM_INLINE F32x16 TreeSums(const F32x16* x) {
   });
 }
 
+// ---- float64 ------------------------------------------------------------------------------------------------------
+
+// Pair i holds lanes 2i and 2i + 1.
+struct F64x8 {
+  float64x2_t p[4];
+};
+FATHOM_INLINE F64x8 ZeroDouble() {
+  const float64x2_t zero = vdupq_n_f64(0.0);
+  return {{zero, zero, zero, zero}};
+}
+FATHOM_INLINE F64x8 AddEight(F64x8 sum, float32x4_t low, float32x4_t high) {
+  return {{vaddq_f64(sum.p[0], vcvt_f64_f32(vget_low_f32(low))), vaddq_f64(sum.p[1], vcvt_high_f64_f32(low)),
+           vaddq_f64(sum.p[2], vcvt_f64_f32(vget_low_f32(high))), vaddq_f64(sum.p[3], vcvt_high_f64_f32(high))}};
+}
+FATHOM_INLINE F64x8 AddLow(F64x8 sum, F32x16 x) { return AddEight(sum, x.q[0], x.q[1]); }
+FATHOM_INLINE F64x8 AddHigh(F64x8 sum, F32x16 x) { return AddEight(sum, x.q[2], x.q[3]); }
+FATHOM_INLINE void StoreDouble(double* p, F64x8 x) {
+  for (int i = 0; i < 4; ++i) vst1q_f64(p + 2 * i, x.p[i]);
+}
+
 // ---- int32 --------------------------------------------------------------------------------------------------------
 
 FATHOM_INLINE I32x16 BroadcastInt(int32_t x) {

@@ -97,6 +97,9 @@ const KernelTable& ReferenceKernels() {
       .sum_of_squares = reference::SumOfSquares,
       .attend = reference::Attend,
       .index_scores = reference::IndexScores,
+      .largest_logit = reference::LargestLogit,
+      .softmax_weights = reference::SoftmaxWeights,
+      .select_at_least = reference::SelectAtLeast,
   };
   return kTable;
 }

@@ -38,6 +38,9 @@ void MatMulF32(const MatMulArgs& args);
 float SumOfSquares(const float* x, int64_t cols);
 void Attend(const AttendArgs& args);
 void IndexScores(const IndexScoreArgs& args);
+float LargestLogit(const float* x, int64_t count, bool* sound);
+double SoftmaxWeights(const float* x, int64_t count, float largest, float temperature, float* weights);
+int64_t SelectAtLeast(const float* x, int64_t count, float least, int64_t most, int32_t* ids);
 
 }  // namespace fathom::reference
 

@@ -4,29 +4,35 @@
 
 #include "kernels/kernels.h"
 
-#define FATHOM_DECLARE_KERNELS(isa)                                                \
-  namespace isa {                                                                  \
-  void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks); \
-  void MatMulFp4(const MatMulArgs& args);                                          \
-  void MatMulFp4F32(const MatMulArgs& args);                                       \
-  void MatMulFp8(const MatMulArgs& args);                                          \
-  void MatMulBf16(const MatMulArgs& args);                                         \
-  void MatMulF32(const MatMulArgs& args);                                          \
-  float SumOfSquares(const float* x, int64_t cols);                                \
-  void Attend(const AttendArgs& args);                                             \
-  void IndexScores(const IndexScoreArgs& args);                                    \
-  inline constexpr KernelTable kKernels = {                                        \
-      .name = #isa,                                                                \
-      .quantize_fp8 = QuantizeFp8,                                                 \
-      .matmul_fp4 = MatMulFp4,                                                     \
-      .matmul_fp4_f32 = MatMulFp4F32,                                              \
-      .matmul_fp8 = MatMulFp8,                                                     \
-      .matmul_bf16 = MatMulBf16,                                                   \
-      .matmul_f32 = MatMulF32,                                                     \
-      .sum_of_squares = SumOfSquares,                                              \
-      .attend = Attend,                                                            \
-      .index_scores = IndexScores,                                                 \
-  };                                                                               \
+#define FATHOM_DECLARE_KERNELS(isa)                                                                       \
+  namespace isa {                                                                                         \
+  void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks);                        \
+  void MatMulFp4(const MatMulArgs& args);                                                                 \
+  void MatMulFp4F32(const MatMulArgs& args);                                                              \
+  void MatMulFp8(const MatMulArgs& args);                                                                 \
+  void MatMulBf16(const MatMulArgs& args);                                                                \
+  void MatMulF32(const MatMulArgs& args);                                                                 \
+  float SumOfSquares(const float* x, int64_t cols);                                                       \
+  void Attend(const AttendArgs& args);                                                                    \
+  void IndexScores(const IndexScoreArgs& args);                                                           \
+  float LargestLogit(const float* x, int64_t count, bool* sound);                                         \
+  double SoftmaxWeights(const float* x, int64_t count, float largest, float temperature, float* weights); \
+  int64_t SelectAtLeast(const float* x, int64_t count, float least, int64_t most, int32_t* ids);          \
+  inline constexpr KernelTable kKernels = {                                                               \
+      .name = #isa,                                                                                       \
+      .quantize_fp8 = QuantizeFp8,                                                                        \
+      .matmul_fp4 = MatMulFp4,                                                                            \
+      .matmul_fp4_f32 = MatMulFp4F32,                                                                     \
+      .matmul_fp8 = MatMulFp8,                                                                            \
+      .matmul_bf16 = MatMulBf16,                                                                          \
+      .matmul_f32 = MatMulF32,                                                                            \
+      .sum_of_squares = SumOfSquares,                                                                     \
+      .attend = Attend,                                                                                   \
+      .index_scores = IndexScores,                                                                        \
+      .largest_logit = LargestLogit,                                                                      \
+      .softmax_weights = SoftmaxWeights,                                                                  \
+      .select_at_least = SelectAtLeast,                                                                   \
+  };                                                                                                      \
   }
 
 namespace fathom {
