@@ -1,9 +1,11 @@
 // Clients that leave, don't read, or send nonsense: nothing of them stays behind.
 import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
 import net from 'node:net';
+import {join} from 'node:path';
 import {test} from 'node:test';
 import {chatAnswer, post, requestBytes, send} from './client.mjs';
-import {Server, long, mb, nano, nothingLeft, pause, randomNumbers} from './server.mjs';
+import {Server, long, makeDirectory, mb, nano, nothingLeft, pause, randomNumbers, removeDirectory} from './server.mjs';
 
 const good = {
   messages: [{role: 'user', content: 'What is the capital of France?'}],
@@ -51,25 +53,81 @@ test('clients that leave at any moment leave nothing behind', async (t) => {
   assert.equal(await server.stop(), 0);
 });
 
-test('clients that do not read are dropped or wait, and stop nobody', async (t) => {
-  const server = await Server.start(nano, '--max-unsent', '16KiB', '--write-timeout', '2');
-  const expected = await firstAnswer(server);
-  const request = {...good, max_tokens: 4000, logit_bias: {1: -100}, logprobs: true, top_logprobs: 20, temperature: 1};
-  const slow = Array.from({length: long ? 30 : 8}, () => {
+// What a token's event takes at least, with the logprobs of 20 tokens.
+const kEventBytes = 1000;
+const long_answer = {...good, max_tokens: 4000, logit_bias: {1: -100}, logprobs: true, top_logprobs: 20, temperature: 1};
+
+// Clients that ask for `long_answer` and take nothing of it.
+function unread(server, count) {
+  return Array.from({length: count}, () => {
     const socket = net.connect({port: server.port, host: '127.0.0.1', highWaterMark: 1024});
     socket.on('error', () => {});
-    socket.write(requestBytes('/v1/chat/completions', request));
+    socket.write(requestBytes('/v1/chat/completions', long_answer));
     socket.pause();
     return socket;
   });
-  for (const socket of slow.slice(0, 2)) setTimeout(() => socket.resume(), 2500);
-  await pause(200);
-  for (let n = 0; n < 5; ++n) assert.equal(await firstAnswer(server), expected);  // meanwhile
-  await pause(long ? 15000 : 4000);
+}
+
+async function slowReadersCounted(server, count) {
+  const end = Date.now() + 180_000;
+  for (;;) {
+    const {fathom_http_slow_readers_total: dropped} = await server.metrics();
+    if (dropped >= count || Date.now() > end) return dropped;
+    await pause(50);
+  }
+}
+
+test('clients that do not read are dropped at the limit, which stops nobody', async (t) => {
+  const directory = makeDirectory();
+  const audit = join(directory, 'audit.jsonl');
+  const unsent = 64 * 1024;
+  const server = await Server.start(
+    nano, '--max-unsent', String(unsent), '--write-timeout', '600', '--audit-log', audit);
+  const expected = await firstAnswer(server);
+  const before = server.memory().now;
+  const slow = unread(server, long ? 30 : 8);
+  // Others go on meanwhile: whole answers, and one that takes a while to read.
+  let answers = 0;
+  let dropped = 0;
+  const others = Array.from({length: 3}, async () => {
+    do {
+      assert.equal(await firstAnswer(server), expected);
+      ++answers;
+    } while (dropped === 0);
+  });
+  const late = send(server.port, requestBytes('/v1/chat/completions', {...long_answer, max_tokens: 20}));
+  late.socket.pause();
+  setTimeout(() => late.socket.resume(), 1000);
+  dropped = await slowReadersCounted(server, slow.length);
+  const memory = server.memory().now;
+  await Promise.all(others);
+  assert.equal(chatAnswer(await late.done).usage.completion_tokens, 20);
+  assert.equal(dropped, slow.length);
+  const {fathom_http_disconnects_total: left} = await server.metrics();
+  assert.equal(left, 0);  // nobody has closed a connection
   for (const socket of slow) socket.destroy();
   await assertHealthy(server, expected);
-  const metrics = await server.metrics();
-  t.diagnostic(`${slow.length} slow readers, ${metrics.fathom_http_slow_readers_total} dropped for it`);
+  assert.equal(await server.stop(), 0);
+
+  // Each was cancelled at the limit: what a client takes unread is the limit, its socket's buffer and the server's.
+  const lines = readFileSync(audit, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+  const cancelled = lines.filter((line) => line.finish === 'cancelled').map((line) => line.completion_tokens);
+  removeDirectory(directory);
+  t.diagnostic(
+    `${slow.length} slow readers, dropped after ${Math.min(...cancelled)} to ${Math.max(...cancelled)} of 4000 tokens; ` +
+      `${answers} answers meanwhile; resident ${mb(before)} -> ${mb(memory)}`,
+  );
+  assert.equal(cancelled.length, slow.length);
+  for (const tokens of cancelled) assert.ok(kEventBytes * tokens < unsent + 1e6, String(tokens));
+});
+
+test('clients that take nothing for too long are dropped, too', async (t) => {
+  const server = await Server.start(nano, '--max-unsent', '64MiB', '--write-timeout', '1');
+  const expected = await firstAnswer(server);
+  const slow = unread(server, 4);
+  assert.equal(await slowReadersCounted(server, slow.length), slow.length);
+  for (const socket of slow) socket.destroy();
+  await assertHealthy(server, expected);
   assert.equal(await server.stop(), 0);
 });
 

@@ -230,7 +230,7 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
     asio::co_spawn(
         core_->io(), [self = this->shared_from_this()] { return self->WatchClient(self->exchange_); }, asio::detached);
     const bool complete = co_await Send();
-    const bool slow = state_->slow_reader();
+    const bool slow = state_->slow_reader() || unread_;
     if (!complete) {
       Close();
       state_->Disconnect();
@@ -255,6 +255,7 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
         lowest().expires_after(core_->options().write_timeout);
         sent += co_await stream_.async_write_some(asio::buffer(output.bytes.data() + sent, output.bytes.size() - sent),
                                                   Awaiting(error));
+        unread_ = error == beast::error::timeout;
         if (error) co_return false;
       }
       lowest().expires_never();
@@ -363,6 +364,7 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
   uint64_t exchange_ = 0;                 // changes when an answer begins or ends
   uint64_t requests_ = 0;
   bool awake_ = false;
+  bool unread_ = false;  // the client took nothing of its answer for too long
   bool closed_ = false;
 };
 

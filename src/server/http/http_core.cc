@@ -9,6 +9,12 @@
 #include "server/http/tls_context.h"
 
 namespace fathom {
+namespace {
+
+// Of a socket, where the system would let it grow to megabytes: what a client does not take shows soon as unsent.
+constexpr int kSocketSendBytes = 128 * 1024;
+
+}  // namespace
 
 HttpCore::HttpCore(const HttpServerOptions& options, HttpHandler handler)
     : options_(options),
@@ -46,6 +52,8 @@ Status HttpCore::ListenAt(const asio::ip::address& address, uint16_t port, error
   Tcp::acceptor acceptor(io_);
   acceptor.open(endpoint.protocol(), *error);
   if (!*error) acceptor.set_option(asio::socket_base::reuse_address(true), *error);
+  // Accepted sockets inherit it.
+  if (!*error) acceptor.set_option(asio::socket_base::send_buffer_size(kSocketSendBytes), *error);
   if (!*error) acceptor.bind(endpoint, *error);
   if (!*error) acceptor.listen(asio::socket_base::max_listen_connections, *error);
   if (*error) return IoError(StrCat("cannot listen on ", address.to_string(), " port ", port, ": ", error->message()));

@@ -213,6 +213,21 @@ TEST_F(HttpConnectionTest, DropsClientsThatDoNotRead) {
   client.SendRequest("GET", "/flood");
   EXPECT_TRUE(Eventually([&] { return flood_ended_.load() && server_->stats().slow_readers == 1; }));
   EXPECT_TRUE(Eventually([&] { return server_->stats().connections == 0; }));
+  // Neither socket took megabytes: the server's is bounded, and the client's grows only when it is read.
+  EXPECT_LT(server_->stats().streamed_bytes, 1024 * 1024);
+  EXPECT_EQ(server_->stats().disconnects, 0);
+}
+
+TEST_F(HttpConnectionTest, AClientThatTakesNothingForTooLongIsASlowReader) {
+  Start({.max_unsent_bytes = size_t{64} << 20, .write_timeout = seconds(1)});
+  HttpClient client(port());
+  client.SendRequest("GET", "/hold-stream");
+  const auto held = TakeHeld(1);
+  EXPECT_TRUE(held[0]->Write(std::string(size_t{4} << 20, 'x')));
+  EXPECT_TRUE(WaitFor([&] { return disconnects_ == 1; }));
+  EXPECT_TRUE(Eventually([&] { return server_->stats().connections == 0; }));
+  EXPECT_EQ(server_->stats().slow_readers, 1);
+  EXPECT_EQ(server_->stats().disconnects, 0);
 }
 
 TEST_F(HttpConnectionTest, OneWriteOverTheLimitIsNoSlowReader) {
