@@ -69,7 +69,7 @@ class Replay : public ::testing::TestWithParam<const char*> {
   int64_t place_ = 0;
   int64_t begin_ = 0;
   std::vector<int32_t> tokens_;
-  std::vector<uint8_t> state_;
+  StateBytes state_;
   BlockTable::Blocks blocks_;
   std::vector<std::string> block_bytes_;
   uint64_t after_ = 0;
