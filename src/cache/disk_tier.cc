@@ -13,7 +13,6 @@
 #include <optional>
 #include <utility>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/strings.h"
 
@@ -24,8 +23,6 @@ constexpr int64_t kMaxWaitingBytes = int64_t{1} << 30;
 constexpr int64_t kRetryNs = int64_t{30} * 1'000'000'000;
 constexpr std::string_view kSuffix = ".fkv";
 constexpr std::string_view kTemporary = ".fkv.tmp";
-// A state of the largest models is some tens of MB.
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
 
 int64_t NowNs() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -71,10 +68,6 @@ DiskTier::~DiskTier() {
   ::close(lock_);
 }
 
-std::string DiskTier::PathOf(PrefixFileKind kind, const PrefixKey& key) const {
-  return StrCat(directory_, kind == PrefixFileKind::kBlock ? "/block-" : "/state-", key.hex(), kSuffix);
-}
-
 std::vector<DiskTier::Found> DiskTier::Scan(uint64_t fingerprint) {
   std::vector<Found> found;
   DIR* const listing = ::opendir(directory_.c_str());
@@ -99,7 +92,7 @@ std::vector<DiskTier::Found> DiskTier::Scan(uint64_t fingerprint) {
     if (got < 0) continue;
     bytes.resize(static_cast<size_t>(got));
     Result<PrefixFileHead> head = DecodePrefixFileHead(bytes, information.st_size);
-    if (!head.ok() || path != PathOf(head->kind, head->key)) {
+    if (!head.ok() || path != PathOf(*head)) {
       ::unlink(path.c_str());
       ++damaged;
       continue;
@@ -121,20 +114,24 @@ bool DiskTier::Write(Job job) {
   const std::lock_guard lock(mutex_);
   if (waiting_bytes_ + bytes > kMaxWaitingBytes || NowNs() < retry_after_ns_) return false;
   waiting_bytes_ += bytes;
-  tasks_.push_back({std::move(job), false, bytes});
+  tasks_.push_back({Task::Kind::kWrite, std::move(job), bytes});
   changed_.notify_all();
   return true;
 }
 
-void DiskTier::Remove(PrefixFileKind kind, const PrefixKey& key) {
+void DiskTier::Queue(Task::Kind kind, PrefixFileKind file, const PrefixKey& key) {
   Task task;
-  task.remove = true;
-  task.job.head.kind = kind;
+  task.kind = kind;
+  task.job.head.kind = file;
   task.job.head.key = key;
   const std::lock_guard lock(mutex_);
   tasks_.push_back(std::move(task));
   changed_.notify_all();
 }
+
+void DiskTier::Remove(PrefixFileKind kind, const PrefixKey& key) { Queue(Task::Kind::kRemove, kind, key); }
+
+void DiskTier::Touch(PrefixFileKind kind, const PrefixKey& key) { Queue(Task::Kind::kTouch, kind, key); }
 
 std::vector<DiskTier::Written> DiskTier::TakeWritten() {
   const std::lock_guard lock(mutex_);
@@ -163,8 +160,11 @@ void DiskTier::Run() {
     lock.unlock();
     int64_t file_bytes = 0;
     Status status;
-    if (task.remove) {
-      ::unlink(PathOf(task.job.head.kind, task.job.head.key).c_str());
+    const std::string path = PathOf(task.job.head);
+    if (task.kind == Task::Kind::kRemove) {
+      ::unlink(path.c_str());
+    } else if (task.kind == Task::Kind::kTouch) {
+      ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
     } else if (!paused) {
       status = WriteFile(task.job, &file_bytes);
       if (!status.ok()) Log(LogLevel::kWarning, "nothing is kept on disk for 30 s", {{"because", status.message()}});
@@ -175,7 +175,7 @@ void DiskTier::Run() {
     busy_ = false;
     waiting_bytes_ -= task.bytes;
     if (!status.ok()) retry_after_ns_ = NowNs() + kRetryNs;
-    if (!task.remove) written_.push_back({head.kind, head.key, file_bytes});
+    if (task.kind == Task::Kind::kWrite) written_.push_back({head.kind, head.key, file_bytes});
     changed_.notify_all();
   }
 }
@@ -184,7 +184,7 @@ Status DiskTier::WriteFile(const Job& job, int64_t* file_bytes) {
   std::vector<std::string_view> payload;
   for (const auto& part : job.parts) payload.push_back(part.second);
   const std::string head = EncodePrefixFileHead(job.head, payload);
-  const std::string path = PathOf(job.head.kind, job.head.key);
+  const std::string path = PathOf(job.head);
   const std::string temporary = path + ".tmp";
   const auto failed = [&](const char* what) {
     const int error = errno;
@@ -206,14 +206,6 @@ Status DiskTier::WriteFile(const Job& job, int64_t* file_bytes) {
   if (::rename(temporary.c_str(), path.c_str()) != 0) return failed("cannot rename");
   *file_bytes = bytes;
   return {};
-}
-
-Result<std::string> DiskTier::Read(PrefixFileKind kind, const PrefixKey& key) const {
-  return ReadFile(PathOf(kind, key), kMaxFileBytes);
-}
-
-void DiskTier::Touch(PrefixFileKind kind, const PrefixKey& key) const {
-  ::utimensat(AT_FDCWD, PathOf(kind, key).c_str(), nullptr, 0);
 }
 
 }  // namespace fathom

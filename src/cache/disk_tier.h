@@ -57,9 +57,8 @@ class DiskTier {
   // Waits until nothing is left to do.
   void Wait();
 
-  // The whole file, its head and payload checked. `touch` marks it as used.
-  Result<std::string> Read(PrefixFileKind kind, const PrefixKey& key) const;
-  void Touch(PrefixFileKind kind, const PrefixKey& key) const;
+  // Marks a file as used.
+  void Touch(PrefixFileKind kind, const PrefixKey& key);
 
   int64_t waiting_bytes() const;
   const std::string& directory() const { return directory_; }
@@ -67,13 +66,15 @@ class DiskTier {
  private:
   DiskTier(std::string directory, int lock);
   struct Task {
+    enum class Kind { kWrite, kRemove, kTouch };
+    Kind kind = Kind::kWrite;
     Job job;
-    bool remove = false;
     int64_t bytes = 0;
   };
+  void Queue(Task::Kind kind, PrefixFileKind file, const PrefixKey& key);
   void Run();
   Status WriteFile(const Job& job, int64_t* file_bytes);
-  std::string PathOf(PrefixFileKind kind, const PrefixKey& key) const;
+  std::string PathOf(const PrefixFileHead& head) const { return PrefixFilePath(directory_, head.kind, head.key); }
 
   const std::string directory_;
   const int lock_;

@@ -24,12 +24,6 @@ std::string_view BytesOf(const Bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-void LogDamaged(PrefixFileKind kind, const PrefixKey& key, const Status& status) {
-  const char* what = kind == PrefixFileKind::kBlock ? "block" : "state";
-  Log(LogLevel::kWarning, "removed a damaged file of kept prefixes",
-      {{"kind", what}, {"key", key.hex()}, {"because", status.ok() ? "it holds something else" : status.message()}});
-}
-
 }  // namespace
 
 PrefixCache::PrefixCache(const CacheLayout& layout, const PrefixCacheOptions& options)
@@ -108,46 +102,46 @@ int64_t PrefixCache::CommonBehind(const Node& node, std::span<const int32_t> res
 
 // ---- finding
 
-PrefixCache::Match PrefixCache::Find(std::string_view scope, std::span<const int32_t> prompt) {
-  TakeWritten();
-  Match match;
-  ++stats_.queries;
-  stats_.query_tokens += static_cast<int64_t>(prompt.size());
+PrefixCache::Candidates PrefixCache::CandidatesFor(std::string_view scope, std::span<const int32_t> prompt) {
+  Candidates candidates;
   const auto usable = static_cast<int64_t>(prompt.size()) - 1;
-  match.report.miss = CacheMiss::kNoEntry;
   const auto root = roots_.find(RootKey(scope));
-  if (root == roots_.end()) return match;
-
-  std::vector<Point*> candidates;
+  if (root == roots_.end()) return candidates;
   Node* node = root->second.get();
   while (true) {
     const auto rest = prompt.subspan(static_cast<size_t>(node->position));
     for (const auto& point : node->points) {
       const bool agrees = CommonLength(rest, point->tail) == static_cast<int64_t>(point->tail.size());
-      if (agrees && PositionOf(*point) <= usable) candidates.push_back(point.get());
+      const bool gone = !point->in_ram() && point->load == nullptr && point->on_disk == OnDisk::kNo;
+      if (agrees && !gone && PositionOf(*point) <= usable) candidates.points.push_back(point.get());
     }
     Node* const child =
         static_cast<int64_t>(rest.size()) >= kBlock ? Child(node, rest.first(static_cast<size_t>(kBlock))) : nullptr;
     if (child == nullptr) {
-      match.report.common = node->position + CommonBehind(*node, rest);
+      candidates.common = node->position + CommonBehind(*node, rest);
       break;
     }
     node = child;
   }
-  std::ranges::sort(candidates, std::greater<>(), [&](const Point* point) { return PositionOf(*point); });
-  // Farther first; what can't be read from disk is dropped, and with it perhaps others.
-  for (size_t index = 0; index < candidates.size() && !match.cache; ++index) {
-    const PrefixKey key = candidates[index]->key;
-    auto point = points_by_key_.find(key);
-    if (point != points_by_key_.end() && !point->second->in_ram() && point->second->on_disk == OnDisk::kWriting) {
-      Flush();  // its blocks are written before it
-      point = points_by_key_.find(key);
-    }
-    if (point != points_by_key_.end()) match.cache = Take(point->second, &match.report.source);
+  std::ranges::sort(candidates.points, std::greater<>(), [&](const Point* point) { return PositionOf(*point); });
+  return candidates;
+}
+
+PrefixCache::Match PrefixCache::Take(std::string_view scope, std::span<const int32_t> prompt, const Loading* loaded) {
+  Match match;
+  ++stats_.queries;
+  stats_.query_tokens += static_cast<int64_t>(prompt.size());
+  const Candidates candidates = CandidatesFor(scope, prompt);
+  const auto best = std::ranges::find_if(candidates.points, [](const Point* point) { return point->in_ram(); });
+  if (best != candidates.points.end()) {
+    match.cache = Continue(*best);
+    match.report.hit = match.cache->position();
+    match.report.source = loaded != nullptr && loaded->point_ == *best ? CacheSource::kDisk : CacheSource::kRam;
   }
-  if (match.cache) match.report.hit = match.cache->position();
+  match.report.common = candidates.common;
   stats_.hit_tokens += match.report.hit;
-  if (match.report.hit == usable) {
+  match.report.miss = CacheMiss::kNoEntry;
+  if (match.report.hit == static_cast<int64_t>(prompt.size()) - 1) {
     match.report.miss = CacheMiss::kNothing;
   } else if (match.report.common > 0) {
     match.report.miss = match.report.common > match.report.hit ? CacheMiss::kNoState : CacheMiss::kDiverged;
@@ -155,98 +149,30 @@ PrefixCache::Match PrefixCache::Find(std::string_view scope, std::span<const int
   return match;
 }
 
-std::optional<SequenceCache> PrefixCache::Take(Point* point, CacheSource* source) {
-  *source = CacheSource::kRam;
-  const bool was_in_ram = point->in_ram();
-  std::vector<std::shared_ptr<CacheBlock>> blocks;
+std::vector<PrefixCache::Node*> PrefixCache::Chain(Node* node) const {
   std::vector<Node*> chain;
-  for (Node* node = point->node; node->parent != nullptr; node = node->parent) chain.push_back(node);
+  for (; node->parent != nullptr; node = node->parent) chain.push_back(node);
   std::ranges::reverse(chain);
-  const bool has_blocks = layout_.block_bytes() > 0;
-  if (!was_in_ram) {
-    *source = CacheSource::kDisk;
-    if (!LoadState(point)) return std::nullopt;
-    CountRam(point->node, 1);
+  return chain;
+}
+
+SequenceCache PrefixCache::Continue(Point* point) {
+  std::vector<std::shared_ptr<CacheBlock>> blocks;
+  if (layout_.block_bytes() > 0) {
+    for (const Node* node : Chain(point->node)) blocks.push_back(node->block);
+    if (!point->tail.empty()) blocks.push_back(point->tail_block);
   }
-  for (Node* node : chain) {
-    if (!has_blocks) break;
-    if (node->block == nullptr) {
-      *source = CacheSource::kDisk;
-      if (!LoadBlock(node)) {  // nothing below it can be used any more
-        DropFromRam(point);
-        DropFromDisk(point);
-        Prune(point);
-        return std::nullopt;
-      }
-    }
-    blocks.push_back(node->block);
-  }
-  if (has_blocks && !point->tail.empty()) blocks.push_back(point->tail_block);
   ++point->uses;
   SetValue(point);
   if (point->on_disk == OnDisk::kYes) disk_->Touch(PrefixFileKind::kPoint, point->key);
   return SequenceCache::FromParts(layout_, PositionOf(*point), *point->state, std::move(blocks));
 }
 
-// A whole file under another's name is not what was looked for.
-bool PrefixCache::HeadIs(std::string_view file, const PrefixKey& key, const PrefixKey& parent,
-                         std::span<const int32_t> tokens) const {
-  const Result<PrefixFileHead> head = DecodePrefixFileHead(file, static_cast<int64_t>(file.size()));
-  return head.ok() && head->fingerprint == fingerprint_ && head->key == key && head->parent == parent &&
-         std::ranges::equal(head->tokens, tokens);
-}
-
-bool PrefixCache::LoadBlock(Node* node) {
-  if (disk_ == nullptr || node->on_disk == OnDisk::kNo) return false;
-  const Result<std::string> file = disk_->Read(PrefixFileKind::kBlock, node->key);
-  ++stats_.disk_reads;
-  const Result<std::string_view> payload = file.ok() ? CheckedPrefixPayload(*file) : file.status();
-  const bool good = payload.ok() && HeadIs(*file, node->key, node->parent->key, node->tokens);
-  if (!good || static_cast<int64_t>(payload->size()) != layout_.block_bytes()) {
-    ++stats_.damaged;
-    LogDamaged(PrefixFileKind::kBlock, node->key, payload.status());
-    disk_->Remove(PrefixFileKind::kBlock, node->key);
-    stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
-    node->on_disk = OnDisk::kNo;
-    return false;
-  }
-  node->block = SequenceCache::MakeBlock(layout_);
-  std::memcpy(node->block->bytes.get(), payload->data(), payload->size());
-  stats_.ram_bytes += layout_.block_bytes();
-  return true;
-}
-
-bool PrefixCache::LoadState(Point* point) {
-  const Result<std::string> file = point->on_disk == OnDisk::kYes && disk_ != nullptr
-                                       ? disk_->Read(PrefixFileKind::kPoint, point->key)
-                                       : Result<std::string>(NotFound("not on disk"));
-  ++stats_.disk_reads;
-  const auto state_bytes = static_cast<size_t>(layout_.state_bytes());
-  const auto tail_bytes = static_cast<size_t>(point->tail.empty() ? 0 : layout_.block_bytes());
-  const Result<std::string_view> payload = file.ok() ? CheckedPrefixPayload(*file) : file.status();
-  const bool good = payload.ok() && HeadIs(*file, point->key, point->node->key, point->tail);
-  if (!good || payload->size() != state_bytes + tail_bytes) {
-    ++stats_.damaged;
-    LogDamaged(PrefixFileKind::kPoint, point->key, payload.status());
-    DropFromDisk(point);
-    Prune(point);
-    return false;
-  }
-  const auto* bytes = reinterpret_cast<const uint8_t*>(payload->data());
-  point->state = std::make_shared<const StateBytes>(bytes, bytes + state_bytes);
-  if (tail_bytes > 0) {
-    point->tail_block = SequenceCache::MakeBlock(layout_);
-    std::memcpy(point->tail_block->bytes.get(), bytes + state_bytes, tail_bytes);
-  }
-  stats_.ram_bytes += PointBytes(*point);
-  return true;
-}
-
 // ---- keeping
 
 void PrefixCache::Add(std::string_view scope, std::span<const int32_t> tokens, const SequenceCache& cache,
                       std::vector<SequenceCache::Snapshot> snapshots) {
-  TakeWritten();
+  Poll();
   FATHOM_CHECK(static_cast<int64_t>(tokens.size()) == cache.position());
   std::ranges::sort(snapshots, {}, &SequenceCache::Snapshot::position);
   Node* node = Root(RootKey(scope));
@@ -260,7 +186,8 @@ void PrefixCache::Add(std::string_view scope, std::span<const int32_t> tokens, c
       node = child;
       if (node->block == nullptr && layout_.block_bytes() > 0) {
         node->block = cache.blocks()[static_cast<size_t>(node->position / kBlock - 1)];
-        stats_.ram_bytes += layout_.block_bytes();
+        if (node->read == 0) stats_.ram_bytes += layout_.block_bytes();
+        if (node->read != 0) reader_->Cancel(std::exchange(node->read, 0));
       }
     }
     const auto tail =
@@ -287,12 +214,13 @@ void PrefixCache::AddPoint(Node* node, std::span<const int32_t> tail, const Sequ
     ++stats_.points;
   }
   if (!point->in_ram()) {
+    stats_.ram_bytes += PointBytes(*point);
+    CountRam(node, 1);
+    if (point->load != nullptr) EndLoad(point);  // as if it had been loaded
     point->state = std::make_shared<const StateBytes>(std::move(snapshot.state));
     if (!tail.empty() && layout_.block_bytes() > 0) {
       point->tail_block = cache.blocks()[static_cast<size_t>(node->position / kBlock)];
     }
-    stats_.ram_bytes += PointBytes(*point);
-    CountRam(node, 1);
   }
   SetValue(point);
   Persist(point);
@@ -300,19 +228,14 @@ void PrefixCache::AddPoint(Node* node, std::span<const int32_t> tail, const Sequ
 
 void PrefixCache::Persist(Point* point) {
   if (disk_ == nullptr || point->on_disk != OnDisk::kNo) return;
-  std::vector<Node*> chain;
-  for (Node* node = point->node; node->parent != nullptr; node = node->parent) chain.push_back(node);
-  std::ranges::reverse(chain);
   // Blocks that were queued for this point alone.
   const auto take_back = [&] {
     CountDisk(point->node, 1);
     CountDisk(point->node, -1);
   };
-  for (Node* node : chain) {
+  for (Node* node : Chain(point->node)) {
     if (node->on_disk != OnDisk::kNo) continue;
-    PrefixFileHead head{PrefixFileKind::kBlock, fingerprint_, node->key, node->parent->key,
-                        node->position,         node->tokens, 0};
-    DiskTier::Job job{std::move(head), {}};
+    DiskTier::Job job{HeadOf(*node), {}};
     if (node->block != nullptr) {
       // A full block is never written again, so the writer may read it while sequences use it.
       job.parts.emplace_back(node->block, std::string_view(reinterpret_cast<const char*>(node->block->bytes.get()),
@@ -322,20 +245,23 @@ void PrefixCache::Persist(Point* point) {
     }
     if (!disk_->Write(std::move(job))) return take_back();
     node->on_disk = OnDisk::kWriting;
+    node->queued = node->block;
   }
-  PrefixFileHead head{PrefixFileKind::kPoint, fingerprint_, point->key, point->node->key,
-                      PositionOf(*point),     point->tail,  0};
-  DiskTier::Job job{std::move(head), {{point->state, BytesOf(*point->state)}}};
+  DiskTier::Job job{HeadOf(*point), {{point->state, BytesOf(*point->state)}}};
   if (point->tail_block != nullptr) {
     // The sequence whose block this is may go on writing behind the point: the writer gets a copy.
     const auto* bytes = point->tail_block->bytes.get();
-    const auto copy = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + layout_.block_bytes());
-    job.parts.emplace_back(copy, BytesOf(*copy));
+    point->queued_tail = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + layout_.block_bytes());
+    job.parts.emplace_back(point->queued_tail, BytesOf(*point->queued_tail));
   }
   const bool queued = disk_->Write(std::move(job));
-  if (!queued) return take_back();
+  if (!queued) {
+    point->queued_tail.reset();
+    return take_back();
+  }
   CountDisk(point->node, 1);
   point->on_disk = OnDisk::kWriting;
+  point->queued_state = point->state;
 }
 
 void PrefixCache::TakeWritten() {
@@ -347,6 +273,7 @@ void PrefixCache::TakeWritten() {
       const auto found = nodes_by_key_.find(written.key);
       if (found == nodes_by_key_.end() || found->second->on_disk != OnDisk::kWriting) continue;
       found->second->on_disk = now;
+      found->second->queued.reset();
       found->second->file_bytes = written.file_bytes;
       stats_.disk_bytes += written.file_bytes;
       continue;
@@ -355,6 +282,8 @@ void PrefixCache::TakeWritten() {
     if (found == points_by_key_.end() || found->second->on_disk != OnDisk::kWriting) continue;
     Point* const point = found->second;
     point->on_disk = now;
+    point->queued_state.reset();
+    point->queued_tail.reset();
     if (now == OnDisk::kNo) {
       CountDisk(point->node, -1);
       Prune(point);
@@ -362,7 +291,7 @@ void PrefixCache::TakeWritten() {
     }
     point->file_bytes = written.file_bytes;
     stats_.disk_bytes += written.file_bytes;
-    disk_order_.insert(point);
+    InOrder(point);
   }
   EvictFromDisk();
 }

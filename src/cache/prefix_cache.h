@@ -5,6 +5,8 @@
 // A sequence can continue only where its state is known: at points, which stand in a node with fewer than 128 further
 // tokens of their own. Taking a point gives the same bits as reading its tokens: states are exact.
 //
+// What is only on disk is loaded on a thread of its own: Load(), and Take() when it is there.
+//
 // Points and blocks are in RAM, on disk, or both. RAM and disk have budgets; what goes first is the point that saves
 // the fewest tokens for its bytes, counted from the nearest point before it and aged by use (greedy dual size
 // frequency); blocks go with the last point behind them. Not thread-safe: belongs to the engine's thread.
@@ -12,6 +14,7 @@
 #define FATHOM_CACHE_PREFIX_CACHE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,6 +27,7 @@
 
 #include "base/result.h"
 #include "cache/cache_report.h"
+#include "cache/disk_reader.h"
 #include "cache/disk_tier.h"
 #include "cache/prefix_file.h"
 #include "cache/sequence_cache.h"
@@ -34,6 +38,8 @@ struct PrefixCacheOptions {
   std::string directory = {};  // of the disk tier; empty: RAM only
   int64_t disk_bytes = 0;
   uint64_t model_fingerprint = 0;  // of config and weights: sessions of another model are not used
+  // Called on the reading thread before every file: tests make a disk slow with it.
+  std::function<void()> before_read = {};
 };
 
 struct PrefixCacheStats {
@@ -51,6 +57,8 @@ struct PrefixCacheStats {
 };
 
 class PrefixCache {
+  struct Point;
+
  public:
   // `layout` must outlive the cache. With a directory, what earlier processes kept there is found again.
   static Result<std::unique_ptr<PrefixCache>> Open(const CacheLayout& layout, const PrefixCacheOptions& options);
@@ -62,8 +70,35 @@ class PrefixCache {
     std::optional<SequenceCache> cache;  // at report.hit; nothing if that is 0
     CacheReport report;
   };
-  // The furthest position from which `prompt` can continue, leaving at least its last token to be read.
+  // A point on its way from disk to RAM. Its bytes count from the beginning, and it stays as long as this lives; when
+  // the last one is gone, what is not there yet is given up. The cache must outlive it.
+  class Loading {
+   public:
+    ~Loading();
+    Loading(const Loading&) = delete;
+    Loading& operator=(const Loading&) = delete;
+
+    bool done() const;  // as of the last Poll()
+    bool failed() const;
+
+   private:
+    friend class PrefixCache;
+    Loading(PrefixCache* cache, Point* point);
+    PrefixCache* const cache_;
+    Point* const point_;
+  };
+
+  // Begins to load the furthest position from which `prompt` can continue, leaving at least its last token to be read.
+  // Null if Take() finds it in RAM, or there is none. What fails (a damaged file) is no longer there for the next call.
+  std::unique_ptr<Loading> Load(std::string_view scope, std::span<const int32_t> prompt);
+  // The furthest of those in RAM. `loaded`: what was loaded for this prompt, if anything.
+  Match Take(std::string_view scope, std::span<const int32_t> prompt, const Loading* loaded = nullptr);
+  // Both, waiting in between.
   Match Find(std::string_view scope, std::span<const int32_t> prompt);
+  // Takes in what was loaded and written meanwhile.
+  void Poll();
+  // Called on another thread when Poll() has something to do.
+  void SetListener(const std::function<void()>& listener);
 
   // Keeps points of a sequence whose cache has read `tokens`: the snapshots, which it has saved at or before its
   // position. Their blocks are shared with it.
@@ -75,6 +110,7 @@ class PrefixCache {
   // Waits until all that is to be on disk is there.
   void Flush();
 
+  bool on_disk() const { return disk_ != nullptr; }
   int64_t bytes() const { return stats_.ram_bytes; }
   int64_t points() const { return stats_.points; }
   const PrefixCacheStats& stats() const { return stats_; }
@@ -82,13 +118,23 @@ class PrefixCache {
  private:
   enum class OnDisk : uint8_t { kNo, kWriting, kYes };
   struct Node;
+  struct PointLoad {
+    uint64_t read = 0;  // of its file; 0: it is over
+    std::shared_ptr<const StateBytes> state;
+    std::shared_ptr<CacheBlock> tail_block;
+    std::vector<Node*> missing;  // blocks to come, the first one last
+  };
   struct Point {
     Node* node = nullptr;  // the full blocks before it end here
     PrefixKey key;
     std::vector<int32_t> tail;                // tokens behind them, fewer than 128
     std::shared_ptr<const StateBytes> state;  // null: not in RAM
     std::shared_ptr<CacheBlock> tail_block;   // null: not in RAM, no tail, or no block needed
+    std::unique_ptr<PointLoad> load;          // while it is loaded: counted, but not in RAM yet
+    int64_t pins = 0;                         // by Loading; not in the orders of eviction meanwhile
     OnDisk on_disk = OnDisk::kNo;
+    std::shared_ptr<const StateBytes> queued_state;  // while it is written
+    std::shared_ptr<const std::vector<uint8_t>> queued_tail;
     int64_t file_bytes = 0;
     int64_t uses = 0;
     double value = 0;     // in the orders of eviction
@@ -102,9 +148,11 @@ class PrefixCache {
     int64_t position = 0;  // tokens up to its end; 0: a root
     std::vector<int32_t> tokens;
     std::shared_ptr<CacheBlock> block;  // null: not in RAM, a root, or a layout without blocks
+    uint64_t read = 0;                  // while its file is read: counted, but not in RAM yet
     OnDisk on_disk = OnDisk::kNo;
+    std::shared_ptr<CacheBlock> queued;  // while it is written
     int64_t file_bytes = 0;
-    int64_t ram_points = 0;  // at and below it
+    int64_t ram_points = 0;  // at and below it, in RAM or being loaded
     int64_t disk_points = 0;
     std::map<PrefixKey, std::unique_ptr<Node>> children;
     std::vector<std::unique_ptr<Point>> points;
@@ -131,16 +179,32 @@ class PrefixCache {
 
   void AddPoint(Node* node, std::span<const int32_t> tail, const SequenceCache& cache,
                 SequenceCache::Snapshot snapshot);
-  // The sequence at a point, read from disk where it is not in RAM; nothing if that failed.
-  std::optional<SequenceCache> Take(Point* point, CacheSource* source);
-  bool HeadIs(std::string_view file, const PrefixKey& key, const PrefixKey& parent,
-              std::span<const int32_t> tokens) const;
-  bool LoadBlock(Node* node);
-  bool LoadState(Point* point);
+  // The points from which `prompt` can continue, the farthest first, and how far it agrees with anything.
+  struct Candidates {
+    std::vector<Point*> points;
+    int64_t common = 0;
+  };
+  Candidates CandidatesFor(std::string_view scope, std::span<const int32_t> prompt);
+  // Blocks from the root to a node.
+  std::vector<Node*> Chain(Node* node) const;
+  // The sequence at a point in RAM.
+  SequenceCache Continue(Point* point);
+
+  // False if something of it is nowhere to be had.
+  bool BeginLoad(Point* point);
+  void AdvanceLoad(Point* point);
+  void EndLoad(Point* point);
+  void TakeLoaded();
+  void TakeBlock(const DiskReader::Loaded& loaded);
+  void TakeState(const DiskReader::Loaded& loaded);
+  PrefixFileHead HeadOf(const Node& node) const;
+  PrefixFileHead HeadOf(const Point& point) const;
   void Persist(Point* point);
   void TakeWritten();
 
   void SetValue(Point* point);
+  // Into the orders of eviction, and out of them.
+  void InOrder(Point* point);
   void Unorder(Point* point);
   void DropFromRam(Point* point);
   void DropFromDisk(Point* point);
@@ -161,7 +225,9 @@ class PrefixCache {
   Order disk_order_;
   double age_ = 0;       // value of what was evicted last
   int64_t changes_ = 0;  // of values
+  std::vector<Point*> loading_;
   std::unique_ptr<DiskTier> disk_;
+  std::unique_ptr<DiskReader> reader_;
   PrefixCacheStats stats_;
 };
 

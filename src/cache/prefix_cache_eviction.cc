@@ -33,6 +33,11 @@ void PrefixCache::SetValue(Point* point) {
   if (!ram_order_.empty()) age_ = std::max(age_, (*ram_order_.begin())->value);
   point->value = age_ + uses * tokens / static_cast<double>(PointBytes(*point));
   point->changed = ++changes_;
+  InOrder(point);
+}
+
+void PrefixCache::InOrder(Point* point) {
+  if (point->pins > 0) return;
   if (point->in_ram()) ram_order_.insert(point);
   if (point->on_disk == OnDisk::kYes) disk_order_.insert(point);
 }
@@ -46,10 +51,10 @@ void PrefixCache::CountRam(Node* node, int64_t change) {
   for (; node != nullptr; node = node->parent) {
     node->ram_points += change;
     FATHOM_CHECK(node->ram_points >= 0);
-    if (node->ram_points == 0 && node->block != nullptr) {
-      node->block.reset();
-      stats_.ram_bytes -= layout_.block_bytes();
-    }
+    if (node->ram_points > 0 || (node->block == nullptr && node->read == 0)) continue;
+    node->block.reset();
+    if (node->read != 0) reader_->Cancel(std::exchange(node->read, 0));
+    stats_.ram_bytes -= layout_.block_bytes();
   }
 }
 
@@ -61,6 +66,7 @@ void PrefixCache::CountDisk(Node* node, int64_t change) {
       disk_->Remove(PrefixFileKind::kBlock, node->key);
       stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
       node->on_disk = OnDisk::kNo;
+      node->queued.reset();
     }
   }
 }
@@ -80,11 +86,13 @@ void PrefixCache::DropFromDisk(Point* point) {
   disk_->Remove(PrefixFileKind::kPoint, point->key);
   stats_.disk_bytes -= std::exchange(point->file_bytes, 0);
   point->on_disk = OnDisk::kNo;
+  point->queued_state.reset();
+  point->queued_tail.reset();
   CountDisk(point->node, -1);
 }
 
 void PrefixCache::Prune(Point* point) {
-  if (point->in_ram() || point->on_disk != OnDisk::kNo) return;
+  if (point->in_ram() || point->pins > 0 || point->on_disk != OnDisk::kNo) return;
   Unorder(point);
   Node* node = point->node;
   points_by_key_.erase(point->key);
@@ -126,6 +134,7 @@ void PrefixCache::EvictFromDisk() {
 
 Status PrefixCache::OpenDisk() {
   FATHOM_ASSIGN_OR_RETURN(disk_, DiskTier::Open(options_.directory));
+  reader_ = std::make_unique<DiskReader>(layout_, options_.directory, options_.before_read);
   std::vector<DiskTier::Found> found = disk_->Scan(fingerprint_);
   const auto valid = [&](const PrefixFileHead& head) {
     const auto tokens = static_cast<int64_t>(head.tokens.size());

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "base/check.h"
 #include "base/strings.h"
 #include "cache/sequence_cache.h"
 
@@ -28,6 +29,13 @@ struct FixedHead {
 };
 static_assert(sizeof(FixedHead) == 80);
 
+uint64_t ChecksumOf(std::span<const std::string_view> payload) {
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  for (const std::string_view part : payload) XXH3_64bits_update(&state, part.data(), part.size());
+  return XXH3_64bits_digest(&state);
+}
+
 size_t HeadBytes(size_t tokens) { return sizeof(FixedHead) + tokens * sizeof(int32_t) + sizeof(uint64_t); }
 
 }  // namespace
@@ -37,20 +45,15 @@ std::string PrefixKey::hex() const {
 }
 
 std::string EncodePrefixFileHead(const PrefixFileHead& head, std::span<const std::string_view> payload) {
-  XXH3_state_t state;
-  XXH3_64bits_reset(&state);
   int64_t payload_bytes = 0;
-  for (const std::string_view part : payload) {
-    XXH3_64bits_update(&state, part.data(), part.size());
-    payload_bytes += static_cast<int64_t>(part.size());
-  }
+  for (const std::string_view part : payload) payload_bytes += static_cast<int64_t>(part.size());
   const FixedHead fixed = {kPrefixFileMagic,
                            head.fingerprint,
                            head.key,
                            head.parent,
                            head.position,
                            payload_bytes,
-                           XXH3_64bits_digest(&state),
+                           ChecksumOf(payload),
                            static_cast<uint32_t>(head.kind),
                            static_cast<uint32_t>(head.tokens.size())};
   std::string bytes(reinterpret_cast<const char*>(&fixed), sizeof fixed);
@@ -95,15 +98,16 @@ Result<PrefixFileHead> DecodePrefixFileHead(std::string_view bytes, int64_t file
   return head;
 }
 
-Result<std::string_view> CheckedPrefixPayload(std::string_view file) {
-  FATHOM_ASSIGN_OR_RETURN(const PrefixFileHead head, DecodePrefixFileHead(file, static_cast<int64_t>(file.size())));
+Status CheckPrefixPayload(std::string_view bytes, std::span<const std::string_view> payload) {
   FixedHead fixed = {};
-  std::memcpy(&fixed, file.data(), sizeof fixed);
-  const std::string_view payload = file.substr(HeadBytes(head.tokens.size()));
-  if (XXH3_64bits(payload.data(), payload.size()) != fixed.payload_checksum) {
-    return DataLoss("the file has a wrong checksum: it was damaged");
-  }
-  return payload;
+  FATHOM_CHECK(bytes.size() >= sizeof fixed);
+  std::memcpy(&fixed, bytes.data(), sizeof fixed);
+  if (ChecksumOf(payload) != fixed.payload_checksum) return DataLoss("it has a wrong checksum: it was damaged");
+  return {};
+}
+
+std::string PrefixFilePath(const std::string& directory, PrefixFileKind kind, const PrefixKey& key) {
+  return StrCat(directory, kind == PrefixFileKind::kBlock ? "/block-" : "/state-", key.hex(), ".fkv");
 }
 
 }  // namespace fathom

@@ -45,8 +45,11 @@ std::string EncodePrefixFileHead(const PrefixFileHead& head, std::span<const std
 inline constexpr size_t kMaxPrefixHeadBytes = 1024;
 Result<PrefixFileHead> DecodePrefixFileHead(std::string_view bytes, int64_t file_bytes);
 
-// The payload of a whole file, checked against the head's checksum.
-Result<std::string_view> CheckedPrefixPayload(std::string_view file);
+// Whether `payload` has the checksum of the head at the beginning of `bytes`, which was decoded without an error.
+Status CheckPrefixPayload(std::string_view bytes, std::span<const std::string_view> payload);
+
+// Where the file lies.
+std::string PrefixFilePath(const std::string& directory, PrefixFileKind kind, const PrefixKey& key);
 
 }  // namespace fathom
 

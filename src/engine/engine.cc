@@ -34,8 +34,15 @@ struct EngineMailbox {
   std::vector<Submission> submissions;
   uint64_t next_number = 0;
   bool stop = false;
+  bool wakened = false;  // something was cancelled or loaded
   EngineStats stats;
   std::vector<Snapshot> requests;
+
+  void Wake() {
+    const std::lock_guard lock(mutex);
+    wakened = true;
+    wake.notify_one();
+  }
 };
 
 }  // namespace internal
@@ -85,8 +92,8 @@ int64_t TokensThatFit(const CacheLayout& layout, int64_t bytes, int64_t most) {
 }  // namespace
 
 void RequestHandle::Cancel() const {
-  cancelled_->store(true,
-                    std::memory_order_relaxed);  // the engine looks before every step, and steps while it has work
+  cancelled_->store(true, std::memory_order_relaxed);  // the engine looks before every step
+  if (const auto mailbox = mailbox_.lock()) mailbox->Wake();
 }
 
 Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokenizer& tokenizer,
@@ -131,7 +138,7 @@ Engine::Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptio
     : tokenizer_(tokenizer),
       options_(options),
       limits_(std::move(limits)),
-      mailbox_(std::make_unique<EngineMailbox>()),
+      mailbox_(std::make_shared<EngineMailbox>()),
       scheduler_(model.cache_layout(), std::move(prefixes),
                  {.max_sequences = options.max_sequences,
                   .step_tokens = options.step_tokens,
@@ -140,6 +147,7 @@ Engine::Engine(const Model& model, const Tokenizer& tokenizer, const EngineOptio
                   .snapshot_interval = options.snapshot_interval,
                   .step_seconds = static_cast<double>(options.step_ms) / 1e3}),
       runner_(model, tokenizer, options.step_tokens, options.max_sequences, limits_.context) {
+  scheduler_.OnLoaded([mailbox = mailbox_.get()] { mailbox->Wake(); });
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -165,7 +173,7 @@ Result<RequestHandle> Engine::Submit(GenerateRequest request, EventHandler handl
   mailbox_->submissions.push_back(
       {std::move(request), std::move(handler), cancelled, std::chrono::steady_clock::now(), mailbox_->next_number++});
   mailbox_->wake.notify_one();
-  return RequestHandle(std::move(cancelled));
+  return RequestHandle(std::move(cancelled), mailbox_);
 }
 
 EngineStats Engine::stats() const {
@@ -210,10 +218,8 @@ bool Engine::Receive() {
   std::vector<EngineMailbox::Submission> submissions;
   {
     std::unique_lock lock(mailbox_->mutex);
-    const bool idle = scheduler_.running() == 0 && scheduler_.waiting() == 0;
-    if (idle) {
-      mailbox_->wake.wait(lock, [&] { return mailbox_->stop || !mailbox_->submissions.empty(); });
-    }
+    WaitForWork(&lock);
+    mailbox_->wakened = false;
     submissions.swap(mailbox_->submissions);
     // Until the next PublishStats() and PublishRequests() they would be neither submitted nor waiting.
     mailbox_->stats.waiting += static_cast<int64_t>(submissions.size());
@@ -234,11 +240,26 @@ bool Engine::Receive() {
   return !mailbox_->stop;
 }
 
+void Engine::WaitForWork(std::unique_lock<std::mutex>* lock) {
+  const bool idle = scheduler_.running() == 0 && scheduler_.waiting() == 0;
+  if (!idle && !waits_for_disk_) return;
+  const auto ready = [&] {
+    return mailbox_->stop || !mailbox_->submissions.empty() || (waits_for_disk_ && mailbox_->wakened);
+  };
+  const std::optional<SteadyTime> deadline = scheduler_.next_deadline();
+  if (deadline) {
+    mailbox_->wake.wait_until(*lock, *deadline, ready);
+  } else {
+    mailbox_->wake.wait(*lock, ready);
+  }
+}
+
 void Engine::Step() {
   Stopwatch watch(&step_seconds_);
   scheduler_.DropEnded(std::chrono::steady_clock::now());
   TellEnds();
   const std::vector<Scheduler::Chunk>& chunks = scheduler_.NextStep();
+  waits_for_disk_ = chunks.empty() && scheduler_.running() > 0;
   if (!chunks.empty()) {
     runner_.Run(chunks);
     ++steps_;

@@ -53,9 +53,11 @@ class RequestHandle {
 
  private:
   friend class Engine;
-  explicit RequestHandle(std::shared_ptr<std::atomic<bool>> cancelled) : cancelled_(std::move(cancelled)) {}
+  RequestHandle(std::shared_ptr<std::atomic<bool>> cancelled, std::weak_ptr<internal::EngineMailbox> mailbox)
+      : cancelled_(std::move(cancelled)), mailbox_(std::move(mailbox)) {}
 
   std::shared_ptr<std::atomic<bool>> cancelled_;
+  std::weak_ptr<internal::EngineMailbox> mailbox_;
 };
 
 class Engine {
@@ -87,8 +89,10 @@ class Engine {
          std::unique_ptr<PrefixCache> prefixes);
 
   void Run();
-  // Takes new requests into the scheduler; waits for some if there is nothing to do. False when the engine is to end.
+  // Takes new requests into the scheduler; waits if there is nothing to do. False when the engine is to end.
   bool Receive();
+  // Returns when there is something to do.
+  void WaitForWork(std::unique_lock<std::mutex>* lock);
   void Step();
   // `handler`, timed.
   EventHandler Timed(EventHandler handler);
@@ -100,13 +104,14 @@ class Engine {
   const Tokenizer& tokenizer_;
   const EngineOptions options_;
   const RequestLimits limits_;
-  const std::unique_ptr<internal::EngineMailbox> mailbox_;
+  const std::shared_ptr<internal::EngineMailbox> mailbox_;  // handles refer to it
 
   // Of the engine's thread.
   std::unique_ptr<const TokenTrie> trie_;  // made for the first request with a constraint; sequences refer to it
   ConstraintPool constraint_pool_;
   Scheduler scheduler_;
   StepRunner runner_;
+  bool waits_for_disk_ = false;  // all sequences do
   int64_t steps_ = 0;
   double step_seconds_ = 0;
   double handler_seconds_ = 0;

@@ -12,6 +12,8 @@ namespace {
 
 // Prefixes shorter than this are read again sooner than kept.
 constexpr int64_t kMinPrefixTokens = 64;
+// Waiting sequences for which files are loaded.
+constexpr size_t kPrefetched = 2;
 
 }  // namespace
 
@@ -53,6 +55,7 @@ void Scheduler::DropAll() {
     for (const auto& sequence : *queue) sequence->Finish(FinishReason::kCancelled);
     MoveEnded(queue);
   }
+  loading_.clear();
 }
 
 void Scheduler::RemoveFinished() {
@@ -69,6 +72,7 @@ void Scheduler::RemoveFinished() {
 void Scheduler::MoveEnded(Queue* queue) {
   for (auto& sequence : *queue) {
     if (!sequence->finished()) continue;
+    loading_.erase(sequence.get());
     Account(*sequence);
     sequence->Stop();
     ended_.push_back(std::move(sequence));
@@ -115,6 +119,7 @@ std::vector<AdmissionCandidate> Scheduler::Candidates(const Queue& queue) const 
 
 void Scheduler::Admit() {
   chunks_.clear();
+  StartLoaded();
   if (waiting_.empty()) return;
   std::vector<AdmissionCandidate> candidates = Candidates(running_);
   const size_t first_waiting = candidates.size();
@@ -139,18 +144,63 @@ void Scheduler::Admit() {
 void Scheduler::Preempt(size_t index) {
   std::unique_ptr<Sequence> sequence = std::move(running_[index]);
   running_.erase(running_.begin() + static_cast<ptrdiff_t>(index));
-  Keep(sequence.get(), /*end=*/true);
-  sequence->Stop();
-  ++preemptions_;
+  if (sequence->started()) {
+    Keep(sequence.get(), /*end=*/true);
+    sequence->Stop();
+    ++preemptions_;
+  }
+  loading_.erase(sequence.get());
   Insert(std::move(sequence), &waiting_);
 }
 
 void Scheduler::Start(Sequence* sequence) {
   const GenerateRequest& request = sequence->request();
   if (!request.use_prefix_cache) return sequence->Start(SequenceCache(layout_), {}, {});
-  PrefixCache::Match match = prefixes_->Find(request.cache_scope, sequence->lookup_tokens());
+  Loading& loading = loading_[sequence];
+  if (loading == nullptr || loading->failed())
+    loading = prefixes_->Load(request.cache_scope, sequence->lookup_tokens());
+  if (loading != nullptr && !loading->done()) return;
+  PrefixCache::Match match = prefixes_->Take(request.cache_scope, sequence->lookup_tokens(), loading.get());
+  loading_.erase(sequence);
   SequenceCache cache = match.cache ? std::move(*match.cache) : SequenceCache(layout_);
   sequence->Start(std::move(cache), match.report, SnapshotPositions(*sequence, match.report));
+}
+
+void Scheduler::StartLoaded() {
+  prefixes_->Poll();
+  for (const auto& sequence : running_) {
+    const auto loading = loading_.find(sequence.get());
+    if (loading != loading_.end() && loading->second->done()) Start(sequence.get());
+  }
+}
+
+void Scheduler::Prefetch() {
+  if (waiting_.empty() || !prefixes_->on_disk()) return;
+  int64_t bytes = 0;
+  for (const AdmissionCandidate& candidate : Candidates(running_)) bytes += candidate.bytes;
+  const std::vector<AdmissionCandidate> waiting = Candidates(waiting_);
+  const std::vector<size_t> order = ServiceOrder(waiting);
+  for (const size_t index : std::span(order).first(std::min(order.size(), kPrefetched))) {
+    const Sequence& sequence = *waiting_[index];
+    bytes += waiting[index].bytes;
+    if (bytes > options_.cache_bytes) return;
+    const GenerateRequest& request = sequence.request();
+    const auto [entry, added] = loading_.try_emplace(&sequence);
+    const bool again = entry->second != nullptr && entry->second->failed();
+    if (!request.use_prefix_cache || !(added || again)) continue;
+    entry->second = prefixes_->Load(request.cache_scope, sequence.lookup_tokens());
+  }
+}
+
+bool Scheduler::DropPrefetched() {
+  bool any = false;
+  for (const auto& sequence : waiting_) {
+    const auto loading = loading_.find(sequence.get());
+    if (loading == loading_.end() || loading->second == nullptr) continue;
+    loading->second.reset();
+    any = true;
+  }
+  return any;
 }
 
 std::vector<int64_t> Scheduler::SnapshotPositions(const Sequence& sequence, const CacheReport& report) const {
@@ -172,8 +222,11 @@ void Scheduler::PlanChunks() {
   chunks_.clear();
   std::vector<StepCandidate> candidates;
   int64_t answers = 0;
+  std::vector<Sequence*> started;
   for (const auto& sequence : running_) {
+    if (!sequence->started()) continue;
     const GenerateRequest& request = sequence->request();
+    started.push_back(sequence.get());
     candidates.push_back(
         {sequence->pending(), sequence->max_chunk(), request.priority, shares_.Of(request.user).served});
     answers += static_cast<int64_t>(sequence->pending() == 1);
@@ -182,7 +235,7 @@ void Scheduler::PlanChunks() {
   if (answers > 0) prefill_allowed_ = std::min(prefill_allowed_, pacer_.budget());
   const std::vector<int64_t> shares = PlanStep(candidates, answers + prefill_allowed_, 2 * options_.step_tokens);
   for (size_t index = 0; index < shares.size(); ++index) {
-    if (shares[index] > 0) chunks_.push_back({running_[index].get(), shares[index]});
+    if (shares[index] > 0) chunks_.push_back({started[index], shares[index]});
   }
   std::stable_partition(chunks_.begin(), chunks_.end(), [](const Chunk& chunk) { return chunk.tokens == 1; });
 }
@@ -199,7 +252,7 @@ void Scheduler::DidStep(double seconds) {
 int64_t Scheduler::BytesAfterStep() const {
   int64_t bytes = 0;
   for (const auto& sequence : running_) {
-    bytes += CacheBytes(layout_, sequence->cache().position());
+    if (sequence->started()) bytes += CacheBytes(layout_, sequence->cache().position());
   }
   for (const Chunk& chunk : chunks_) {
     const int64_t position = chunk.sequence->cache().position();
@@ -209,18 +262,19 @@ int64_t Scheduler::BytesAfterStep() const {
 }
 
 bool Scheduler::MakeRoom() {
-  if (BytesAfterStep() <= options_.cache_bytes) {
-    prefixes_->ShrinkTo(options_.cache_bytes - BytesAfterStep());
-    return true;
-  }
-  prefixes_->ShrinkTo(0);
-  if (BytesAfterStep() <= options_.cache_bytes || running() == 1) return true;
+  const int64_t left = options_.cache_bytes - BytesAfterStep();
+  prefixes_->ShrinkTo(std::max(int64_t{0}, left));
+  if (prefixes_->bytes() <= left) return true;
+  if (DropPrefetched()) return MakeRoom();
+  // What is being loaded for those that run does not go by itself.
+  if (running() <= 1) return true;
   Preempt(ServiceOrder(Candidates(running_)).back());
   return false;
 }
 
 const std::vector<Scheduler::Chunk>& Scheduler::NextStep() {
   Admit();
+  Prefetch();
   do {
     PlanChunks();
   } while (!MakeRoom());
@@ -229,8 +283,21 @@ const std::vector<Scheduler::Chunk>& Scheduler::NextStep() {
 
 int64_t Scheduler::cache_bytes() const {
   int64_t bytes = prefixes_->bytes();
-  for (const auto& sequence : running_) bytes += sequence->cache().bytes();
+  for (const auto& sequence : running_) bytes += sequence->started() ? sequence->cache().bytes() : 0;
   return bytes;
+}
+
+int64_t Scheduler::loading() const {
+  return std::ranges::count_if(running_, [](const auto& sequence) { return !sequence->started(); });
+}
+
+std::optional<SteadyTime> Scheduler::next_deadline() const {
+  std::optional<SteadyTime> next;
+  ForEach([&](const Sequence& sequence) {
+    const std::optional<SteadyTime>& deadline = sequence.request().deadline;
+    if (deadline && (!next || *deadline < *next)) next = deadline;
+  });
+  return next;
 }
 
 }  // namespace fathom

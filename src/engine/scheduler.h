@@ -7,12 +7,18 @@
 // from what the prefix cache still has of it, in RAM or on disk, or reads its tokens again: with the same bits, and
 // nothing is sampled twice.
 //
+// What is on disk is loaded while others go on: until it is there a sequence has a place and takes no part in steps.
+// For those that wait for a place it is loaded before, if there is memory.
+//
 // Not thread-safe: belongs to the engine's thread.
 #ifndef FATHOM_ENGINE_SCHEDULER_H_
 #define FATHOM_ENGINE_SCHEDULER_H_
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -63,8 +69,12 @@ class Scheduler {
   // Ends all sequences, without keeping anything.
   void DropAll();
   // The next step: starts sequences, makes room, distributes the budget. Sequences with one token come first. Valid
-  // until the next call of anything here; empty if nothing runs.
+  // until the next call of anything here. Empty if nothing runs, or all that do wait for the disk: then there is
+  // nothing to do until OnLoaded()'s listener was called, a sequence comes or is cancelled, or next_deadline().
   const std::vector<Chunk>& NextStep();
+  // `listener` is called on another thread when something was loaded.
+  void OnLoaded(const std::function<void()>& listener) { prefixes_->SetListener(listener); }
+  std::optional<SteadyTime> next_deadline() const;
   // To be called after the chunks of NextStep() were read, which took `seconds`.
   void DidStep(double seconds);
   // Removes finished sequences after a step; keeps their pasts.
@@ -88,6 +98,8 @@ class Scheduler {
       for (const auto& sequence : *queue) visit(*sequence);
     }
   }
+  // Running ones that wait for the disk.
+  int64_t loading() const;
   // Of all finished sequences together.
   const Usage& finished_usage() const { return finished_usage_; }
   // Of running sequences and kept prefixes.
@@ -95,11 +107,19 @@ class Scheduler {
 
  private:
   using Queue = std::vector<std::unique_ptr<Sequence>>;
+  using Loading = std::unique_ptr<PrefixCache::Loading>;
 
   static void Insert(std::unique_ptr<Sequence> sequence, Queue* queue);
   void Admit();
   std::vector<AdmissionCandidate> Candidates(const Queue& queue) const;
+  // Gives it a cache, or begins to load it.
   void Start(Sequence* sequence);
+  // Starts those whose caches were loaded.
+  void StartLoaded();
+  // Begins to load for those that get a place next, as far as nobody needs the memory.
+  void Prefetch();
+  // Gives up what is loaded for waiting sequences. False if that is nothing.
+  bool DropPrefetched();
   // Hands what it has saved, and where it is now if `end`, to the prefix cache.
   void Keep(Sequence* sequence, bool end);
   // Where a starting sequence is to be saved.
@@ -126,6 +146,7 @@ class Scheduler {
   PrefillPacer pacer_;
   const std::unique_ptr<PrefixCache> prefixes_;
   int64_t preemptions_ = 0;
+  std::map<const Sequence*, Loading> loading_;  // after prefixes_, which they refer to; null: not to be prefetched
   double mean_service_seconds_ = 0;
   Usage finished_usage_;
 };

@@ -35,8 +35,6 @@ class PrefixCacheTest : public testing::Test {
  protected:
   PrefixCacheTest() {
     const std::string pattern = (fs::temp_directory_path() / "fathom-prefix-XXXXXX").string();
-    directory_ = std::string(mkdtemp(std::string(pattern).data()));
-    fs::remove(directory_);
     std::string name = pattern;
     directory_ = mkdtemp(name.data());
   }
@@ -389,12 +387,18 @@ TEST(PrefixFile, HeadsThatWereChangedAreRefused) {
   ASSERT_TRUE(decoded.ok());
   EXPECT_EQ(decoded->tokens, head.tokens);
   EXPECT_EQ(decoded->key, head.key);
-  EXPECT_EQ(*CheckedPrefixPayload(file), payload);
+  const auto good = [&](std::string_view bytes) {
+    const auto head_read = DecodePrefixFileHead(bytes, static_cast<int64_t>(bytes.size()));
+    if (!head_read.ok()) return false;
+    const std::string_view rest[] = {bytes.substr(bytes.size() - static_cast<size_t>(head_read->payload_bytes))};
+    return CheckPrefixPayload(bytes, rest).ok();
+  };
+  EXPECT_TRUE(good(file));
   for (size_t at = 0; at < file.size(); ++at) {
     std::string changed = file;
     changed[at] = static_cast<char>(changed[at] ^ 1);
-    EXPECT_FALSE(CheckedPrefixPayload(changed).ok()) << at;
-    EXPECT_FALSE(CheckedPrefixPayload(file.substr(0, at)).ok()) << at;
+    EXPECT_FALSE(good(changed)) << at;
+    EXPECT_FALSE(good(file.substr(0, at))) << at;
   }
 }
 

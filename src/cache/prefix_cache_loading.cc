@@ -1,0 +1,178 @@
+// How points come from disk into RAM while the engine goes on.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "cache/prefix_cache.h"
+
+namespace fathom {
+namespace {
+
+void LogUnusable(const DiskReader::Loaded& loaded) {
+  const char* what = loaded.kind == PrefixFileKind::kBlock ? "block" : "state";
+  Log(LogLevel::kWarning, "removed a file of kept prefixes that cannot be used",
+      {{"kind", what}, {"key", loaded.key.hex()}, {"because", loaded.status.message()}});
+}
+
+}  // namespace
+
+PrefixCache::Loading::Loading(PrefixCache* cache, Point* point) : cache_(cache), point_(point) {
+  ++point_->pins;
+  cache_->Unorder(point_);
+}
+
+PrefixCache::Loading::~Loading() {
+  if (--point_->pins > 0) return;
+  if (point_->load != nullptr) cache_->EndLoad(point_);
+  cache_->InOrder(point_);
+  cache_->Prune(point_);
+}
+
+bool PrefixCache::Loading::done() const { return point_->load == nullptr; }
+
+bool PrefixCache::Loading::failed() const { return done() && !point_->in_ram(); }
+
+std::unique_ptr<PrefixCache::Loading> PrefixCache::Load(std::string_view scope, std::span<const int32_t> prompt) {
+  if (disk_ == nullptr) return nullptr;
+  Poll();
+  while (true) {
+    const Candidates candidates = CandidatesFor(scope, prompt);
+    if (candidates.points.empty() || candidates.points.front()->in_ram()) return nullptr;
+    Point* const point = candidates.points.front();
+    std::unique_ptr<Loading> loading(new Loading(this, point));
+    // What several wait for is loaded once.
+    if (point->load != nullptr || BeginLoad(point)) return loading;
+    DropFromDisk(point);  // and with `loading` it is gone
+  }
+}
+
+PrefixCache::Match PrefixCache::Find(std::string_view scope, std::span<const int32_t> prompt) {
+  while (const std::unique_ptr<Loading> loading = Load(scope, prompt)) {
+    while (!loading->done()) {
+      reader_->Wait();
+      Poll();
+    }
+    if (!loading->failed()) return Take(scope, prompt, loading.get());
+  }
+  return Take(scope, prompt);
+}
+
+void PrefixCache::Poll() {
+  if (disk_ == nullptr) return;
+  TakeLoaded();
+  TakeWritten();
+}
+
+void PrefixCache::SetListener(const std::function<void()>& listener) {
+  if (reader_ != nullptr) reader_->SetListener(listener);
+}
+
+PrefixFileHead PrefixCache::HeadOf(const Node& node) const {
+  return {PrefixFileKind::kBlock, fingerprint_, node.key, node.parent->key, node.position, node.tokens, 0};
+}
+
+PrefixFileHead PrefixCache::HeadOf(const Point& point) const {
+  return {PrefixFileKind::kPoint, fingerprint_, point.key, point.node->key, PositionOf(point), point.tail, 0};
+}
+
+bool PrefixCache::BeginLoad(Point* point) {
+  const std::vector<Node*> chain = layout_.block_bytes() > 0 ? Chain(point->node) : std::vector<Node*>();
+  const auto nowhere = [](const Node* node) {
+    return node->block == nullptr && node->read == 0 && node->on_disk == OnDisk::kNo;
+  };
+  if (point->on_disk == OnDisk::kNo || std::ranges::any_of(chain, nowhere)) return false;
+  stats_.ram_bytes += PointBytes(*point);
+  CountRam(point->node, 1);
+  point->load = std::make_unique<PointLoad>();
+  PointLoad& load = *point->load;
+  const int64_t tail_bytes = point->tail.empty() ? 0 : layout_.block_bytes();
+  // What still waits to be written is in RAM anyway.
+  if (point->queued_state != nullptr) {
+    load.state = point->queued_state;
+    if (tail_bytes > 0) {
+      load.tail_block = SequenceCache::MakeBlock(layout_);
+      std::memcpy(load.tail_block->bytes.get(), point->queued_tail->data(), point->queued_tail->size());
+    }
+  } else {
+    load.read = reader_->Read({HeadOf(*point), true, tail_bytes > 0});
+  }
+  for (Node* node : chain) {
+    if (node->block != nullptr) continue;
+    if (node->read == 0) {
+      stats_.ram_bytes += layout_.block_bytes();
+      node->block = node->queued;
+      if (node->block == nullptr) node->read = reader_->Read({HeadOf(*node), false, true});
+    }
+    if (node->block == nullptr) load.missing.push_back(node);
+  }
+  std::ranges::reverse(load.missing);
+  loading_.push_back(point);
+  AdvanceLoad(point);
+  return true;
+}
+
+void PrefixCache::AdvanceLoad(Point* point) {
+  PointLoad& load = *point->load;
+  while (!load.missing.empty() && load.missing.back()->block != nullptr) load.missing.pop_back();
+  const bool block_failed = !load.missing.empty() && load.missing.back()->read == 0;
+  const bool state_failed = load.state == nullptr && load.read == 0;
+  if (block_failed || state_failed) {
+    EndLoad(point);
+    DropFromDisk(point);
+  } else if (load.missing.empty() && load.state != nullptr) {
+    point->state = std::move(load.state);
+    point->tail_block = std::move(load.tail_block);
+    point->load.reset();
+    std::erase(loading_, point);
+  }
+}
+
+void PrefixCache::EndLoad(Point* point) {
+  if (point->load->read != 0) reader_->Cancel(point->load->read);
+  point->load.reset();
+  std::erase(loading_, point);
+  stats_.ram_bytes -= PointBytes(*point);
+  CountRam(point->node, -1);
+}
+
+void PrefixCache::TakeLoaded() {
+  for (const DiskReader::Loaded& loaded : reader_->TakeLoaded()) {
+    ++stats_.disk_reads;
+    loaded.kind == PrefixFileKind::kBlock ? TakeBlock(loaded) : TakeState(loaded);
+  }
+  const std::vector<Point*> points = loading_;  // also without files: Add() may have brought what was missing
+  for (Point* point : points) AdvanceLoad(point);
+}
+
+void PrefixCache::TakeBlock(const DiskReader::Loaded& loaded) {
+  const auto found = nodes_by_key_.find(loaded.key);
+  if (found == nodes_by_key_.end() || found->second->read != loaded.number) return;  // no longer wanted
+  Node* const node = found->second;
+  node->read = 0;
+  node->block = loaded.block;
+  if (loaded.status.ok()) return;
+  LogUnusable(loaded);
+  ++stats_.damaged;
+  stats_.ram_bytes -= layout_.block_bytes();
+  if (node->on_disk == OnDisk::kNo) return;
+  disk_->Remove(PrefixFileKind::kBlock, node->key);
+  stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
+  node->on_disk = OnDisk::kNo;
+}
+
+void PrefixCache::TakeState(const DiskReader::Loaded& loaded) {
+  const auto found = points_by_key_.find(loaded.key);
+  if (found == points_by_key_.end()) return;
+  PointLoad* const load = found->second->load.get();
+  if (load == nullptr || load->read != loaded.number) return;  // no longer wanted
+  load->read = 0;
+  load->state = loaded.state;
+  load->tail_block = loaded.block;
+  if (loaded.status.ok()) return;
+  LogUnusable(loaded);
+  ++stats_.damaged;
+}
+
+}  // namespace fathom
