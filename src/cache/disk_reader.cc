@@ -78,7 +78,10 @@ Status ReadPrefixFile(const std::string& path, const PrefixFileHead& expected, i
 }  // namespace
 
 DiskReader::DiskReader(const CacheLayout& layout, std::string directory, std::function<void()> before_read)
-    : layout_(layout), directory_(std::move(directory)), before_read_(std::move(before_read)), thread_([this] { Run(); }) {}
+    : layout_(layout),
+      directory_(std::move(directory)),
+      before_read_(std::move(before_read)),
+      thread_([this] { Run(); }) {}
 
 DiskReader::~DiskReader() {
   {

@@ -50,7 +50,7 @@ class DiskReader {
     PrefixKey key;
     Status status;
     std::shared_ptr<const StateBytes> state;  // null unless asked for
-    std::shared_ptr<CacheBlock> block;                  // null unless asked for
+    std::shared_ptr<CacheBlock> block;        // null unless asked for
   };
   // What was read since the last call.
   std::vector<Loaded> TakeLoaded();

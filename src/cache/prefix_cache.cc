@@ -27,7 +27,10 @@ std::string_view BytesOf(const Bytes& bytes) {
 }  // namespace
 
 PrefixCache::PrefixCache(const CacheLayout& layout, const PrefixCacheOptions& options)
-    : layout_(layout), options_(options), fingerprint_(layout.fingerprint() ^ options.model_fingerprint) {}
+    : layout_(layout),
+      options_(options),
+      fingerprint_(layout.fingerprint() ^ options.model_fingerprint),
+      replay_tokens_(options.replay && layout.block_bytes() > 0 ? layout.replay_tokens() : 0) {}
 
 PrefixCache::~PrefixCache() = default;
 
@@ -84,7 +87,7 @@ PrefixCache::Node* PrefixCache::MakeChild(Node* node, std::span<const int32_t> t
 
 PrefixCache::Point* PrefixCache::FindPoint(Node* node, std::span<const int32_t> tail) const {
   for (const auto& point : node->points) {
-    if (std::ranges::equal(point->tail, tail)) return point.get();
+    if (!point->stateless && std::ranges::equal(point->tail, tail)) return point.get();
   }
   return nullptr;
 }
@@ -108,12 +111,22 @@ PrefixCache::Candidates PrefixCache::CandidatesFor(std::string_view scope, std::
   const auto root = roots_.find(RootKey(scope));
   if (root == roots_.end()) return candidates;
   Node* node = root->second.get();
+  bool there = true;  // all blocks up to `node`
+  bool in_ram = true;
   while (true) {
+    there =
+        there && (node->parent == nullptr || node->block != nullptr || node->read != 0 || node->on_disk != OnDisk::kNo);
+    in_ram = in_ram && (node->parent == nullptr || node->block != nullptr);
+    if (IsPlace(*node) && node->position <= usable) {
+      if (there) candidates.place = node;
+      if (in_ram) candidates.ram_place = node;
+    }
     const auto rest = prompt.subspan(static_cast<size_t>(node->position));
     for (const auto& point : node->points) {
       const bool agrees = CommonLength(rest, point->tail) == static_cast<int64_t>(point->tail.size());
       const bool gone = !point->in_ram() && point->load == nullptr && point->on_disk == OnDisk::kNo;
-      if (agrees && !gone && PositionOf(*point) <= usable) candidates.points.push_back(point.get());
+      if (agrees && !gone && !point->stateless && PositionOf(*point) <= usable)
+        candidates.points.push_back(point.get());
     }
     Node* const child =
         static_cast<int64_t>(rest.size()) >= kBlock ? Child(node, rest.first(static_cast<size_t>(kBlock))) : nullptr;
@@ -132,21 +145,48 @@ PrefixCache::Match PrefixCache::Take(std::string_view scope, std::span<const int
   ++stats_.queries;
   stats_.query_tokens += static_cast<int64_t>(prompt.size());
   const Candidates candidates = CandidatesFor(scope, prompt);
-  const auto best = std::ranges::find_if(candidates.points, [](const Point* point) { return point->in_ram(); });
-  if (best != candidates.points.end()) {
-    match.cache = Continue(*best);
-    match.report.hit = match.cache->position();
-    match.report.source = loaded != nullptr && loaded->point_ == *best ? CacheSource::kDisk : CacheSource::kRam;
+  const auto in_ram = std::ranges::find_if(candidates.points, [](const Point* point) { return point->in_ram(); });
+  Point* best = in_ram != candidates.points.end() ? *in_ram : nullptr;
+  Node* const place = candidates.ram_place;
+  if (place != nullptr && place->position - replay_tokens_ > (best != nullptr ? BeginOf(*best) : 0)) {
+    best = MakePlace(place);
+  }
+  if (best != nullptr) {
+    match.cache = Continue(best);
+    match.report.hit = PositionOf(*best);
+    match.report.replayed = match.report.hit - match.cache->position();
+    match.report.source = loaded != nullptr && loaded->point_ == best ? CacheSource::kDisk : CacheSource::kRam;
   }
   match.report.common = candidates.common;
+  match.report.miss = WhyNotMore(match.report, static_cast<int64_t>(prompt.size()) - 1);
   stats_.hit_tokens += match.report.hit;
-  match.report.miss = CacheMiss::kNoEntry;
-  if (match.report.hit == static_cast<int64_t>(prompt.size()) - 1) {
-    match.report.miss = CacheMiss::kNothing;
-  } else if (match.report.common > 0) {
-    match.report.miss = match.report.common > match.report.hit ? CacheMiss::kNoState : CacheMiss::kDiverged;
-  }
+  stats_.replayed_tokens += match.report.replayed;
   return match;
+}
+
+CacheMiss PrefixCache::WhyNotMore(const CacheReport& report, int64_t usable) const {
+  const int64_t agrees = std::min(report.common, usable);
+  // Between two blocks there is no place, which is nothing to be told of.
+  const bool all = report.hit == usable || (report.replayed > 0 && agrees < report.hit + kBlock);
+  if (all && agrees == usable) return CacheMiss::kNothing;
+  if (report.common == 0) return CacheMiss::kNoEntry;
+  if (all || report.common == report.hit) return CacheMiss::kDiverged;
+  const bool short_of_replay = replay_tokens_ > 0 && report.hit == 0 && agrees / kBlock * kBlock <= replay_tokens_;
+  return short_of_replay ? CacheMiss::kReplay : CacheMiss::kNoState;
+}
+
+int64_t PrefixCache::BlocksInUse(std::string_view scope, std::span<const int32_t> prompt) {
+  const Candidates candidates = CandidatesFor(scope, prompt);
+  const auto in_ram = std::ranges::find_if(candidates.points, [](const Point* point) { return point->in_ram(); });
+  const Node* node = candidates.ram_place;
+  if (in_ram != candidates.points.end() && (node == nullptr || (*in_ram)->node->position > node->position)) {
+    node = (*in_ram)->node;
+  }
+  int64_t blocks = 0;
+  for (; node != nullptr && node->parent != nullptr; node = node->parent) {
+    blocks += static_cast<int64_t>(node->block != nullptr && node->block->users() > 0);
+  }
+  return blocks;
 }
 
 std::vector<PrefixCache::Node*> PrefixCache::Chain(Node* node) const {
@@ -157,42 +197,59 @@ std::vector<PrefixCache::Node*> PrefixCache::Chain(Node* node) const {
 }
 
 SequenceCache PrefixCache::Continue(Point* point) {
-  std::vector<std::shared_ptr<CacheBlock>> blocks;
+  BlockTable::Blocks blocks;
   if (layout_.block_bytes() > 0) {
-    for (const Node* node : Chain(point->node)) blocks.push_back(node->block);
-    if (!point->tail.empty()) blocks.push_back(point->tail_block);
+    for (const Node* node : Chain(point->node)) blocks.push_back(node->block.get());
+    if (!point->tail.empty()) blocks.push_back(point->tail_block.get());
   }
   ++point->uses;
   SetValue(point);
+  if (point->stateless) {
+    if (point->on_disk == OnDisk::kYes) disk_->Touch(PrefixFileKind::kBlock, point->node->key);
+    return SequenceCache::Replay(layout_, BeginOf(*point), PositionOf(*point), std::move(blocks));
+  }
   if (point->on_disk == OnDisk::kYes) disk_->Touch(PrefixFileKind::kPoint, point->key);
   return SequenceCache::FromParts(layout_, PositionOf(*point), *point->state, std::move(blocks));
 }
 
 // ---- keeping
 
-void PrefixCache::Add(std::string_view scope, std::span<const int32_t> tokens, const SequenceCache& cache,
+PrefixCache::Node* PrefixCache::Extend(Node* node, std::span<const int32_t> tokens, SequenceCache* cache) {
+  Node* const child = MakeChild(node, tokens.subspan(static_cast<size_t>(node->position), static_cast<size_t>(kBlock)));
+  if (child == nullptr || layout_.block_bytes() == 0) return child;
+  const int64_t index = child->position / kBlock - 1;
+  if (child->block != nullptr) {
+    cache->ShareBlock(index, child->block.get());
+    return child;
+  }
+  child->block = cache->blocks()[static_cast<size_t>(index)];
+  if (child->read == 0) stats_.ram_bytes += layout_.block_bytes();
+  if (child->read != 0) reader_->Cancel(std::exchange(child->read, 0));
+  return child;
+}
+
+void PrefixCache::Add(std::string_view scope, std::span<const int32_t> tokens, SequenceCache* cache,
                       std::vector<SequenceCache::Snapshot> snapshots) {
   Poll();
-  FATHOM_CHECK(static_cast<int64_t>(tokens.size()) == cache.position());
+  FATHOM_CHECK(static_cast<int64_t>(tokens.size()) == cache->position() && !cache->replaying());
   std::ranges::sort(snapshots, {}, &SequenceCache::Snapshot::position);
   Node* node = Root(RootKey(scope));
-  std::vector<Node*> chain;
   for (SequenceCache::Snapshot& snapshot : snapshots) {
-    FATHOM_CHECK(snapshot.position <= cache.position());
+    FATHOM_CHECK(snapshot.position <= cache->position());
     while (node->position + kBlock <= snapshot.position) {
-      Node* const child =
-          MakeChild(node, tokens.subspan(static_cast<size_t>(node->position), static_cast<size_t>(kBlock)));
-      if (child == nullptr) return;
-      node = child;
-      if (node->block == nullptr && layout_.block_bytes() > 0) {
-        node->block = cache.blocks()[static_cast<size_t>(node->position / kBlock - 1)];
-        if (node->read == 0) stats_.ram_bytes += layout_.block_bytes();
-        if (node->read != 0) reader_->Cancel(std::exchange(node->read, 0));
-      }
+      node = Extend(node, tokens, cache);
+      if (node == nullptr) return;
     }
     const auto tail =
         tokens.subspan(static_cast<size_t>(node->position), static_cast<size_t>(snapshot.position - node->position));
-    AddPoint(node, tail, cache, std::move(snapshot));
+    AddPoint(node, tail, *cache, std::move(snapshot));
+  }
+  if (replay_tokens_ > 0 && cache->position() / kBlock * kBlock > replay_tokens_) {
+    while (node->position + kBlock <= cache->position()) {
+      node = Extend(node, tokens, cache);
+      if (node == nullptr) return;
+    }
+    AddPlace(node);
   }
   if (node->parent == nullptr && node->points.empty() && node->children.empty()) {
     nodes_by_key_.erase(node->key);
@@ -201,17 +258,22 @@ void PrefixCache::Add(std::string_view scope, std::span<const int32_t> tokens, c
   EvictFromDisk();
 }
 
+PrefixCache::Point* PrefixCache::MakePoint(Node* node, std::span<const int32_t> tail) {
+  node->points.push_back(std::make_unique<Point>());
+  Point* const point = node->points.back().get();
+  point->node = node;
+  point->key = KeyOf(node->key, tail, true);
+  point->tail.assign(tail.begin(), tail.end());
+  ++stats_.points;
+  return point;
+}
+
 void PrefixCache::AddPoint(Node* node, std::span<const int32_t> tail, const SequenceCache& cache,
                            SequenceCache::Snapshot snapshot) {
   Point* point = FindPoint(node, tail);
   if (point == nullptr) {
-    node->points.push_back(std::make_unique<Point>());
-    point = node->points.back().get();
-    point->node = node;
-    point->key = KeyOf(node->key, tail, true);
-    point->tail.assign(tail.begin(), tail.end());
+    point = MakePoint(node, tail);
     points_by_key_[point->key] = point;
-    ++stats_.points;
   }
   if (!point->in_ram()) {
     stats_.ram_bytes += PointBytes(*point);
@@ -238,14 +300,21 @@ void PrefixCache::Persist(Point* point) {
     DiskTier::Job job{HeadOf(*node), {}};
     if (node->block != nullptr) {
       // A full block is never written again, so the writer may read it while sequences use it.
-      job.parts.emplace_back(node->block, std::string_view(reinterpret_cast<const char*>(node->block->bytes.get()),
-                                                           static_cast<size_t>(layout_.block_bytes())));
+      job.parts.emplace_back(node->block.get(),
+                             std::string_view(reinterpret_cast<const char*>(node->block->bytes.get()),
+                                              static_cast<size_t>(layout_.block_bytes())));
     } else if (layout_.block_bytes() > 0) {
       return take_back();
     }
     if (!disk_->Write(std::move(job))) return take_back();
     node->on_disk = OnDisk::kWriting;
-    node->queued = node->block;
+    node->queued = node->block.get();
+  }
+  if (point->stateless) {
+    CountDisk(point->node, 1);
+    point->on_disk = point->node->on_disk;
+    InOrder(point);
+    return;
   }
   DiskTier::Job job{HeadOf(*point), {{point->state, BytesOf(*point->state)}}};
   if (point->tail_block != nullptr) {
@@ -276,6 +345,7 @@ void PrefixCache::TakeWritten() {
       found->second->queued.reset();
       found->second->file_bytes = written.file_bytes;
       stats_.disk_bytes += written.file_bytes;
+      PlaceWritten(found->second);
       continue;
     }
     const auto found = points_by_key_.find(written.key);

@@ -5,11 +5,16 @@
 // A sequence can continue only where its state is known: at points, which stand in a node with fewer than 128 further
 // tokens of their own. Taking a point gives the same bits as reading its tokens: states are exact.
 //
+// With `replay` every node is a place to continue from, too, if enough tokens are before it: the sequence reads the
+// last of them again, which gives its state there (CacheLayout::replay_tokens()). Such places need blocks alone, and
+// are points without a state where a sequence ended or was continued.
+//
 // What is only on disk is loaded on a thread of its own: Load(), and Take() when it is there.
 //
 // Points and blocks are in RAM, on disk, or both. RAM and disk have budgets; what goes first is the point that saves
 // the fewest tokens for its bytes, counted from the nearest point before it and aged by use (greedy dual size
-// frequency); blocks go with the last point behind them. Not thread-safe: belongs to the engine's thread.
+// frequency); blocks go with the last point behind them. A point without a state does not go at once: it moves to the
+// block before, so that a conversation is given up from its end. Not thread-safe: belongs to the engine's thread.
 #ifndef FATHOM_CACHE_PREFIX_CACHE_H_
 #define FATHOM_CACHE_PREFIX_CACHE_H_
 
@@ -22,6 +27,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -38,6 +44,7 @@ struct PrefixCacheOptions {
   std::string directory = {};  // of the disk tier; empty: RAM only
   int64_t disk_bytes = 0;
   uint64_t model_fingerprint = 0;  // of config and weights: sessions of another model are not used
+  bool replay = false;             // sequences may continue without a state, and are kept without one
   // Called on the reading thread before every file: tests make a disk slow with it.
   std::function<void()> before_read = {};
 };
@@ -46,6 +53,7 @@ struct PrefixCacheStats {
   int64_t queries = 0;
   int64_t query_tokens = 0;
   int64_t hit_tokens = 0;
+  int64_t replayed_tokens = 0;  // of those
   int64_t points = 0;
   int64_t ram_bytes = 0;
   int64_t disk_bytes = 0;
@@ -101,10 +109,15 @@ class PrefixCache {
   void SetListener(const std::function<void()>& listener);
 
   // Keeps points of a sequence whose cache has read `tokens`: the snapshots, which it has saved at or before its
-  // position. Their blocks are shared with it.
-  void Add(std::string_view scope, std::span<const int32_t> tokens, const SequenceCache& cache,
+  // position, and with `replay` its last full block. Blocks are shared with it; those that are here already take the
+  // place of its own.
+  void Add(std::string_view scope, std::span<const int32_t> tokens, SequenceCache* cache,
            std::vector<SequenceCache::Snapshot> snapshots);
+  // How many blocks that other sequences use the one of `prompt` would share with them if it began now.
+  int64_t BlocksInUse(std::string_view scope, std::span<const int32_t> prompt);
 
+  // Bytes of all that is here and of the blocks that sequences use beside it, each counted once.
+  int64_t held_bytes() const { return stats_.ram_bytes + layout_.unkept_blocks() * layout_.block_bytes(); }
   // Frees RAM until at most `bytes` are held.
   void ShrinkTo(int64_t bytes);
   // Waits until all that is to be on disk is there.
@@ -129,7 +142,9 @@ class PrefixCache {
     PrefixKey key;
     std::vector<int32_t> tail;                // tokens behind them, fewer than 128
     std::shared_ptr<const StateBytes> state;  // null: not in RAM
-    std::shared_ptr<CacheBlock> tail_block;   // null: not in RAM, no tail, or no block needed
+    KeptBlock tail_block;                     // null: not in RAM, no tail, or no block needed
+    bool stateless = false;                   // its node's blocks are all there is to it: it has no tail and no file
+    bool blocks_in_ram = false;               // of one that is stateless
     std::unique_ptr<PointLoad> load;          // while it is loaded: counted, but not in RAM yet
     int64_t pins = 0;                         // by Loading; not in the orders of eviction meanwhile
     OnDisk on_disk = OnDisk::kNo;
@@ -140,15 +155,15 @@ class PrefixCache {
     double value = 0;     // in the orders of eviction
     int64_t changed = 0;  // when; of equal values the older goes first
 
-    bool in_ram() const { return state != nullptr; }
+    bool in_ram() const { return stateless ? blocks_in_ram : state != nullptr; }
   };
   struct Node {
     Node* parent = nullptr;
     PrefixKey key;
     int64_t position = 0;  // tokens up to its end; 0: a root
     std::vector<int32_t> tokens;
-    std::shared_ptr<CacheBlock> block;  // null: not in RAM, a root, or a layout without blocks
-    uint64_t read = 0;                  // while its file is read: counted, but not in RAM yet
+    KeptBlock block;    // null: not in RAM, a root, or a layout without blocks
+    uint64_t read = 0;  // while its file is read: counted, but not in RAM yet
     OnDisk on_disk = OnDisk::kNo;
     std::shared_ptr<CacheBlock> queued;  // while it is written
     int64_t file_bytes = 0;
@@ -159,7 +174,7 @@ class PrefixCache {
   };
   struct Earlier {
     bool operator()(const Point* a, const Point* b) const {
-      return std::pair(a->value, a->changed) < std::pair(b->value, b->changed);
+      return std::tuple(a->value, a->changed, a) < std::tuple(b->value, b->changed, b);
     }
   };
   using Order = std::set<Point*, Earlier>;
@@ -177,11 +192,14 @@ class PrefixCache {
   // Tokens that `rest`, the prompt behind `node`, has in common with what stands there.
   int64_t CommonBehind(const Node& node, std::span<const int32_t> rest) const;
 
+  Point* MakePoint(Node* node, std::span<const int32_t> tail);
   void AddPoint(Node* node, std::span<const int32_t> tail, const SequenceCache& cache,
                 SequenceCache::Snapshot snapshot);
   // The points from which `prompt` can continue, the farthest first, and how far it agrees with anything.
   struct Candidates {
     std::vector<Point*> points;
+    Node* place = nullptr;      // the farthest without a state, if any
+    Node* ram_place = nullptr;  // and that all of which is in RAM
     int64_t common = 0;
   };
   Candidates CandidatesFor(std::string_view scope, std::span<const int32_t> prompt);
@@ -189,6 +207,27 @@ class PrefixCache {
   std::vector<Node*> Chain(Node* node) const;
   // The sequence at a point in RAM.
   SequenceCache Continue(Point* point);
+  CacheMiss WhyNotMore(const CacheReport& report, int64_t usable) const;
+
+  // Where a sequence that continues at a point begins to read.
+  int64_t BeginOf(const Point& point) const { return PositionOf(point) - (point.stateless ? replay_tokens_ : 0); }
+  bool IsPlace(const Node& node) const { return replay_tokens_ > 0 && node.position > replay_tokens_; }
+  // The child behind `node` with the block of `cache`.
+  Node* Extend(Node* node, std::span<const int32_t> tokens, SequenceCache* cache);
+  // The point without a state in `node`, or null.
+  Point* FindPlace(Node* node) const;
+  // The same, made if need be, as it is: in RAM or on disk if all blocks up to there are.
+  Point* MakePlace(Node* node);
+  void AddPlace(Node* node);
+  // The file of a point's last block was written or could not be.
+  void PlaceWritten(Node* node);
+  // Moves what a point without a state holds in RAM or on disk to the block before. False if it is to be dropped.
+  bool ShortenInRam(Point* point);
+  bool ShortenOnDisk(Point* point);
+  // Makes points of the ends of chains that no state stands behind.
+  void FindPlacesOnDisk(std::span<const DiskTier::Found> files);
+  void DropBlockFromRam(Node* node);
+  void DropBlockFromDisk(Node* node);
 
   // False if something of it is nowhere to be had.
   bool BeginLoad(Point* point);
@@ -217,7 +256,8 @@ class PrefixCache {
 
   const CacheLayout& layout_;
   const PrefixCacheOptions options_;
-  const uint64_t fingerprint_;  // of model and layout
+  const uint64_t fingerprint_;   // of model and layout
+  const int64_t replay_tokens_;  // 0: states are needed
   std::map<PrefixKey, std::unique_ptr<Node>> roots_;
   std::map<PrefixKey, Node*> nodes_by_key_;
   std::map<PrefixKey, Point*> points_by_key_;

@@ -9,6 +9,7 @@
 namespace fathom {
 
 int64_t PrefixCache::PointBytes(const Point& point) const {
+  if (point.stateless) return 0;
   const int64_t tail = point.tail.empty() ? 0 : layout_.block_bytes();
   return layout_.state_bytes() + tail + static_cast<int64_t>(point.tail.size() * sizeof(int32_t));
 }
@@ -17,21 +18,27 @@ void PrefixCache::SetValue(Point* point) {
   Unorder(point);
   // Tokens that would have to be read again without this point: from the nearest point before it.
   int64_t before = 0;
+  int64_t other_position = 0;
   std::span<const int32_t> behind = point->tail;  // what follows `node` on the way to the point
   const int64_t position = PositionOf(*point);
   for (const Node* node = point->node; node != nullptr && before == 0; node = node->parent) {
     for (const auto& other : node->points) {
       const bool on_the_way =
           other->tail.size() <= behind.size() && std::ranges::equal(other->tail, behind.first(other->tail.size()));
-      if (other.get() != point && on_the_way) before = std::max(before, PositionOf(*other));
+      if (other.get() == point || !on_the_way || BeginOf(*other) <= before) continue;
+      before = BeginOf(*other);
+      other_position = PositionOf(*other);
     }
     behind = node->tokens;
   }
-  const double tokens = static_cast<double>(position - before);
+  const auto tokens = static_cast<double>(std::max(int64_t{0}, BeginOf(*point) - before));
+  // Without a state it is the blocks behind the other point that cost.
+  const int64_t blocks = std::max(int64_t{1}, (position - other_position) / CacheLayout::kBlockTokens);
+  const int64_t bytes = point->stateless ? blocks * layout_.block_bytes() : PointBytes(*point);
   // Mild, and from the lowest value on: a conversation that has just begun must not be the first to go.
   const double uses = 1 + std::log2(1 + static_cast<double>(point->uses)) / 4;
   if (!ram_order_.empty()) age_ = std::max(age_, (*ram_order_.begin())->value);
-  point->value = age_ + uses * tokens / static_cast<double>(PointBytes(*point));
+  point->value = age_ + uses * tokens / static_cast<double>(bytes);
   point->changed = ++changes_;
   InOrder(point);
 }
@@ -51,24 +58,31 @@ void PrefixCache::CountRam(Node* node, int64_t change) {
   for (; node != nullptr; node = node->parent) {
     node->ram_points += change;
     FATHOM_CHECK(node->ram_points >= 0);
-    if (node->ram_points > 0 || (node->block == nullptr && node->read == 0)) continue;
-    node->block.reset();
-    if (node->read != 0) reader_->Cancel(std::exchange(node->read, 0));
-    stats_.ram_bytes -= layout_.block_bytes();
+    if (node->ram_points == 0) DropBlockFromRam(node);
   }
+}
+
+void PrefixCache::DropBlockFromRam(Node* node) {
+  if (node->block == nullptr && node->read == 0) return;
+  node->block.reset();
+  if (node->read != 0) reader_->Cancel(std::exchange(node->read, 0));
+  stats_.ram_bytes -= layout_.block_bytes();
 }
 
 void PrefixCache::CountDisk(Node* node, int64_t change) {
   for (; node != nullptr; node = node->parent) {
     node->disk_points += change;
     FATHOM_CHECK(node->disk_points >= 0);
-    if (node->disk_points == 0 && node->on_disk != OnDisk::kNo && node->parent != nullptr) {
-      disk_->Remove(PrefixFileKind::kBlock, node->key);
-      stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
-      node->on_disk = OnDisk::kNo;
-      node->queued.reset();
-    }
+    if (node->disk_points == 0) DropBlockFromDisk(node);
   }
+}
+
+void PrefixCache::DropBlockFromDisk(Node* node) {
+  if (node->on_disk == OnDisk::kNo || node->parent == nullptr) return;
+  disk_->Remove(PrefixFileKind::kBlock, node->key);
+  stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
+  node->on_disk = OnDisk::kNo;
+  node->queued.reset();
 }
 
 void PrefixCache::DropFromRam(Point* point) {
@@ -77,13 +91,14 @@ void PrefixCache::DropFromRam(Point* point) {
   stats_.ram_bytes -= PointBytes(*point);
   point->state.reset();
   point->tail_block.reset();
+  point->blocks_in_ram = false;
   CountRam(point->node, -1);
 }
 
 void PrefixCache::DropFromDisk(Point* point) {
   if (point->on_disk == OnDisk::kNo) return;
   disk_order_.erase(point);
-  disk_->Remove(PrefixFileKind::kPoint, point->key);
+  if (!point->stateless) disk_->Remove(PrefixFileKind::kPoint, point->key);
   stats_.disk_bytes -= std::exchange(point->file_bytes, 0);
   point->on_disk = OnDisk::kNo;
   point->queued_state.reset();
@@ -95,7 +110,7 @@ void PrefixCache::Prune(Point* point) {
   if (point->in_ram() || point->pins > 0 || point->on_disk != OnDisk::kNo) return;
   Unorder(point);
   Node* node = point->node;
-  points_by_key_.erase(point->key);
+  if (!point->stateless) points_by_key_.erase(point->key);
   --stats_.points;
   std::erase_if(node->points, [&](const auto& other) { return other.get() == point; });
   while (node->points.empty() && node->children.empty()) {
@@ -113,10 +128,15 @@ void PrefixCache::Prune(Point* point) {
 }
 
 void PrefixCache::ShrinkTo(int64_t bytes) {
-  while (stats_.ram_bytes > bytes && !ram_order_.empty()) {
-    Point* const point = *ram_order_.begin();
+  // Giving up blocks that a sequence uses frees nothing.
+  const auto of_use = [](const Point* point) { return !point->stateless || point->node->block->users() == 0; };
+  while (held_bytes() > bytes) {
+    const auto first = std::ranges::find_if(ram_order_, of_use);
+    if (first == ram_order_.end()) return;
+    Point* const point = *first;
     age_ = std::max(age_, point->value);
     ++stats_.ram_evictions;
+    if (point->stateless && ShortenInRam(point)) continue;
     DropFromRam(point);
     Prune(point);
   }
@@ -127,6 +147,7 @@ void PrefixCache::EvictFromDisk() {
   while (stats_.disk_bytes > options_.disk_bytes && !disk_order_.empty()) {
     Point* const point = *disk_order_.begin();
     ++stats_.disk_evictions;
+    if (point->stateless && ShortenOnDisk(point)) continue;
     DropFromDisk(point);
     Prune(point);
   }
@@ -170,20 +191,16 @@ Status PrefixCache::OpenDisk() {
       node->on_disk = OnDisk::kYes;
       node->file_bytes = file.file_bytes;
     } else {
-      parent->points.push_back(std::make_unique<Point>());
-      Point* const point = parent->points.back().get();
-      point->node = parent;
-      point->key = head.key;
-      point->tail = std::move(head.tokens);
+      Point* const point = MakePoint(parent, head.tokens);
       point->on_disk = OnDisk::kYes;
       point->file_bytes = file.file_bytes;
       points_by_key_[point->key] = point;
-      ++stats_.points;
       CountDisk(parent, 1);
       SetValue(point);
     }
     stats_.disk_bytes += file.file_bytes;
   }
+  FindPlacesOnDisk(found);
   // Blocks that no point stands behind: their points were being written when the process ended.
   std::vector<Node*> useless;
   for (const auto& [key, node] : nodes_by_key_) {

@@ -39,8 +39,12 @@ std::unique_ptr<PrefixCache::Loading> PrefixCache::Load(std::string_view scope, 
   Poll();
   while (true) {
     const Candidates candidates = CandidatesFor(scope, prompt);
-    if (candidates.points.empty() || candidates.points.front()->in_ram()) return nullptr;
-    Point* const point = candidates.points.front();
+    Point* point = candidates.points.empty() ? nullptr : candidates.points.front();
+    Node* const place = candidates.place;
+    if (place != nullptr && place->position - replay_tokens_ > (point != nullptr ? BeginOf(*point) : 0)) {
+      point = place != candidates.ram_place ? MakePlace(place) : nullptr;
+    }
+    if (point == nullptr || point->in_ram()) return nullptr;
     std::unique_ptr<Loading> loading(new Loading(this, point));
     // What several wait for is loaded once.
     if (point->load != nullptr || BeginLoad(point)) return loading;
@@ -82,14 +86,17 @@ bool PrefixCache::BeginLoad(Point* point) {
   const auto nowhere = [](const Node* node) {
     return node->block == nullptr && node->read == 0 && node->on_disk == OnDisk::kNo;
   };
-  if (point->on_disk == OnDisk::kNo || std::ranges::any_of(chain, nowhere)) return false;
+  const bool state_is_nowhere = !point->stateless && point->on_disk == OnDisk::kNo;
+  if (state_is_nowhere || std::ranges::any_of(chain, nowhere)) return false;
   stats_.ram_bytes += PointBytes(*point);
   CountRam(point->node, 1);
   point->load = std::make_unique<PointLoad>();
   PointLoad& load = *point->load;
   const int64_t tail_bytes = point->tail.empty() ? 0 : layout_.block_bytes();
   // What still waits to be written is in RAM anyway.
-  if (point->queued_state != nullptr) {
+  if (point->stateless) {
+    // Its blocks are all.
+  } else if (point->queued_state != nullptr) {
     load.state = point->queued_state;
     if (tail_bytes > 0) {
       load.tail_block = SequenceCache::MakeBlock(layout_);
@@ -117,12 +124,16 @@ void PrefixCache::AdvanceLoad(Point* point) {
   PointLoad& load = *point->load;
   while (!load.missing.empty() && load.missing.back()->block != nullptr) load.missing.pop_back();
   const bool block_failed = !load.missing.empty() && load.missing.back()->read == 0;
-  const bool state_failed = load.state == nullptr && load.read == 0;
+  const bool state_failed = !point->stateless && load.state == nullptr && load.read == 0;
   if (block_failed || state_failed) {
+    // Without a state, what comes before the block is as good as ever.
+    Node* const before = block_failed ? load.missing.back()->parent : nullptr;
+    if (point->stateless && before != nullptr && IsPlace(*before)) MakePlace(before);
     EndLoad(point);
     DropFromDisk(point);
-  } else if (load.missing.empty() && load.state != nullptr) {
+  } else if (load.missing.empty() && (point->stateless || load.state != nullptr)) {
     point->state = std::move(load.state);
+    point->blocks_in_ram = point->stateless;
     point->tail_block = std::move(load.tail_block);
     point->load.reset();
     std::erase(loading_, point);

@@ -71,22 +71,30 @@ CacheLayout::CacheLayout(KvRowLayout kv, IndexRowLayout index, int64_t window, s
 }
 
 CacheBlock::CacheBlock(const CacheLayout& layout)
-    : bytes(new uint8_t[static_cast<size_t>(layout.block_bytes())]()), counts_(layout.counts_) {
-  counts_->live.fetch_add(1, std::memory_order_relaxed);
+    : bytes(std::make_unique<uint8_t[]>(static_cast<size_t>(layout.block_bytes()))), counts_(layout.counts_) {}
+
+void CacheBlock::CountUser(int32_t change) {
+  const int32_t before = users_.fetch_add(change, std::memory_order_relaxed);
+  if ((before > 0) == (before + change > 0)) return;
+  counts_->used.fetch_add(change, std::memory_order_relaxed);
+  if (keepers_.load(std::memory_order_relaxed) == 0) counts_->unkept.fetch_add(change, std::memory_order_relaxed);
 }
 
-CacheBlock::~CacheBlock() { counts_->live.fetch_sub(1, std::memory_order_relaxed); }
-
-void CacheBlock::AddUser() {
-  if (users_.fetch_add(1, std::memory_order_relaxed) == 0) counts_->used.fetch_add(1, std::memory_order_relaxed);
+void CacheBlock::CountKeeper(int32_t change) {
+  const int32_t before = keepers_.fetch_add(change, std::memory_order_relaxed);
+  if ((before > 0) == (before + change > 0)) return;
+  if (users() > 0) counts_->unkept.fetch_sub(change, std::memory_order_relaxed);
 }
 
-void CacheBlock::RemoveUser() {
-  if (users_.fetch_sub(1, std::memory_order_relaxed) == 1) counts_->used.fetch_sub(1, std::memory_order_relaxed);
+KeptBlock& KeptBlock::operator=(std::shared_ptr<CacheBlock> block) {
+  if (block != nullptr) block->CountKeeper(1);
+  if (block_ != nullptr) block_->CountKeeper(-1);
+  block_ = std::move(block);
+  return *this;
 }
 
 BlockTable::BlockTable(Blocks blocks) : blocks_(std::move(blocks)) {
-  for (const auto& block : blocks_) block->AddUser();
+  for (const auto& block : blocks_) block->CountUser(1);
 }
 
 BlockTable& BlockTable::operator=(BlockTable other) noexcept {
@@ -95,19 +103,19 @@ BlockTable& BlockTable::operator=(BlockTable other) noexcept {
 }
 
 void BlockTable::Push(std::shared_ptr<CacheBlock> block) {
-  block->AddUser();
+  block->CountUser(1);
   blocks_.push_back(std::move(block));
 }
 
 void BlockTable::Replace(size_t index, std::shared_ptr<CacheBlock> block) {
-  block->AddUser();
-  blocks_[index]->RemoveUser();
+  block->CountUser(1);
+  blocks_[index]->CountUser(-1);
   blocks_[index] = std::move(block);
 }
 
 void BlockTable::Shrink(size_t count) {
   while (blocks_.size() > count) {
-    blocks_.back()->RemoveUser();
+    blocks_.back()->CountUser(-1);
     blocks_.pop_back();
   }
 }

@@ -63,9 +63,9 @@ class CacheLayout {
   // W - 1 window rows before) and rows of blocks, which are exact. What a state holds of a layer follows from its
   // inputs at the last W positions (the ring) and the last 128 or 8 (slots of the compressors).
   int64_t replay_tokens() const { return replay_tokens_; }
-  // Blocks of this layout, and copies of it, that exist, and those among them that sequences use: each counted once.
-  int64_t live_blocks() const { return counts_->live.load(std::memory_order_relaxed); }
+  // Blocks of this layout and its copies that sequences use, and those among them that are not kept: each counted once.
   int64_t used_blocks() const { return counts_->used.load(std::memory_order_relaxed); }
+  int64_t unkept_blocks() const { return counts_->unkept.load(std::memory_order_relaxed); }
   // Blocks that a context of `tokens` needs; none when no layer compresses.
   int64_t BlocksFor(int64_t tokens) const { return block_bytes_ == 0 ? 0 : (tokens + kBlockTokens - 1) / kBlockTokens; }
   // Identifies formats and sizes; states of another fingerprint cannot be read.
@@ -75,8 +75,8 @@ class CacheLayout {
   friend class SequenceCache;
   friend class CacheBlock;
   struct Counts {
-    std::atomic<int64_t> live{0};
     std::atomic<int64_t> used{0};
+    std::atomic<int64_t> unkept{0};
   };
   struct Layer {
     int64_t ring = 0;        // offsets into the state
@@ -102,23 +102,40 @@ class CacheLayout {
 class CacheBlock {
  public:
   explicit CacheBlock(const CacheLayout& layout);
-  ~CacheBlock();
   CacheBlock(const CacheBlock&) = delete;
   CacheBlock& operator=(const CacheBlock&) = delete;
 
-  // Zeros at first. Shared, so that who only reads them, as a writer of files does, need not keep the block.
-  const std::shared_ptr<uint8_t[]> bytes;  // CacheLayout::block_bytes()
+  const std::unique_ptr<uint8_t[]> bytes;  // CacheLayout::block_bytes(), zeros at first
 
   // How many sequences use it.
   int32_t users() const { return users_.load(std::memory_order_relaxed); }
 
  private:
   friend class BlockTable;
-  void AddUser();
-  void RemoveUser();
+  friend class KeptBlock;
+  void CountUser(int32_t change);
+  void CountKeeper(int32_t change);
 
   std::atomic<int32_t> users_{0};
+  std::atomic<int32_t> keepers_{0};
   const std::shared_ptr<CacheLayout::Counts> counts_;
+};
+
+// A block that is kept, or none.
+class KeptBlock {
+ public:
+  KeptBlock() = default;
+  KeptBlock(const KeptBlock&) = delete;
+  KeptBlock& operator=(const KeptBlock&) = delete;
+  ~KeptBlock() { reset(); }
+  KeptBlock& operator=(std::shared_ptr<CacheBlock> block);
+  void reset() { *this = std::shared_ptr<CacheBlock>(); }
+  const std::shared_ptr<CacheBlock>& get() const { return block_; }
+  CacheBlock* operator->() const { return block_.get(); }
+  bool operator==(std::nullptr_t) const { return block_ == nullptr; }
+
+ private:
+  std::shared_ptr<CacheBlock> block_;
 };
 
 // The blocks of one sequence, which it is a user of.

@@ -128,6 +128,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokeniz
     limits.context_source =
         StrCat("the memory set aside for caches (", HumanBytes(static_cast<uint64_t>(complete.cache_bytes)), ")");
   }
+  complete.prefixes.replay = complete.state_policy == StatePolicy::kRecompute;
   FATHOM_ASSIGN_OR_RETURN(std::unique_ptr<PrefixCache> prefixes,
                           PrefixCache::Open(model.cache_layout(), complete.prefixes));
   return std::unique_ptr<Engine>(new Engine(model, tokenizer, complete, std::move(limits), std::move(prefixes)));

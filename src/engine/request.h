@@ -66,11 +66,13 @@ struct GenerateRequest {
   bool use_prefix_cache = true;
 };
 
-// The prompt is being read: `done` of `total` prompt tokens, of which `cached` came from a kept prefix.
+// The prompt is being read: `done` of `total` prompt tokens, of which `cached` came from a kept prefix. The last
+// `replayed` of those are read again, so that `done` begins before them.
 struct PrefillProgress {
   int64_t done = 0;
   int64_t total = 0;
   int64_t cached = 0;
+  int64_t replayed = 0;
 };
 
 struct TokenLogprob {
@@ -98,6 +100,7 @@ const char* FinishReasonName(FinishReason reason);
 struct Usage {
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;      // of the prompt, taken from a kept prefix
+  int64_t replayed_tokens = 0;    // of those, read again
   int64_t completion_tokens = 0;  // sampled, a final stop token included
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -66,7 +67,7 @@ void Scheduler::RemoveFinished() {
     }
     MoveEnded(queue);
   }
-  prefixes_->ShrinkTo(std::max(int64_t{0}, options_.cache_bytes - BytesAfterStep()));
+  prefixes_->ShrinkTo(std::max(int64_t{0}, BytesForBlocks()));
 }
 
 void Scheduler::MoveEnded(Queue* queue) {
@@ -86,15 +87,32 @@ void Scheduler::TellEnds() {
 
 void Scheduler::Keep(Sequence* sequence, bool end) {
   std::vector<SequenceCache::Snapshot> snapshots = sequence->TakeSnapshots();
-  if (!sequence->worth_keeping()) return;
-  if (end && sequence->cache().position() >= kMinPrefixTokens) snapshots.push_back(sequence->cache().SaveLast());
-  if (snapshots.empty()) return;
-  prefixes_->Add(sequence->request().cache_scope, sequence->read_tokens(), sequence->cache(), std::move(snapshots));
+  SequenceCache& cache = sequence->cache();
+  if (cache.replaying() || !sequence->worth_keeping()) return;
+  // One that is sent back will go on for certain: its state is kept under any policy.
+  const bool recompute = options_.state_policy == StatePolicy::kRecompute;
+  const bool save = end && !(recompute && sequence->finished());
+  if (save && cache.position() >= kMinPrefixTokens) snapshots.push_back(cache.SaveLast());
+  if (snapshots.empty() && !BlocksDue(*sequence, end)) return;
+  prefixes_->Add(sequence->request().cache_scope, sequence->read_tokens(), &cache, std::move(snapshots));
+  sequence->set_kept_tokens(cache.position());
+}
+
+bool Scheduler::BlocksDue(const Sequence& sequence, bool end) const {
+  if (options_.state_policy != StatePolicy::kRecompute) return false;
+  constexpr int64_t kBlock = CacheLayout::kBlockTokens;
+  const int64_t full = static_cast<int64_t>(sequence.read_tokens().size()) / kBlock * kBlock;
+  const int64_t kept = sequence.kept_tokens();
+  const int64_t prompt = sequence.usage().prompt_tokens / kBlock * kBlock;
+  const bool prompt_read = kept < prompt && full >= prompt;
+  const bool far = options_.snapshot_interval > 0 && full - kept >= options_.snapshot_interval;
+  return full > kept && (end || prompt_read || far);
 }
 
 void Scheduler::Account(const Sequence& finished) {
   finished_usage_.prompt_tokens += finished.usage().prompt_tokens;
   finished_usage_.cached_tokens += finished.usage().cached_tokens;
+  finished_usage_.replayed_tokens += finished.usage().replayed_tokens;
   finished_usage_.completion_tokens += finished.usage().completion_tokens;
   shares_.Leave(finished.request().user);
   constexpr double kWeight = 0.1;  // about the last ten
@@ -110,7 +128,12 @@ std::vector<AdmissionCandidate> Scheduler::Candidates(const Queue& queue) const 
     const auto tokens = static_cast<int64_t>(sequence->tokens().size());
     const bool running = &queue == &running_;
     // What it needs to read all it has, and a waiting one to begin its answer.
-    const int64_t bytes = CacheBytes(layout_, running ? tokens : tokens + 1);
+    int64_t bytes = CacheBytes(layout_, running ? tokens : tokens + 1);
+    if (sequence->started()) {
+      const SequenceCache& cache = sequence->cache();
+      const auto used = static_cast<int64_t>(cache.blocks().size());
+      bytes -= (used - cache.own_blocks()) * layout_.block_bytes();  // see BytesToShareOut()
+    }
     candidates.push_back(
         {sequence->request().priority, share.number, share.served, sequence->number(), bytes, running});
   }
@@ -124,7 +147,7 @@ void Scheduler::Admit() {
   std::vector<AdmissionCandidate> candidates = Candidates(running_);
   const size_t first_waiting = candidates.size();
   std::ranges::copy(Candidates(waiting_), std::back_inserter(candidates));
-  AdmissionPlan plan = PlanAdmission(candidates, options_.max_sequences, options_.cache_bytes);
+  AdmissionPlan plan = PlanAdmission(std::move(candidates));
   // Taken out by index first: putting back in moves the others.
   std::ranges::sort(plan.start, std::greater<>());
   std::ranges::sort(plan.stop, std::greater<>());
@@ -138,6 +161,43 @@ void Scheduler::Admit() {
   for (auto& sequence : starting) {
     Start(sequence.get());
     Insert(std::move(sequence), &running_);
+  }
+}
+
+int64_t Scheduler::BytesToShareOut() const {
+  int64_t shared = layout_.used_blocks();
+  for (const auto& sequence : running_) {
+    if (sequence->started()) shared -= sequence->cache().own_blocks();
+  }
+  return options_.cache_bytes - shared * layout_.block_bytes();
+}
+
+AdmissionPlan Scheduler::PlanAdmission(std::vector<AdmissionCandidate> candidates) const {
+  const size_t first_waiting = candidates.size() - waiting_.size();
+  const int64_t bytes = BytesToShareOut();
+  std::vector<size_t> order;
+  std::set<size_t> looked_up;
+  while (true) {
+    AdmissionPlan plan = fathom::PlanAdmission(candidates, options_.max_sequences, bytes);
+    if (plan.start.size() == waiting_.size() && plan.stop.empty()) return plan;
+    if (order.empty()) order = ServiceOrder(candidates);
+    // One that waits, or takes others' places, for want of memory may need less of it: what it has in common with
+    // those that run. That is looked up only here, since it takes as long as hashing a prompt.
+    const auto short_of_memory = [&](size_t index) {
+      const bool starts = std::ranges::find(plan.start, index) != plan.start.end();
+      return index >= first_waiting && !looked_up.contains(index) && (!starts || !plan.stop.empty());
+    };
+    const auto found = std::ranges::find_if(order, short_of_memory);
+    const size_t places = running_.size() + plan.start.size() - plan.stop.size();
+    if (found == order.end() || (plan.stop.empty() && places >= static_cast<size_t>(options_.max_sequences))) {
+      return plan;
+    }
+    looked_up.insert(*found);
+    const Sequence& sequence = *waiting_[*found - first_waiting];
+    if (!sequence.request().use_prefix_cache) return plan;
+    const int64_t shared = prefixes_->BlocksInUse(sequence.request().cache_scope, sequence.lookup_tokens());
+    if (shared == 0) return plan;
+    candidates[*found].bytes -= shared * layout_.block_bytes();
   }
 }
 
@@ -204,6 +264,7 @@ bool Scheduler::DropPrefetched() {
 }
 
 std::vector<int64_t> Scheduler::SnapshotPositions(const Sequence& sequence, const CacheReport& report) const {
+  if (options_.state_policy == StatePolicy::kRecompute) return {};
   // The last token of a chat prompt opens or closes the thinking part, and the next turn's prompt may have the other
   // one in its place: save before it. Where a prompt agrees with an earlier one for a while, others will too.
   const auto prompt_tokens = static_cast<int64_t>(sequence.request().prompt.size());
@@ -249,22 +310,21 @@ void Scheduler::DidStep(double seconds) {
   pacer_.DidStep(prefill, prefill_allowed_, seconds);
 }
 
-int64_t Scheduler::BytesAfterStep() const {
-  int64_t bytes = 0;
+int64_t Scheduler::BytesForBlocks() const {
+  int64_t bytes = options_.cache_bytes;
   for (const auto& sequence : running_) {
-    if (sequence->started()) bytes += CacheBytes(layout_, sequence->cache().position());
+    if (sequence->started()) bytes -= layout_.state_bytes();
   }
   for (const Chunk& chunk : chunks_) {
-    const int64_t position = chunk.sequence->cache().position();
-    bytes += CacheBytes(layout_, position + chunk.tokens) - CacheBytes(layout_, position);
+    bytes -= chunk.sequence->cache().BlocksToMake(chunk.tokens) * layout_.block_bytes();
   }
   return bytes;
 }
 
 bool Scheduler::MakeRoom() {
-  const int64_t left = options_.cache_bytes - BytesAfterStep();
-  prefixes_->ShrinkTo(std::max(int64_t{0}, left));
-  if (prefixes_->bytes() <= left) return true;
+  const int64_t bytes = BytesForBlocks();
+  prefixes_->ShrinkTo(std::max(int64_t{0}, bytes));
+  if (prefixes_->held_bytes() <= bytes) return true;
   if (DropPrefetched()) return MakeRoom();
   // What is being loaded for those that run does not go by itself.
   if (running() <= 1) return true;
@@ -282,8 +342,8 @@ const std::vector<Scheduler::Chunk>& Scheduler::NextStep() {
 }
 
 int64_t Scheduler::cache_bytes() const {
-  int64_t bytes = prefixes_->bytes();
-  for (const auto& sequence : running_) bytes += sequence->started() ? sequence->cache().bytes() : 0;
+  int64_t bytes = prefixes_->held_bytes();
+  for (const auto& sequence : running_) bytes += sequence->started() ? layout_.state_bytes() : 0;
   return bytes;
 }
 

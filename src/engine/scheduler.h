@@ -35,7 +35,7 @@ namespace fathom {
 enum class StatePolicy : uint8_t {
   kFull,       // after every block of 128 tokens
   kPeriodic,   // every snapshot_interval tokens
-  kRecompute,  // nowhere else
+  kRecompute,  // nowhere: blocks alone are kept, and a hit reads CacheLayout::replay_tokens() again
 };
 
 struct SchedulerOptions {
@@ -43,7 +43,8 @@ struct SchedulerOptions {
   int64_t step_tokens = 0;    // read in one step by all sequences together
   int64_t cache_bytes = 0;    // of all caches and kept prefixes
   StatePolicy state_policy = StatePolicy::kPeriodic;
-  int64_t snapshot_interval = 0;  // of kPeriodic, in tokens; 0: as kRecompute
+  // In tokens: of kPeriodic, 0: at the ends alone; and how often kRecompute hands over the blocks of a long prompt.
+  int64_t snapshot_interval = 0;
   // While answers are generated a step reads so many prompt tokens that it takes about this long, but at least
   // min_prefill_tokens; 0: no such limit.
   double step_seconds = 0;
@@ -122,6 +123,8 @@ class Scheduler {
   bool DropPrefetched();
   // Hands what it has saved, and where it is now if `end`, to the prefix cache.
   void Keep(Sequence* sequence, bool end);
+  // Whether kRecompute keeps its blocks now.
+  bool BlocksDue(const Sequence& sequence, bool end) const;
   // Where a starting sequence is to be saved.
   std::vector<int64_t> SnapshotPositions(const Sequence& sequence, const CacheReport& report) const;
   // Sends running_[index] back to the queue.
@@ -130,8 +133,11 @@ class Scheduler {
   void MoveEnded(Queue* queue);
   void Account(const Sequence& finished);
   void PlanChunks();
-  // Bytes of running sequences after the planned chunks.
-  int64_t BytesAfterStep() const;
+  // What is left for blocks, kept and used, beside the states of running sequences and what the planned chunks add.
+  int64_t BytesForBlocks() const;
+  // What admission may distribute: all but blocks that several running sequences use.
+  int64_t BytesToShareOut() const;
+  AdmissionPlan PlanAdmission(std::vector<AdmissionCandidate> candidates) const;
   // Frees memory until the planned chunks fit. False if a sequence was sent back, so that the plan is void.
   bool MakeRoom();
 

@@ -50,10 +50,12 @@ void Sequence::Start(SequenceCache cache, const CacheReport& report, std::vector
   cache_.emplace(std::move(cache));
   std::erase_if(snapshot_positions, [&](int64_t position) { return position <= cache_->position(); });
   snapshot_positions_ = std::move(snapshot_positions);
+  kept_tokens_ = report.hit;
   if (first_start_) return;
   first_start_ = std::chrono::steady_clock::now();
   cache_report_ = report;
-  usage_.cached_tokens = cache_->position();
+  usage_.cached_tokens = report.hit;
+  usage_.replayed_tokens = report.replayed;
   if (usage_.cached_tokens > 0) ReportProgress();
 }
 
@@ -86,7 +88,7 @@ void Sequence::ReportProgress() {
   const int64_t step = std::max(kMinTokens, usage_.prompt_tokens / kReports);
   if (reported_ > 0 && cache_->position() < std::min(reported_ + step, usage_.prompt_tokens)) return;
   reported_ = cache_->position();
-  const PrefillProgress event{cache_->position(), usage_.prompt_tokens, usage_.cached_tokens};
+  const PrefillProgress event{cache_->position(), usage_.prompt_tokens, usage_.cached_tokens, usage_.replayed_tokens};
   if (!Emit(event)) Finish(FinishReason::kStop);
 }
 

@@ -66,10 +66,14 @@ class Sequence {
   void Start(SequenceCache cache, const CacheReport& report, std::vector<int64_t> snapshot_positions);
   bool started() const { return cache_.has_value(); }
   SequenceCache& cache() { return *cache_; }
+  const SequenceCache& cache() const { return *cache_; }
   // Drops the cache; Start() lets it continue as if nothing had happened.
   void Stop();
   // What it has saved since the last call, to be kept: snapshots of read_tokens() and cache().
   std::vector<SequenceCache::Snapshot> TakeSnapshots() { return std::exchange(snapshots_, {}); }
+  // Up to where its blocks were handed over to be kept.
+  int64_t kept_tokens() const { return kept_tokens_; }
+  void set_kept_tokens(int64_t tokens) { kept_tokens_ = tokens; }
   std::span<const int32_t> read_tokens() const { return tokens().first(static_cast<size_t>(cache_->position())); }
   // Whether a later prompt might want to continue from here: not after an error of its own.
   bool worth_keeping() const { return request_.use_prefix_cache && (reason_ != FinishReason::kError || overdue_); }
@@ -118,8 +122,9 @@ class Sequence {
   std::optional<SequenceCache> cache_;
   std::vector<SequenceCache::Snapshot> snapshots_;
   std::vector<int64_t> snapshot_positions_;  // still to come
-  CacheReport cache_report_;                 // of the first start
-  int64_t next_prompt_logprob_ = 1;          // the first prompt token not yet told of
+  int64_t kept_tokens_ = 0;
+  CacheReport cache_report_;         // of the first start
+  int64_t next_prompt_logprob_ = 1;  // the first prompt token not yet told of
 
   Sampler sampler_;
   std::optional<ConstraintState> constraint_;

@@ -146,6 +146,7 @@ Json RequestLog::AuditLine(const Entry& entry) const {
   for (const GenerationRecord& record : entry.generations) {
     usage.prompt_tokens += record.usage.prompt_tokens;
     usage.cached_tokens += record.usage.cached_tokens;
+    usage.replayed_tokens += record.usage.replayed_tokens;
     usage.completion_tokens += record.usage.completion_tokens;
     reasoning_tokens += record.reasoning_tokens;
     timings = record.timings;
@@ -197,6 +198,7 @@ Json RequestLog::RecentGenerations() const {
                                   {"kind", Json::String(record.kind)},
                                   {"prompt_tokens", Json::Int(record.usage.prompt_tokens)},
                                   {"cached_tokens", Json::Int(record.usage.cached_tokens)},
+                                  {"replayed_tokens", Json::Int(record.usage.replayed_tokens)},
                                   {"missed_tokens", Json::Int(missed)},
                                   {"reason", Json::String(record.cache_note)},
                                   {"finish", Json::String(record.finish)}}));

@@ -60,7 +60,8 @@ std::vector<ServeOption> MakeOptions() {
        Unit::kBytes, 0, kMaxBytes},
       {"state-policy",
        "Where a kept prompt can be left and gone on from, beside its ends and where prompts were seen to part: full is "
-       "every 128 tokens, periodic every --state-interval, recompute nowhere else",
+       "every 128 tokens, periodic every --state-interval; recompute keeps no states and reads the last tokens before "
+       "any block again",
        &C::state_policy,
        Unit::kCount,
        0,

@@ -54,6 +54,8 @@ void RenderEngine(const EngineStats& stats, const ServerMetrics::Load& load, Pro
   text->Counter("fathom_prefix_query_tokens_total", "Prompt tokens looked up among kept prefixes.",
                 number(prefixes.query_tokens));
   text->Counter("fathom_prefix_hit_tokens_total", "Of those, found.", number(prefixes.hit_tokens));
+  text->Counter("fathom_prefix_replayed_tokens_total", "Of those found, read again since no state is kept.",
+                number(prefixes.replayed_tokens));
   text->Gauge("fathom_prefix_ram_bytes", "Memory of kept prefixes.", number(prefixes.ram_bytes));
   text->Gauge("fathom_prefix_disk_bytes", "Bytes of kept prefixes on disk.", number(prefixes.disk_bytes));
   text->Counter("fathom_prefix_disk_reads_total", "Files read.", number(prefixes.disk_reads));
@@ -103,6 +105,7 @@ void ServerMetrics::Finished(const GenerationRecord& record) {
   ++finished_[record.finish];
   totals_.prompt_tokens += record.usage.prompt_tokens;
   totals_.cached_tokens += record.usage.cached_tokens;
+  totals_.replayed_tokens += record.usage.replayed_tokens;
   totals_.completion_tokens += record.usage.completion_tokens;
   totals_.reasoning_tokens += record.reasoning_tokens;
   totals_.prefill_s += timings.prefill_ms / kMsPerSecond;
@@ -161,7 +164,7 @@ void ServerMetrics::RenderTokens(const Load& load, PrometheusText* text) const {
   const MetricLabels model = {{"model_name", load.model_name}};
   const Totals sums = totals();
   const auto number = [](int64_t value) { return static_cast<double>(value); };
-  const int64_t read = sums.prompt_tokens - sums.cached_tokens;
+  const int64_t read = sums.prompt_tokens - sums.cached_tokens + sums.replayed_tokens;
   text->Counter("vllm:prompt_tokens_total", "Prompt tokens.", number(sums.prompt_tokens), model);
   text->Counter("vllm:generation_tokens_total", "Sampled tokens.", number(sums.completion_tokens), model);
   text->Counter("vllm:prefix_cache_queries_total", "Prompt tokens looked up among kept prefixes.",

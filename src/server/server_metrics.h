@@ -41,6 +41,7 @@ class ServerMetrics {
   struct Totals {
     int64_t prompt_tokens = 0;
     int64_t cached_tokens = 0;
+    int64_t replayed_tokens = 0;
     int64_t completion_tokens = 0;
     int64_t reasoning_tokens = 0;
     double prefill_s = 0;

@@ -77,7 +77,7 @@ class PrefixCacheTest : public testing::Test {
       Read(std::span(tokens).subspan(at, 1), &sequence);
     }
     snapshots.push_back(sequence.Save());
-    cache_->Add(scope, tokens, sequence, std::move(snapshots));
+    cache_->Add(scope, tokens, &sequence, std::move(snapshots));
     return sequence;
   }
 

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <functional>
 
+#include "base/file.h"
+#include "cache/prefix_file.h"
 #include "tests/engine/engine_fixture.h"
 
 namespace fathom {
@@ -40,8 +42,12 @@ class PrefixBitsTest : public EngineTest, public testing::WithParamInterface<Pre
  protected:
   static constexpr int64_t kPrompt = 700;
   static constexpr int64_t kTokens = 10;
+  static constexpr int64_t kBlock = CacheLayout::kBlockTokens;
+  static bool Recompute() { return GetParam().policy == StatePolicy::kRecompute; }
+  // How far a prompt that agrees with `tokens` kept ones can go on at most: without states behind a block.
+  static int64_t Reach(int64_t tokens) { return Recompute() ? tokens / kBlock * kBlock : tokens; }
   // Of a follow-up: the first prompt and its answer but for the last token, which was never read.
-  static constexpr int64_t kFullHit = kPrompt + kTokens - 1;
+  static int64_t FullHit() { return Reach(kPrompt + kTokens - 1); }
 
   PrefixBitsTest() {
     std::string pattern = (fs::temp_directory_path() / "fathom-bits-XXXXXX").string();
@@ -92,12 +98,15 @@ class PrefixBitsTest : public EngineTest, public testing::WithParamInterface<Pre
   void Open(int64_t cache_bytes = 0, bool disk = false) { Start(Options(cache_bytes, disk), GetParam().threads); }
 
   void ExpectFirst(const Answer& answer) const { EXPECT_EQ(BitsOf(answer), first_bits_); }
-  void ExpectSecond(const Answer& answer, CacheSource source, int64_t least, int64_t most = kFullHit) const {
+  void ExpectSecond(const Answer& answer, CacheSource source, int64_t least, int64_t most = FullHit()) const {
     EXPECT_EQ(BitsOf(answer), second_bits_);
     EXPECT_EQ(answer.finished.cache.source, source) << CacheSourceName(answer.finished.cache.source);
     EXPECT_GE(answer.finished.cache.hit, least);
     EXPECT_LE(answer.finished.cache.hit, most);
     EXPECT_EQ(answer.finished.usage.cached_tokens, answer.finished.cache.hit);
+    const bool replays = Recompute() && answer.finished.cache.hit > 0;
+    EXPECT_EQ(answer.finished.usage.replayed_tokens, replays ? layout_.replay_tokens() : 0);
+    EXPECT_EQ(answer.finished.cache.replayed, answer.finished.usage.replayed_tokens);
   }
   // Submits all of them within one step of a request that is running, and collects their answers.
   std::vector<Answer> RunTogether(const std::vector<GenerateRequest>& requests) {
@@ -136,31 +145,33 @@ TEST_P(PrefixBitsTest, WithNothingKept) {
 TEST_P(PrefixBitsTest, FromRam) {
   Open();
   ExpectFirst(Run(first_));
-  ExpectSecond(Run(second_), CacheSource::kRam, kFullHit);
+  ExpectSecond(Run(second_), CacheSource::kRam, FullHit());
   // And once more, from the state before its own last token.
   const Answer again = Run(second_);
   EXPECT_EQ(BitsOf(again), second_bits_);
-  EXPECT_EQ(again.finished.cache.hit, static_cast<int64_t>(second_.prompt.size()) - 1);
+  EXPECT_EQ(again.finished.cache.hit, Reach(static_cast<int64_t>(second_.prompt.size()) - 1));
 }
 
 TEST_P(PrefixBitsTest, FromWhereAnotherPromptParts) {
   Open();
   ExpectFirst(Run(first_));
-  // Agrees with 500 tokens of the first prompt, and so do all later ones.
-  std::vector<int32_t> prompt(first_.prompt.begin(), first_.prompt.begin() + 500);
+  // Agrees with 690 tokens of the first prompt, and so do all later ones.
+  constexpr int64_t kAgrees = 690;
+  std::vector<int32_t> prompt(first_.prompt.begin(), first_.prompt.begin() + kAgrees);
   const std::vector<int32_t> other = Prompt(90, 21);
   prompt.insert(prompt.end(), other.begin(), other.end());
   const GenerateRequest parted = Asked(prompt, 13);
   const AnswerBits expected = BitsOf(Run(WithoutCache(parted)));
   const Answer once = Run(parted);
   EXPECT_EQ(BitsOf(once), expected);
-  EXPECT_EQ(once.finished.cache.common, 500);
-  prompt[580] += 1;
+  EXPECT_EQ(once.finished.cache.common, Reach(kAgrees));
+  EXPECT_GE(once.finished.cache.hit, Recompute() ? Reach(kAgrees) : 512) << "without states at once";
+  prompt[770] += 1;
   const GenerateRequest third = Asked(prompt, 13);
   const AnswerBits third_expected = BitsOf(Run(WithoutCache(third)));
   const Answer twice = Run(third);
   EXPECT_EQ(BitsOf(twice), third_expected);
-  EXPECT_GE(twice.finished.cache.hit, 500);
+  EXPECT_GE(twice.finished.cache.hit, Reach(kAgrees));
 }
 
 TEST_P(PrefixBitsTest, FromDiskAfterItLeftRam) {
@@ -168,7 +179,7 @@ TEST_P(PrefixBitsTest, FromDiskAfterItLeftRam) {
   ExpectFirst(Run(first_));
   Run(Asked(Prompt(960, 44), 1));  // leaves no room for anything else
   EXPECT_GT(engine_->stats().prefixes.ram_evictions, 0);
-  ExpectSecond(Run(second_), CacheSource::kDisk, kFullHit);
+  ExpectSecond(Run(second_), CacheSource::kDisk, FullHit());
 }
 
 TEST_P(PrefixBitsTest, FromDiskAfterARestart) {
@@ -176,13 +187,13 @@ TEST_P(PrefixBitsTest, FromDiskAfterARestart) {
   ExpectFirst(Run(first_));
   Open(0, true);
   EXPECT_EQ(engine_->stats().prefixes.queries, 0);
-  ExpectSecond(Run(second_), CacheSource::kDisk, kFullHit);
+  ExpectSecond(Run(second_), CacheSource::kDisk, FullHit());
   EXPECT_GT(engine_->stats().prefixes.disk_reads, 0);
   Open(0, true);
   const Answer again = Run(second_);
   EXPECT_EQ(BitsOf(again), second_bits_);
   EXPECT_EQ(again.finished.cache.source, CacheSource::kDisk);
-  EXPECT_EQ(again.finished.cache.hit, static_cast<int64_t>(second_.prompt.size()) - 1);
+  EXPECT_EQ(again.finished.cache.hit, Reach(static_cast<int64_t>(second_.prompt.size()) - 1));
 }
 
 TEST_P(PrefixBitsTest, AfterPartOfThePrefixWasEvicted) {
@@ -190,29 +201,44 @@ TEST_P(PrefixBitsTest, AfterPartOfThePrefixWasEvicted) {
   ExpectFirst(Run(first_));
   Run(WithoutCache(Request(Prompt(5), 1)));  // an answer's end is told before it is kept
   const int64_t kept = engine_->stats().prefixes.ram_bytes;
-  ASSERT_GT(kept, CacheBytes(layout_, kPrompt + kTokens)) << "several states";
+  if (Recompute()) {
+    ASSERT_EQ(kept, 5 * layout_.block_bytes()) << "no states";
+  } else {
+    ASSERT_GT(kept, CacheBytes(layout_, kPrompt + kTokens)) << "several states";
+  }
   // Another sequence that leaves one block less than what is kept.
   Open(kept + CacheBytes(layout_, 896) - layout_.block_bytes());
   ExpectFirst(Run(first_));
   Run(WithoutCache(Request(Prompt(890, 44), 1)));
   const Answer answer = Run(second_);
   EXPECT_GT(engine_->stats().prefixes.ram_evictions, 0);
-  ExpectSecond(answer, CacheSource::kRam, 128);
+  if (Recompute()) {
+    ExpectSecond(answer, CacheSource::kRam, 512, 512);  // one block is gone
+  } else {
+    ExpectSecond(answer, CacheSource::kRam, 128);
+  }
 }
 
 TEST_P(PrefixBitsTest, AfterFilesOfThePrefixWereLost) {
   Open(0, true);
   ExpectFirst(Run(first_));
   engine_.reset();
-  // The state of the end was written last.
+  // The state of the end was written last, or without states the last block.
   std::vector<fs::directory_entry> states;
   for (const auto& entry : fs::directory_iterator(directory_)) {
-    if (entry.path().filename().string().starts_with("state-")) states.push_back(entry);
+    const Result<std::string> bytes = ReadFile(entry.path().string(), 1 << 28);
+    if (entry.path().extension() != ".fkv" || !bytes.ok()) continue;
+    const Result<PrefixFileHead> head = DecodePrefixFileHead(*bytes, static_cast<int64_t>(bytes->size()));
+    ASSERT_TRUE(head.ok());
+    EXPECT_FALSE(Recompute() && head->kind == PrefixFileKind::kPoint);
+    const bool last_block = Recompute() && head->position == FullHit();
+    if (last_block || head->kind == PrefixFileKind::kPoint) states.push_back(entry);
   }
-  ASSERT_GE(states.size(), 2u);
+  ASSERT_GE(states.size(), Recompute() ? 1u : 2u);
   fs::remove(std::ranges::max_element(states, {}, [](const auto& entry) { return entry.last_write_time(); })->path());
   Open(0, true);
-  ExpectSecond(Run(second_), CacheSource::kDisk, 128, kFullHit - 1);
+  const Answer answer = Run(second_);
+  ExpectSecond(answer, answer.finished.cache.source, 128, FullHit() - 1);
 }
 
 TEST_P(PrefixBitsTest, PreemptedToDiskAndResumed) {
@@ -225,7 +251,7 @@ TEST_P(PrefixBitsTest, PreemptedToDiskAndResumed) {
     requests.back().max_tokens = 20;
     expected.push_back(BitsOf(Run(WithoutCache(requests.back()))));
   }
-  Open(CacheBytes(layout_, 256) + CacheBytes(layout_, 384), true);
+  Open(2 * CacheBytes(layout_, 256), true);
   const std::vector<Answer> answers = RunTogether(requests);
   for (size_t n = 0; n < answers.size(); ++n) EXPECT_EQ(BitsOf(answers[n]), expected[n]) << n;
   const EngineStats stats = engine_->stats();
@@ -249,12 +275,12 @@ TEST_P(PrefixBitsTest, InABatchWithOthers) {
     bool from_disk = false;
     for (const size_t n : {1u, 4u}) {
       EXPECT_EQ(BitsOf(answers[n]), second_bits_);
-      EXPECT_GE(answers[n].finished.cache.hit, kFullHit);
+      EXPECT_GE(answers[n].finished.cache.hit, FullHit());
       from_disk = from_disk || answers[n].finished.cache.source == CacheSource::kDisk;
     }
     EXPECT_EQ(from_disk, disk);
     ExpectFirst(answers[5]);
-    EXPECT_EQ(answers[5].finished.cache.hit, kPrompt - 1);
+    EXPECT_EQ(answers[5].finished.cache.hit, Reach(kPrompt - 1));
     for (const size_t n : {0u, 2u, 3u}) {
       EXPECT_EQ(BitsOf(answers[n]), BitsOf(Run(WithoutCache(requests[n])))) << n;
     }

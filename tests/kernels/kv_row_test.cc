@@ -70,5 +70,21 @@ TEST(IndexRow, NibblesAndScales) {
   test::ExpectSameBits(row, decoded, "index row");
 }
 
+// So that states and blocks can be compared, and nothing of the memory below gets into files.
+TEST(KvRow, EqualRowsAreEqualBytesWhateverWasThere) {
+  const std::vector<float> row = test::RandomFloats(512, Inputs::kUsual, 5);
+  for (const RowFormat format : {RowFormat::kQuantized, RowFormat::kQuantizedF32, RowFormat::kF32}) {
+    const KvRowLayout kv = {.format = format, .dim = 512, .rope_dim = 64};
+    const IndexRowLayout index = {.format = format, .dim = 96};
+    std::vector<std::vector<uint8_t>> stored;
+    for (const uint8_t before : {uint8_t{0x00}, uint8_t{0xFF}}) {
+      std::vector<uint8_t>& bytes = stored.emplace_back(static_cast<size_t>(kv.bytes() + index.bytes()), before);
+      EncodeKvRow(kv, row.data(), bytes.data());
+      EncodeIndexRow(index, row.data(), bytes.data() + kv.bytes());
+    }
+    EXPECT_EQ(stored[0], stored[1]) << static_cast<int>(format);
+  }
+}
+
 }  // namespace
 }  // namespace fathom

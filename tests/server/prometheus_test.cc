@@ -44,18 +44,19 @@ TEST(ServerMetrics, OneGenerationIsCountedUnderAllNames) {
   metrics.CountRequest("/v1/models", 200);
   metrics.FirstToken(0.2);
   metrics.NextToken(0.02);
-  metrics.Finished({.kind = "chat",
-                    .caller = {},
-                    .usage = {.prompt_tokens = 100, .cached_tokens = 60, .completion_tokens = 10},
-                    .reasoning_tokens = 4,
-                    .timings = {.queue_ms = 1, .prefill_ms = 2000, .decode_ms = 500},
-                    .finish = "tool_calls"});
+  metrics.Finished(
+      {.kind = "chat",
+       .caller = {},
+       .usage = {.prompt_tokens = 100, .cached_tokens = 60, .replayed_tokens = 10, .completion_tokens = 10},
+       .reasoning_tokens = 4,
+       .timings = {.queue_ms = 1, .prefill_ms = 2000, .decode_ms = 500},
+       .finish = "tool_calls"});
   const std::string text = metrics.Render({.model_name = "nano", .http = {}});
   EXPECT_EQ(PrometheusFault(text), "");
   for (const char* line :
        {"fathom_ready 0", "vllm:prompt_tokens_total{model_name=\"nano\"} 100",
-        "vllm:prefix_cache_hits_total{model_name=\"nano\"} 60", "llamacpp:prompt_tokens_total 40",
-        "llamacpp:prompt_tokens_seconds 20", "llamacpp:predicted_tokens_seconds 20",
+        "vllm:prefix_cache_hits_total{model_name=\"nano\"} 60", "llamacpp:prompt_tokens_total 50",
+        "llamacpp:prompt_tokens_seconds 25", "llamacpp:predicted_tokens_seconds 20",
         "vllm:request_success_total{model_name=\"nano\",finished_reason=\"stop\"} 1",
         "fathom_generations_total{finish=\"tool_calls\"} 1", "fathom_generations_total{finish=\"error\"} 0",
         "fathom_http_requests_total{route=\"/v1/models\",status=\"200\"} 2", "fathom_reasoning_tokens_total 4",

@@ -71,7 +71,7 @@ TEST_F(RequestLogTest, ALineHoldsWhatTheEngineReportedAndNoText) {
   EXPECT_TRUE(tracked->Write("secret answer"));
   log_->OnFinished({.kind = "chat",
                     .caller = {.user = "ann", .request_id = "r1"},
-                    .usage = {.prompt_tokens = 10, .cached_tokens = 4, .completion_tokens = 3},
+                    .usage = {.prompt_tokens = 10, .cached_tokens = 4, .replayed_tokens = 2, .completion_tokens = 3},
                     .reasoning_tokens = 1,
                     .timings = {},
                     .finish = "stop",
@@ -91,6 +91,7 @@ TEST_F(RequestLogTest, ALineHoldsWhatTheEngineReportedAndNoText) {
   const Json recent = log_->RecentGenerations();
   const Json& first = recent.Find("data")->items().at(0);
   EXPECT_EQ(first.Find("missed_tokens")->AsInt(), 6);
+  EXPECT_EQ(first.Find("replayed_tokens")->AsInt(), 2);
   EXPECT_EQ(first.Find("reason")->string(), "new prompt");
 }
 

@@ -184,8 +184,12 @@ namespace {
 
 // Why no more of the prompt came from a kept prefix.
 std::string CacheNote(const CacheReport& report) {
-  const std::string where =
-      report.hit > 0 ? StrCat(" (", report.hit, " tokens from ", CacheSourceName(report.source), ")") : "";
+  std::string where;
+  if (report.hit > 0) {
+    where = StrCat(" (", report.hit, " tokens from ", CacheSourceName(report.source));
+    if (report.replayed > 0) where += StrCat(", the last ", report.replayed, " of them read again");
+    where += ")";
+  }
   switch (report.miss) {
     case CacheMiss::kNothing:
       return StrCat("all that can be was taken", where);
@@ -198,6 +202,9 @@ std::string CacheNote(const CacheReport& report) {
     case CacheMiss::kNoState:
       return StrCat("the prompt agrees with something kept up to token ", report.common,
                     ", but no state to go on from is kept that far", where);
+    case CacheMiss::kReplay:
+      return StrCat("the prompt agrees with something kept up to token ", report.common,
+                    ", which is not more than would have to be read again to continue from there", where);
   }
   return "";
 }
@@ -211,6 +218,7 @@ void AnswerPump::HandleFinished(int index, const Finished& finished) {
   if (index == 0) {
     totals_.usage.prompt_tokens = finished.usage.prompt_tokens;
     totals_.usage.cached_tokens = finished.usage.cached_tokens;
+    totals_.usage.replayed_tokens = finished.usage.replayed_tokens;
     totals_.timings = finished.timings;
     record_.cache_note = CacheNote(finished.cache);
   }

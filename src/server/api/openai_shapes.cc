@@ -108,7 +108,8 @@ Json TokenLogprobJson(const Tokenizer& tokenizer, const GeneratedToken& token) {
 
 std::string PrefillComment::operator()(const PrefillProgress& progress) {
   const auto now = std::chrono::steady_clock::now();
-  if (start_done_ < 0) start_done_ = progress.cached;
+  const int64_t begin = progress.cached - progress.replayed;
+  if (start_done_ < 0) start_done_ = begin;
   std::string comment =
       StrCat(": prefill ", progress.done, "/", progress.total, " tokens, ", progress.cached, " cached");
   const double seconds = std::chrono::duration<double>(now - start_).count();
@@ -118,7 +119,7 @@ std::string PrefillComment::operator()(const PrefillProgress& progress) {
     comment += StrFormat(", about %.0f s left", std::ceil(left));
   }
   // The first report comes after some waiting in the queue: from here on the clock is that of reading alone.
-  if (start_done_ == progress.cached && progress.done > progress.cached) {
+  if (start_done_ == begin && progress.done > begin) {
     start_ = now;
     start_done_ = progress.done;
   }
