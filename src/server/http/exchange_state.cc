@@ -154,6 +154,7 @@ bool ExchangeState::Write(std::string_view bytes) {
   if (pending_.size() + in_flight_ + bytes.size() > max_unsent_ + largest_write_) {
     broken_ = slow_ = true;
     pending_.clear();
+    woken_ = false;  // the connection may be in the middle of a write that the client does not let end
     Wake(&lock);
     return false;
   }

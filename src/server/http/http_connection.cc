@@ -271,7 +271,15 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
     co_return false;
   }
 
+  // Without what the client has not taken: the system would keep it and try for minutes.
+  void Abort() {
+    error_code ignored;
+    lowest().socket().set_option(asio::socket_base::linger(true, 0), ignored);
+    Close();
+  }
+
   void Wake() {
+    if (state_ != nullptr && state_->slow_reader()) return Abort();  // the write that waits for the client ends, too
     awake_ = true;
     wake_.cancel();
   }

@@ -208,7 +208,7 @@ TEST_F(HttpConnectionTest, TheNextRequestIsReadAfterTheAnswerOnly) {
 }
 
 TEST_F(HttpConnectionTest, DropsClientsThatDoNotRead) {
-  Start({.max_unsent_bytes = 256 * 1024});
+  Start({.max_unsent_bytes = 256 * 1024, .write_timeout = seconds(600)});  // not this limit
   HttpClient client(port());
   client.SendRequest("GET", "/flood");
   EXPECT_TRUE(Eventually([&] { return flood_ended_.load() && server_->stats().slow_readers == 1; }));
@@ -231,7 +231,7 @@ TEST_F(HttpConnectionTest, AClientThatTakesNothingForTooLongIsASlowReader) {
 }
 
 TEST_F(HttpConnectionTest, OneWriteOverTheLimitIsNoSlowReader) {
-  Start({.max_unsent_bytes = 256 * 1024});
+  Start({.max_unsent_bytes = 256 * 1024, .write_timeout = seconds(600)});  // not this limit
   EXPECT_EQ(Fetch(port(), "GET", "/large").body, std::string(1000 * 1000, 'x') + "end");
   EXPECT_EQ(server_->stats().slow_readers, 0);
 }
