@@ -37,14 +37,21 @@ Status HttpCore::Listen() {
   return ListenAt(address, options_.port, &error);
 }
 
-// A machine without IPv6 has the other one only.
+// A machine without IPv6 has 127.0.0.1 only. A port chosen there may be somebody else's at ::1.
 Status HttpCore::ListenAtLoopbacks() {
-  error_code error;
-  FATHOM_RETURN_IF_ERROR(ListenAt(asio::ip::address_v4::loopback(), options_.port, &error));
-  const Status second = ListenAt(asio::ip::address_v6::loopback(), port_, &error);
-  const bool absent = error == asio::error::address_family_not_supported || error == asio::error::bad_descriptor ||
-                      error == boost::system::errc::address_not_available;
-  return absent ? Status() : second;
+  constexpr int kTries = 16;
+  std::vector<Tcp::acceptor> unusable;  // kept bound, so that other ports are chosen
+  for (int tries = 1;; ++tries) {
+    error_code error;
+    FATHOM_RETURN_IF_ERROR(ListenAt(asio::ip::address_v4::loopback(), options_.port, &error));
+    const Status second = ListenAt(asio::ip::address_v6::loopback(), port_, &error);
+    const bool absent = error == asio::error::address_family_not_supported || error == asio::error::bad_descriptor ||
+                        error == boost::system::errc::address_not_available;
+    if (second.ok() || absent) return {};
+    if (options_.port != 0 || error != asio::error::address_in_use || tries == kTries) return second;
+    unusable.push_back(std::move(acceptors_.back()));
+    acceptors_.pop_back();
+  }
 }
 
 Status HttpCore::ListenAt(const asio::ip::address& address, uint16_t port, error_code* error) {

@@ -1,10 +1,16 @@
 #include "server/http/http_server.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -43,6 +49,59 @@ TEST_F(HttpServerTest, LocalhostIsBothLoopbackAddresses) {
   if (!HttpServer::Start({.host = "::1", .port = 0}, handler).ok()) GTEST_SKIP() << "this machine has no IPv6";
   EXPECT_EQ(StatusOverIpv6(port()), 200);
 }
+
+// In a network of its own with 8 ports to choose from, of which `taken` are somebody else's at ::1. What the server
+// says about a start at localhost, "" if it started at a port that is free at both addresses; "skip" if such a network
+// cannot be had. Runs in a process of its own.
+std::string StartAmongTakenPorts(int taken) {
+  constexpr uint16_t kFirst = 40000;
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return "skip";
+  std::ofstream range("/proc/sys/net/ipv4/ip_local_port_range");
+  if (!(range << kFirst << " " << kFirst + 7 << std::flush)) return "skip";
+  ifreq loopback = {};
+  loopback.ifr_name[0] = 'l';
+  loopback.ifr_name[1] = 'o';
+  loopback.ifr_flags = IFF_UP;
+  const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &loopback) != 0) return "skip";
+  const auto handler = [](const std::shared_ptr<HttpExchange>&) {};
+  std::vector<std::unique_ptr<HttpServer>> others;
+  for (int index = 0; index < taken; ++index) {
+    auto other = HttpServer::Start({.host = "::1", .port = static_cast<uint16_t>(kFirst + index)}, handler);
+    if (!other.ok()) return "skip";
+    others.push_back(std::move(*other));
+  }
+  const auto server = HttpServer::Start({.host = "localhost", .port = 0}, handler);
+  if (!server.ok()) return server.status().message();
+  return (*server)->port() >= kFirst + taken ? "" : StrCat("started at ", (*server)->port());
+}
+
+std::string InAProcess(const std::function<std::string()>& work) {
+  std::array<int, 2> ends{};
+  EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const std::string text = work() + "\n";
+    _exit(write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 1);
+  }
+  close(ends[1]);
+  std::string text;
+  char byte = 0;
+  while (read(ends[0], &byte, 1) == 1) text += byte;
+  close(ends[0]);
+  waitpid(pid, nullptr, 0);
+  return text;  // with its line's end, if the process came so far
+}
+
+#if !defined(__SANITIZE_THREAD__)  // it cannot start threads after a fork
+TEST_F(HttpServerTest, LocalhostTakesAPortThatIsFreeAtBothAddresses) {
+  const std::string started = InAProcess([] { return StartAmongTakenPorts(7); });
+  if (started == "skip\n") GTEST_SKIP() << "no network of its own to be had";
+  EXPECT_EQ(started, "\n");
+  const std::string refused = InAProcess([] { return StartAmongTakenPorts(8); });
+  EXPECT_NE(refused.find("cannot listen on "), std::string::npos) << refused;
+}
+#endif
 
 TEST_F(HttpServerTest, DrainLetsRunningAnswersFinish) {
   Start();
