@@ -6,24 +6,29 @@
 # Without --model the shipped Nano answers. Inside, the server listens at every address of the container, so it wants keys
 # (mount a file and name it with --keys) or --allow-anyone together with a published port that only you reach.
 FROM debian:12-slim AS build
-RUN apt-get update \
- && apt-get install -y --no-install-recommends g++ cmake ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev \
-      libxxhash-dev libboost-dev libzstd-dev zlib1g-dev nodejs npm ca-certificates \
- && rm -rf /var/lib/apt/lists/*
-COPY . /src
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /src
-RUN cmake --preset release -DFATHOM_TESTS=OFF && ninja -C build/release fathom && strip build/release/bin/fathom
+# The launcher's own list of packages, in a layer that stays when the sources change.
+COPY tools/lib.sh tools/
+RUN . tools/lib.sh \
+ && apt-get update \
+ && apt-get install -y --no-install-recommends "${build_packages[@]}" "${web_packages[@]}" ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
+COPY . .
+RUN ./fathom --version && strip build/release/bin/fathom
 
 FROM debian:12-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libedit2 libssl3 libxxhash0 libzstd1 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --home-dir /var/lib/fathom --create-home fathom
+ && useradd --system --uid 10001 --home-dir /var/lib/fathom --create-home fathom \
+ && install -d -o fathom -g fathom /var/cache/fathom
 COPY --from=build /src/build/release/bin/fathom /usr/local/bin/fathom
 COPY --from=build /src/models/nano /usr/local/share/fathom/models/nano
 ENV FATHOM_HOME=/usr/local/share/fathom XDG_STATE_HOME=/var/lib XDG_CACHE_HOME=/var/cache FATHOM_SERVE_HOST=0.0.0.0
 USER fathom
-VOLUME /var/lib/fathom
+# Keys and token counts; prefixes, with --cache-dir /var/cache/fathom.
+VOLUME /var/lib/fathom /var/cache/fathom
 EXPOSE 8000
 # SIGTERM drains; `docker stop --time` has to be longer than --drain.
 STOPSIGNAL SIGTERM
