@@ -308,6 +308,44 @@ TEST(ServeCommand, PrefixesOnDiskOutliveARestart) {
   }
 }
 
+// Nano has 6 layers with a window of 128: a hit without a state reads 5 * 127 + 128 tokens again.
+TEST(ServeCommand, WithoutStatesALongPromptIsLeftAnywhereAndAnswersHaveTheSameBits) {
+  constexpr int64_t kReplay = 5 * 127 + 128;
+  const TemporaryDirectory directory;
+  std::string text;
+  for (int line = 0; line < 120; ++line) text += "The quick brown fox jumps over the lazy dog. ";
+  const auto body = [&](const std::string& question, bool cached) {
+    return R"({"messages":[{"role":"system","content":")" + text + R"("},{"role":"user","content":")" + question +
+           R"("}],"temperature":0.7,"seed":5,"max_tokens":16,"logprobs":true,"top_logprobs":3,"cache_prompt":)" +
+           (cached ? "true}" : "false}");
+  };
+  for (const bool restarted : {false, true}) {
+    ServeProcess server({"--model", kNano, "--cache-dir", directory / "cache", "--state-policy", "recompute"});
+    const auto ask = [&](const std::string& question, bool cached) {
+      return JsonOf(Ask(server.port(), "POST", "/v1/chat/completions", {}, body(question, cached)));
+    };
+    if (!restarted) ask("What is two plus two?", true);
+    const std::string question = restarted ? "Who are you?" : "What can you do?";
+    const Json undisturbed = ask(question, false);
+    const Json answer = ask(question, true);
+    EXPECT_EQ(At(answer, "choices").Dump(), At(undisturbed, "choices").Dump());
+    const int64_t prompt = At(answer, "usage.prompt_tokens").AsInt().value_or(0);
+    const int64_t cached = At(answer, "usage.prompt_tokens_details.cached_tokens").AsInt().value_or(0);
+    EXPECT_GT(prompt, 2000);
+    EXPECT_EQ(cached % 128, 0);
+    EXPECT_GT(cached, prompt - 256);
+    const Json cache = JsonOf(Ask(server.port(), "GET", "/debug/cache"));
+    EXPECT_EQ(At(cache, "data.0.replayed_tokens").AsInt(), kReplay) << cache.Dump();
+    const std::string source = restarted ? "from disk" : "from ram";
+    EXPECT_NE(FieldText(cache, "data.0.reason").find(source + ", the last 763 of them read again"), std::string::npos)
+        << cache.Dump();
+    const std::string metrics = Ask(server.port(), "GET", "/metrics").body;
+    EXPECT_NE(metrics.find("\nfathom_prefix_replayed_tokens_total 763\n"), std::string::npos);
+    server.Signal(SIGTERM);
+    EXPECT_EQ(server.Wait(), 0) << server.log();
+  }
+}
+
 TEST(ServeCommand, TheConfigurationFileIsUsed) {
   const TemporaryDirectory directory;
   WriteTestFile(directory / "serve.json", R"({"model_name": "fromfile", "max_queue": 7, "ctx": 512})");

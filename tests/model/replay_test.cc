@@ -17,11 +17,17 @@ using testing::TinyModel;
 
 constexpr int64_t kBlock = CacheLayout::kBlockTokens;
 
-// Presets that between them have every layer kind, windows of 16 to 128 and hash routing.
+// Presets that between them have every layer kind, windows of 16 to 128 and hash routing; and a trained model.
 class Replay : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    checkpoint_ = OpenGolden(GetParam());
+    if (std::string_view(GetParam()) == "nano") {
+      Result<std::unique_ptr<Checkpoint>> nano = Checkpoint::Open(FATHOM_SOURCE_DIR "/models/nano");
+      ASSERT_TRUE(nano.ok()) << nano.status().message();
+      checkpoint_ = std::move(*nano);
+    } else {
+      checkpoint_ = OpenGolden(GetParam());
+    }
     ASSERT_NE(checkpoint_, nullptr);
     Read({});
   }
@@ -148,7 +154,8 @@ TEST_P(Replay, AForkInTheMiddleGoesOnAlike) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Presets, Replay,
-                         ::testing::Values("tiny-full", "tiny-csa", "tiny-hca", "tiny-hash", "tiny-wide", "tiny-swa"),
+                         ::testing::Values("tiny-full", "tiny-csa", "tiny-hca", "tiny-hash", "tiny-wide", "tiny-swa",
+                                           "nano"),
                          [](const auto& param) {
                            std::string name = param.param;
                            std::ranges::replace(name, '-', '_');
