@@ -407,24 +407,5 @@ TEST(ServeCommand, SpeaksTls) {
   EXPECT_NE(answer.find("Hello! How can I help you?"), std::string::npos) << answer;
 }
 
-#ifdef FATHOM_NO_CONNECT_LIBRARY
-TEST(ServeCommand, NeverConnectsToAnything) {
-  const TemporaryDirectory directory;
-  const std::string file = directory / "keys.json";
-  const std::string key = MakeKey(file, {"a", "--scope", "inference,metrics,admin"});
-  ServeProcess server({"--model", kNano, "--keys", file, "--audit-log", directory / "audit"},
-                      {{"LD_PRELOAD", FATHOM_NO_CONNECT_LIBRARY}});
-  for (const char* path : {"/", "/health", "/v1/models", "/metrics", "/props", "/slots", "/debug/engine"}) {
-    EXPECT_EQ(Ask(server.port(), "GET", path, Bearer(key)).status, 200) << path << server.log();
-  }
-  EXPECT_EQ(Ask(server.port(), "POST", "/v1/chat/completions", Bearer(key), kHello).status, 200) << server.log();
-  server.Signal(SIGHUP);
-  ASSERT_TRUE(server.WaitForLog("read the keys again"));
-  server.Signal(SIGTERM);
-  EXPECT_EQ(server.Wait(), 0) << server.log();
-  EXPECT_EQ(server.log().find("connect() was called"), std::string::npos);
-}
-#endif
-
 }  // namespace
 }  // namespace fathom
