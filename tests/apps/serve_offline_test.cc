@@ -1,6 +1,6 @@
-// The server never reaches out: with a filter in the kernel that ends it if it tries (support/no_outgoing.c), it goes
+// The server never reaches out: with a filter in the kernel that ends it if it tries (support/no_connect.c), it goes
 // through everything that it can do.
-#ifdef FATHOM_NO_OUTGOING_LIBRARY
+#ifdef FATHOM_NO_CONNECT_LIBRARY
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -19,7 +19,7 @@ constexpr int kBadSystemCall = 128 + SIGSYS;
 // The shell as somebody who does reach out; its sockets are the kernel's all the same.
 int ExitCodeOfShell(const std::string& command) {
   RunOptions options;
-  options.environment = {{"LD_PRELOAD", FATHOM_NO_OUTGOING_LIBRARY}};
+  options.environment = {{"LD_PRELOAD", FATHOM_NO_CONNECT_LIBRARY}};
   return RunProgram({"bash", "-c", command}, options).exit_code;
 }
 
@@ -75,7 +75,7 @@ TEST(ServeOffline, ASessionWithEverythingReachesNobody) {
     ServeProcess server({"--model", kOfflineModel, "--keys", keys, "--audit-log", directory / "audit", "--audit-text",
                          "--cache-dir", directory / "cache", "--host", "localhost", "--cors", "https://a.example",
                          "--normalise-prompts", "first-user"},
-                        {{"LD_PRELOAD", FATHOM_NO_OUTGOING_LIBRARY}});
+                        {{"LD_PRELOAD", FATHOM_NO_CONNECT_LIBRARY}});
     for (const Exchange& exchange : kExchanges) {
       const ClientResponse answer = Ask(server.port(), exchange.method, exchange.path, key, exchange.body);
       EXPECT_EQ(answer.status, 200) << exchange.path << " " << answer << server.log();
