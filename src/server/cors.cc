@@ -18,7 +18,7 @@ HttpHeaders CorsHeaders(const HttpRequest& request, const std::vector<std::strin
   if (request.method != "OPTIONS") return headers;
   // Keys come in headers and never in cookies, so pages need no credentials and any header is harmless.
   const std::string* wanted = request.FindHeader("access-control-request-headers");
-  headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
+  headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE, OPTIONS");
   headers.emplace_back("Access-Control-Allow-Headers", wanted != nullptr ? *wanted : "authorization, content-type");
   headers.emplace_back("Access-Control-Max-Age", "86400");
   return headers;

@@ -69,6 +69,12 @@ std::vector<ServeOption> MakeOptions() {
        {"full", "periodic", "recompute"}},
       {"state-interval", "Tokens between states under --state-policy periodic", &C::state_interval, Unit::kCount, 128,
        1 << 20},
+      {"response-bytes",
+       "Memory for responses that the Responses API stores, in --cache-dir, too; the least recently used are dropped "
+       "(0: none are stored)",
+       &C::response_bytes, Unit::kBytes, 0, int64_t{1} << 40},
+      {"response-count", "Stored responses at most", &C::response_count, Unit::kCount, 1, 100'000'000},
+      {"response-days", "Days after which a stored response is dropped", &C::response_days, Unit::kCount, 1, 36500},
       {"host", "Address to listen at", &C::host},
       {"port", "Port to listen at (0: any free one; the first line of output names it)", &C::port, Unit::kCount, 0,
        65535},

@@ -47,6 +47,11 @@ struct ServeConfig {
   std::string state_policy = "periodic";
   int64_t state_interval = 4096;
 
+  // Responses that the Responses API keeps.
+  int64_t response_bytes = int64_t{64} << 20;
+  int64_t response_count = 10'000;
+  int64_t response_days = 30;
+
   // The network.
   std::string host = "127.0.0.1";
   int64_t port = 8000;

@@ -9,6 +9,8 @@
 #include "server/api/answer_replay.h"
 #include "server/api/anthropic_routes.h"
 #include "server/api/openai_routes.h"
+#include "server/api/reasoning_seal.h"
+#include "server/api/response_store.h"
 #include "server/api/responses_routes.h"
 #include "server/assets.h"
 #include "server/cors.h"
@@ -60,6 +62,8 @@ void RespondMetaPage(HttpExchange& exchange) {
 struct Server::State {
   ServerParts parts;
   std::unique_ptr<AnswerReplay> replay;
+  std::unique_ptr<ResponseStore> responses;  // null: none are stored
+  std::unique_ptr<ReasoningSeal> seal;
   std::mutex mutex;
   std::shared_ptr<const Router> router;
   std::unique_ptr<HttpServer> http;  // last: its threads use everything above
@@ -73,6 +77,7 @@ struct Server::State {
     router = std::make_shared<const Router>(std::move(next));
   }
   Router BasicRouter() const;
+  Status OpenResponses();
   void Handle(std::shared_ptr<HttpExchange> exchange);
 };
 
@@ -86,6 +91,20 @@ Router Server::State::BasicRouter() const {
                [](const std::shared_ptr<HttpExchange>& exchange, const Caller&) { RespondMetaPage(*exchange); }});
   }
   return basic;
+}
+
+Status Server::State::OpenResponses() {
+  const ServeConfig& config = parts.config;
+  const std::string directory = config.cache_dir.empty() ? "" : config.cache_dir + "/";
+  const auto file = [&](const char* name) { return directory.empty() ? "" : directory + name; };
+  FATHOM_ASSIGN_OR_RETURN(seal, ReasoningSeal::Open(file("reasoning_key")));
+  if (config.response_bytes == 0) return {};
+  constexpr int64_t kSecondsOfDay = 86400;
+  FATHOM_ASSIGN_OR_RETURN(responses, ResponseStore::Open({.max_bytes = config.response_bytes,
+                                                          .max_count = config.response_count,
+                                                          .max_age_s = config.response_days * kSecondsOfDay,
+                                                          .file = file("responses")}));
+  return {};
 }
 
 void Server::State::Handle(std::shared_ptr<HttpExchange> exchange) {
@@ -149,6 +168,7 @@ Status Server::Attach(Engine* engine, const Tokenizer* tokenizer, ServedModel mo
   AnswerReplayOptions replay;
   if (!parts.config.cache_dir.empty()) replay.file = parts.config.cache_dir + "/answers";
   FATHOM_ASSIGN_OR_RETURN(state.replay, AnswerReplay::Open(replay));
+  FATHOM_RETURN_IF_ERROR(state.OpenResponses());
   parts.engine = engine;
   parts.machine = std::move(machine);
   parts.service = std::make_unique<GenerationService>(*engine, *tokenizer, std::move(model), state.replay.get(),
@@ -159,7 +179,8 @@ Status Server::Attach(Engine* engine, const Tokenizer* tokenizer, ServedModel mo
   const OpenAiOptions openai = {
       .version = kServerVersion, .both_reasoning = parts.config.reasoning_field == "both", .deadline = deadline};
   AddOpenAiRoutes(&router, parts.service.get(), openai);
-  AddResponsesRoutes(&router, parts.service.get(), openai);
+  AddResponsesRoutes(&router, parts.service.get(),
+                     {.deadline = deadline, .store = state.responses.get(), .seal = state.seal.get()});
   AddAnthropicRoutes(&router, parts.service.get(), {.deadline = deadline});
   state.SetRouter(std::move(router));
   parts.phase = ServerPhase::kReady;

@@ -28,6 +28,7 @@ struct ApiError {
   std::string message;                    // one sentence: field, found, accepted
   std::string param = {};                 // the field's path, such as messages[2].role; may be empty
   std::optional<int> retry_after_s = {};  // for 429 and 503
+  std::string code = {};                  // OpenAI's, where it is not the kind's own
 };
 
 // What a Status of the parsers or the engine means for a client: kInvalidArgument and kDataLoss 400, kNotFound 404,

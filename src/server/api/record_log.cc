@@ -98,7 +98,7 @@ Status RecordLog::Read(const std::function<void(std::string_view)>& on_record) {
   std::string bytes;
   FATHOM_RETURN_IF_ERROR(ReadAt(descriptor_, 0, kMagic.size(), path_, &bytes));
   if (bytes != kMagic.substr(0, bytes.size())) {
-    return DataLoss(StrCat(path_, " is no file of remembered answers: it does not begin with ", kMagic));
+    return DataLoss(StrCat(path_, " is no file of records: it does not begin with ", kMagic));
   }
   auto end = static_cast<int64_t>(kMagic.size());
   const bool whole = bytes.size() == kMagic.size();

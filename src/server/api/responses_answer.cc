@@ -60,7 +60,10 @@ bool ResponsesAnswer::OnPrefill(const PrefillProgress& progress) {
 }
 
 Json ResponsesAnswer::Part() const {
-  if (item_ == Item::kReasoning) return Json::Object({{"type", Json::String("reasoning_text")}, {"text", Text(text_)}});
+  if (item_ == Item::kReasoning) {
+    const char* type = options_.summary ? "summary_text" : "reasoning_text";
+    return Json::Object({{"type", Json::String(type)}, {"text", Text(text_)}});
+  }
   return Json::Object({{"type", Json::String("output_text")},
                        {"text", Text(text_)},
                        {"annotations", Json::Array()},
@@ -83,8 +86,11 @@ Json ResponsesAnswer::ItemJson(const char* status) const {
   switch (item_) {
     case Item::kReasoning:
       item.Set("type", Json::String("reasoning"));
-      item.Set("summary", Json::Array());
-      item.Set("content", std::move(parts));
+      item.Set("summary", options_.summary ? parts : Json::Array());
+      item.Set("content", options_.summary ? Json::Array() : parts);
+      if (options_.seal != nullptr) {
+        item.Set("encrypted_content", done ? Json::String(options_.seal->Seal(text_)) : Json());
+      }
       break;
     case Item::kCall:
       item.Set("type", Json::String("function_call"));
@@ -128,8 +134,11 @@ Json ResponsesAnswer::Response(const char* status) const {
 }
 
 std::string ResponsesAnswer::Where(bool in_part) const {
+  const bool summary = item_ == Item::kReasoning && options_.summary;
   return StrCat(",\"item_id\":", Quoted(item_id_), ",\"output_index\":", output_.size(),
-                in_part ? ",\"content_index\":0" : "");
+                !in_part  ? ""
+                : summary ? ",\"summary_index\":0"
+                          : ",\"content_index\":0");
 }
 
 bool ResponsesAnswer::Open(Item item, std::string_view call_id, std::string_view name) {
@@ -145,7 +154,21 @@ bool ResponsesAnswer::Open(Item item, std::string_view call_id, std::string_view
     return false;
   }
   if (item != Item::kReasoning && item != Item::kMessage) return true;
-  return Event("response.content_part.added", StrCat(Where(true), ",\"part\":", Part().Dump()));
+  const bool summary = item == Item::kReasoning && options_.summary;
+  return Event(summary ? "response.reasoning_summary_part.added" : "response.content_part.added",
+               StrCat(Where(true), ",\"part\":", Part().Dump()));
+}
+
+// The end of the open item's only part.
+bool ResponsesAnswer::CloseText() {
+  const bool message = item_ == Item::kMessage;
+  const bool summary = !message && options_.summary;
+  const char* text_done = message   ? "response.output_text.done"
+                          : summary ? "response.reasoning_summary_text.done"
+                                    : "response.reasoning_text.done";
+  const char* part_done = summary ? "response.reasoning_summary_part.done" : "response.content_part.done";
+  return Event(text_done, StrCat(Where(true), ",\"text\":", Quoted(text_), message ? ",\"logprobs\":[]" : "")) &&
+         Event(part_done, StrCat(Where(true), ",\"part\":", Part().Dump()));
 }
 
 bool ResponsesAnswer::Close() {
@@ -153,13 +176,9 @@ bool ResponsesAnswer::Close() {
   bool goes_on = true;
   switch (item_) {
     case Item::kReasoning:
-    case Item::kMessage: {
-      const char* type = item_ == Item::kReasoning ? "response.reasoning_text.done" : "response.output_text.done";
-      goes_on = Event(type, StrCat(Where(true), ",\"text\":", Quoted(text_),
-                                   item_ == Item::kMessage ? ",\"logprobs\":[]" : "")) &&
-                Event("response.content_part.done", StrCat(Where(true), ",\"part\":", Part().Dump()));
+    case Item::kMessage:
+      goes_on = CloseText();
       break;
-    }
     case Item::kCall:
       goes_on = Event("response.function_call_arguments.done",
                       StrCat(Where(false), ",\"name\":", ItemJson("in_progress").Find("name")->Dump(),
@@ -193,7 +212,10 @@ bool ResponsesAnswer::OnText(int /*choice*/, AnswerPart part, std::string_view t
   if (text.empty()) return true;
   const Item item = part == AnswerPart::kReasoning ? Item::kReasoning : Item::kMessage;
   if (item_ != item && !Open(item, "", "")) return false;
-  return Delta(item == Item::kReasoning ? "response.reasoning_text.delta" : "response.output_text.delta", text, true);
+  const char* type = item == Item::kMessage ? "response.output_text.delta"
+                     : options_.summary     ? "response.reasoning_summary_text.delta"
+                                            : "response.reasoning_text.delta";
+  return Delta(type, text, true);
 }
 
 bool ResponsesAnswer::OnToolCall(int /*choice*/, int /*index*/, std::string_view id, std::string_view name) {
@@ -221,13 +243,30 @@ void ResponsesAnswer::End(const AnswerTotals& totals) {
                     {"output_tokens_details", Json::Object({{"reasoning_tokens", Json::Int(totals.reasoning_tokens)}})},
                     {"total_tokens", Json::Int(usage.prompt_tokens + usage.completion_tokens)}});
   const char* status = cut_off_ ? "incomplete" : "completed";
-  const std::string response = Response(status).Dump();
+  std::string response = Response(status).Dump();
+  const auto exchange = exchange_;
   if (!options_.stream) {
-    exchange_->Respond({200, {{"Content-Type", "application/json"}}, response});
-    return;
+    return Keep(response, [exchange, response] {
+      exchange->Respond({200, {{"Content-Type", "application/json"}}, response});
+    });
   }
-  Event(StrCat("response.", status), StrCat(",\"response\":", response));
-  stream_.End();
+  stream_.Begin();  // its events have the first numbers
+  std::string last = Numbered(StrCat("response.", status), StrCat(",\"response\":", response));
+  Keep(std::move(response), [exchange, last = std::move(last)] {
+    exchange->Write(last);
+    exchange->End();
+  });
+}
+
+void ResponsesAnswer::Keep(std::string response, std::function<void()> answer) {
+  if (options_.store == nullptr) return answer();
+  StoredResponse& stored = options_.stored;
+  stored.id = id_;
+  stored.created = created_;
+  stored.response = std::move(response);
+  for (std::string& id : ItemIdsOf(output_)) stored.item_ids.push_back(std::move(id));
+  // What cannot be written is told in the log; the client's answer does not wait for a better disk.
+  options_.store->Put(std::move(stored), [answer = std::move(answer)](const Status&) { answer(); });
 }
 
 void ResponsesAnswer::Fail(const ApiError& error) {

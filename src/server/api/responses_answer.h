@@ -3,6 +3,7 @@
 #define FATHOM_SERVER_API_RESPONSES_ANSWER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -14,6 +15,8 @@
 #include "server/api/answer_sink.h"
 #include "server/api/event_stream.h"
 #include "server/api/openai_shapes.h"
+#include "server/api/reasoning_seal.h"
+#include "server/api/response_store.h"
 #include "server/api/responses_request.h"
 #include "server/http/http.h"
 
@@ -21,7 +24,8 @@ namespace fathom {
 
 // Output items in order: reasoning, message, calls. Streamed, each is opened by response.output_item.added before any
 // delta of it and closed by response.output_item.done with the whole item; the stream ends with response.completed,
-// response.incomplete or response.failed, which hold everything once more.
+// response.incomplete or response.failed, which hold everything once more. The summary of reasoning, where one is
+// wanted, is all of it: nothing here could make a shorter one.
 class ResponsesAnswer : public AnswerSink {
  public:
   struct Options {
@@ -29,7 +33,11 @@ class ResponsesAnswer : public AnswerSink {
     bool stream = false;
     std::set<std::string> custom_tools = {};
     std::map<std::string, ToolInNamespace> namespaced_tools = {};
-    Json echo = Json::Object();  // members that the response repeats of the request
+    bool summary = false;                 // reasoning is sent as its summary
+    const ReasoningSeal* seal = nullptr;  // makes reasoning items' encrypted_content; null: they have none
+    ResponseStore* store = nullptr;       // keeps the response before the client has its end; null: nothing does
+    StoredResponse stored = {};           // all but id, created and response are set
+    Json echo = Json::Object();           // members that the response repeats of the request
   };
   ResponsesAnswer(std::shared_ptr<HttpExchange> exchange, Options options);
 
@@ -60,10 +68,13 @@ class ResponsesAnswer : public AnswerSink {
   // `fields` are further members, begun with a comma; type and sequence_number are added.
   std::string Numbered(std::string_view type, std::string_view fields);
   bool Event(std::string_view type, std::string_view fields);
+  bool CloseText();
   std::string Where(bool in_part) const;
+  // Keeps the response, then calls `answer`.
+  void Keep(std::string response, std::function<void()> answer);
 
   const std::shared_ptr<HttpExchange> exchange_;
-  const Options options_;
+  Options options_;
   EventStream stream_;
   PrefillComment prefill_;
   const std::string id_;

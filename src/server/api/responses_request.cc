@@ -51,13 +51,16 @@ std::string NameInSpace(const std::string& space, const std::string& name) {
 // Collects input items as the messages of a chat completion.
 class MessageBuilder {
  public:
-  Status Add(const Json& item, const std::string& path) {
+  explicit MessageBuilder(const ReasoningSeal* seal) : seal_(seal) {}
+
+  // `kept`: from the server's own store.
+  Status Add(const Json& item, const std::string& path, bool kept = false) {
     if (!item.is_object()) return InvalidArgument(path + " is no object; accepted are input items");
     const JsonFields fields(item, path);
     std::string type = "message";
     FATHOM_RETURN_IF_ERROR(fields.Read("type", &type));
     if (type == "message") return AddMessage(fields);
-    if (type == "reasoning") return AddReasoning(fields);
+    if (type == "reasoning") return AddReasoning(fields, kept);
     if (type == "function_call" || type == "custom_tool_call") return AddCall(fields, type == "custom_tool_call");
     if (type == "function_call_output" || type == "custom_tool_call_output") return AddOutput(fields);
     return {};
@@ -94,15 +97,28 @@ class MessageBuilder {
     return {};
   }
 
-  Status AddReasoning(const JsonFields& fields) {
+  Status AddReasoning(const JsonFields& fields, bool kept) {
     if (in_turn_ && (!content_.empty() || !calls_.empty())) CloseTurn();
     FATHOM_ASSIGN_OR_RETURN(std::string text, TextOf(fields, "content"));
     if (text.empty()) {
       FATHOM_ASSIGN_OR_RETURN(text, TextOf(fields, "summary"));
     }
+    std::string sealed;
+    FATHOM_RETURN_IF_ERROR(fields.Read("encrypted_content", &sealed));
+    if (!sealed.empty() && !(kept && !text.empty())) {
+      // Also where the text stands beside it: one that was changed is never taken for the model's.
+      FATHOM_ASSIGN_OR_RETURN(text, Unsealed(fields.PathOf("encrypted_content"), sealed));
+    }
     in_turn_ = true;
     reasoning_ += text;
     return {};
+  }
+
+  Result<std::string> Unsealed(const std::string& path, const std::string& sealed) const {
+    if (seal_ == nullptr) return InvalidArgument(path + " is set; this server made none");
+    Result<std::string> text = seal_->Unseal(sealed);
+    if (text.ok()) return text;
+    return InvalidArgument(StrCat(path, " ", text.status().message(), "; leave the reasoning item out"));
   }
 
   Status AddCall(const JsonFields& fields, bool custom) {
@@ -142,6 +158,7 @@ class MessageBuilder {
     if (!empty) messages_.push_back(std::move(message));  // reasoning that nothing followed was cut off
   }
 
+  const ReasoningSeal* const seal_;
   std::vector<Json> messages_;
   bool in_turn_ = false;
   std::string reasoning_;
@@ -261,35 +278,65 @@ Status SetForm(const JsonFields& fields, Json* chat) {
   return {};
 }
 
-Status CheckStateless(const JsonFields& fields) {
-  for (const char* key : {"previous_response_id", "conversation"}) {
-    if (fields.Find(key) != nullptr) {
-      return InvalidArgument(StrCat(key, " is set; this server stores no conversations: send all items in input"));
-    }
+Status CheckSupported(const JsonFields& fields) {
+  if (fields.Find("conversation") != nullptr) {
+    return InvalidArgument("conversation is set; there are none here: continue a response by previous_response_id");
+  }
+  if (fields.Find("prompt") != nullptr) {
+    return InvalidArgument("prompt is set; there are no stored prompts here: send instructions and input");
   }
   bool background = false;
   FATHOM_RETURN_IF_ERROR(fields.Read("background", &background));
-  if (background) return InvalidArgument("background is true; accepted is false");
+  if (background) return InvalidArgument("background is true; accepted is false: answers are streamed or waited for");
   return {};
 }
 
-Status SetMessages(const JsonFields& fields, Json* chat) {
-  MessageBuilder messages;
+Status SetMessages(const JsonFields& fields, const ResponseInput* kept, const ReasoningSeal* seal, Json* chat) {
+  MessageBuilder messages(seal);
   std::string instructions;
   FATHOM_RETURN_IF_ERROR(fields.Read("instructions", &instructions));
   if (!instructions.empty()) messages.AddText("system", std::move(instructions));
   const Json* input = fields.Find("input");
   if (input == nullptr) return InvalidArgument("input is missing; accepted is a string or a list of items");
+  if (kept != nullptr) {
+    for (const Json& item : kept->earlier) FATHOM_RETURN_IF_ERROR(messages.Add(item, "previous_response_id", true));
+  }
   if (input->is_string()) {
     messages.AddText("user", input->string());
   } else if (input->is_array()) {
-    for (size_t index = 0; index < input->items().size(); ++index) {
-      FATHOM_RETURN_IF_ERROR(messages.Add(input->items()[index], StrCat("input[", index, "]")));
+    const std::vector<Json>& items = kept != nullptr ? kept->own : input->items();
+    for (size_t index = 0; index < items.size(); ++index) {
+      FATHOM_RETURN_IF_ERROR(messages.Add(items[index], StrCat("input[", index, "]")));
     }
   } else {
     return fields.Wrong("input", *input, "a string or a list of items");
   }
   chat->Set("messages", messages.Take());
+  return {};
+}
+
+// What the answer's reasoning is wanted as.
+Status ReadReasoningShape(const JsonFields& fields, ResponsesRequest* request) {
+  FATHOM_ASSIGN_OR_RETURN(const Json* reasoning, fields.ReadObject("reasoning"));
+  if (reasoning != nullptr) {
+    const JsonFields inside(*reasoning, "reasoning");
+    for (const char* key : {"generate_summary", "summary"}) {  // the older name first
+      std::string summary;
+      FATHOM_RETURN_IF_ERROR(inside.Read(key, &summary));
+      if (summary.empty()) continue;
+      if (summary != "auto" && summary != "concise" && summary != "detailed" && summary != "none") {
+        return InvalidArgument(StrCat(inside.PathOf(key), " is \"", Printable(summary, 40),
+                                      "\"; accepted are \"auto\", \"concise\", \"detailed\" and \"none\""));
+      }
+      request->summary = summary != "none";
+    }
+  }
+  const Json* include = fields.Find("include");
+  if (include == nullptr) return {};
+  if (!include->is_array()) return fields.Wrong("include", *include, "a list of strings");
+  for (const Json& entry : include->items()) {
+    if (entry.is_string() && entry.string() == "reasoning.encrypted_content") request->sealed_reasoning = true;
+  }
   return {};
 }
 
@@ -305,31 +352,32 @@ Json Echo(const JsonFields& fields) {
                             {"reasoning", Json()},
                             {"text", Json::Object({{"format", Json::Object({{"type", Json::String("text")}})}})},
                             {"truncation", Json::String("disabled")},
-                            {"prompt_cache_key", Json()}});
+                            {"prompt_cache_key", Json()},
+                            {"previous_response_id", Json()}});
   for (auto& [key, value] : echo.members()) {
     if (const Json* sent = fields.Find(key)) value = *sent;
   }
-  // Nothing is kept.
-  echo.Set("previous_response_id", Json());
   echo.Set("background", Json::Bool(false));
-  echo.Set("store", Json::Bool(false));
   return echo;
 }
 
 }  // namespace
 
-Result<ResponsesRequest> ParseResponsesRequest(const Json& body) {
+Result<ResponsesRequest> ParseResponsesRequest(const Json& body, const ResponseInput* input,
+                                               const ReasoningSeal* seal) {
   if (!body.is_object()) return InvalidArgument("the body is no JSON object; accepted is one with input");
   const JsonFields fields(body);
-  FATHOM_RETURN_IF_ERROR(CheckStateless(fields));
+  FATHOM_RETURN_IF_ERROR(CheckSupported(fields));
   ResponsesRequest request;
+  FATHOM_RETURN_IF_ERROR(fields.Read("store", &request.store));
+  FATHOM_RETURN_IF_ERROR(ReadReasoningShape(fields, &request));
   Json chat = Json::Object();
   for (const char* key : {"model", "parallel_tool_calls", "reasoning", "temperature", "top_p", "top_k", "seed", "stop",
                           "stream", "user", "user_id", "chat_template_kwargs"}) {
     if (const Json* member = fields.Find(key)) chat.Set(key, *member);
   }
   if (const Json* limit = fields.Find("max_output_tokens")) chat.Set("max_tokens", *limit);
-  FATHOM_RETURN_IF_ERROR(SetMessages(fields, &chat));
+  FATHOM_RETURN_IF_ERROR(SetMessages(fields, input, seal, &chat));
   FATHOM_RETURN_IF_ERROR(SetForm(fields, &chat));
   std::vector<Json> tools;
   if (const Json* list = fields.Find("tools")) {

@@ -14,6 +14,8 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "server/api/openai_request.h"
+#include "server/api/reasoning_seal.h"
+#include "server/api/response_history.h"
 
 namespace fathom {
 
@@ -26,11 +28,16 @@ struct ResponsesRequest {
   OpenAiChat chat;
   std::set<std::string> custom_tools = {};                       // names before the model
   std::map<std::string, ToolInNamespace> namespaced_tools = {};  // likewise
+  bool store = true;                                             // what was asked for, not whether anything is stored
+  bool summary = false;                                          // reasoning as its summary, which is all of it
+  bool sealed_reasoning = false;                                 // reasoning items with encrypted_content
   Json echo = {};                                                // fields of the request that the answer repeats
 };
 
-// Errors name the field by its path.
-Result<ResponsesRequest> ParseResponsesRequest(const Json& body);
+// `input` is what ReadResponseInput() made of the body; without it, the body's input is all there is. `seal` opens
+// encrypted_content; without it, such content is an error. Errors name the field by its path.
+Result<ResponsesRequest> ParseResponsesRequest(const Json& body, const ResponseInput* input = nullptr,
+                                               const ReasoningSeal* seal = nullptr);
 
 }  // namespace fathom
 

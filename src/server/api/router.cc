@@ -11,11 +11,13 @@ namespace {
 constexpr std::string_view kWildcard = "{id}";
 
 bool PathMatches(std::string_view pattern, std::string_view path) {
-  if (!pattern.ends_with(kWildcard)) return pattern == path;
-  const std::string_view before = pattern.substr(0, pattern.size() - kWildcard.size());
-  if (!path.starts_with(before)) return false;
-  const std::string_view segment = path.substr(before.size());
-  return !segment.empty() && segment.find('/') == std::string_view::npos;
+  const size_t at = pattern.find(kWildcard);
+  if (at == std::string_view::npos) return pattern == path;
+  const std::string_view before = pattern.substr(0, at);
+  const std::string_view after = pattern.substr(at + kWildcard.size());
+  if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after)) return false;
+  const std::string_view segment = path.substr(at, path.size() - before.size() - after.size());
+  return segment.find('/') == std::string_view::npos;
 }
 
 struct ErrorShape {
@@ -67,7 +69,7 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     if (std::ranges::find(methods, route.method) == methods.end()) methods.push_back(route.method);
     if (route.method != wanted || exact) continue;
     // An exact path comes before one with a wildcard.
-    exact = !route.path.ends_with(kWildcard);
+    exact = route.path.find(kWildcard) == std::string::npos;
     if (match.route == nullptr || exact) match.route = &route;
   }
   for (const std::string& allowed : methods) {
@@ -89,10 +91,11 @@ std::string ErrorBody(Protocol protocol, const ApiError& error) {
                                                  {"message", Json::String(message)}})}})
         .Dump();
   }
-  return Json::Object({{"error", Json::Object({{"message", Json::String(error.message)},
-                                               {"type", Json::String(shape.openai_type)},
-                                               {"param", TextOrNull(error.param)},
-                                               {"code", Json::String(shape.openai_code)}})}})
+  return Json::Object(
+             {{"error", Json::Object({{"message", Json::String(error.message)},
+                                      {"type", Json::String(shape.openai_type)},
+                                      {"param", TextOrNull(error.param)},
+                                      {"code", Json::String(error.code.empty() ? shape.openai_code : error.code)}})}})
       .Dump();
 }
 

@@ -23,7 +23,7 @@ using RouteHandler = std::function<void(const std::shared_ptr<HttpExchange>&, co
 
 struct Route {
   std::string method;
-  std::string path;  // exact, or with one last segment "{id}" that matches any non-empty segment
+  std::string path;  // exact, or with one segment "{id}" that matches any non-empty segment
   Protocol protocol = Protocol::kOpenAi;
   Scope scope = Scope::kInference;
   RouteHandler handler;

@@ -270,7 +270,7 @@ TEST_F(ReplayFile, AnotherFileIsLeftAlone) {
   Put("my diary");
   const Result<std::unique_ptr<AnswerReplay>> replay = AnswerReplay::Open({.file = path_});
   ASSERT_FALSE(replay.ok());
-  EXPECT_NE(replay.status().message().find("is no file of remembered answers"), std::string::npos);
+  EXPECT_NE(replay.status().message().find("is no file of records"), std::string::npos);
   EXPECT_EQ(Content(), "my diary");
   EXPECT_FALSE(AnswerReplay::Open({.file = directory_.string()}).ok());
   EXPECT_FALSE(AnswerReplay::Open({.file = (directory_ / "no" / "where").string()}).ok());

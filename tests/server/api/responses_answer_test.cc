@@ -84,6 +84,46 @@ TEST(ResponsesAnswer, ItemsInOrderWithTheirEvents) {
   EXPECT_EQ(output[3].Find("input")->string(), "*** Begin");
 }
 
+TEST(ResponsesAnswer, ASummaryHasEventsOfItsOwn) {
+  const auto exchange = std::make_shared<FakeExchange>();
+  const auto seal = std::move(*ReasoningSeal::Open(""));
+  ResponsesAnswer::Options options = StreamOptions();
+  options.summary = true;
+  options.seal = seal.get();
+  ResponsesAnswer answer(exchange, std::move(options));
+  answer.OnText(0, AnswerPart::kReasoning, "Hm");
+  answer.OnText(0, AnswerPart::kReasoning, ", yes");
+  answer.OnText(0, AnswerPart::kContent, "Yes");
+  answer.OnChoiceEnd(0, {});
+  answer.End({});
+  std::vector<std::string> types;
+  const std::vector<Json> events = CheckedEvents(*exchange);
+  for (const Json& event : events) types.push_back(event.Find("type")->string());
+  const std::vector<std::string> expected = {"response.created",
+                                             "response.in_progress",
+                                             "response.output_item.added",
+                                             "response.reasoning_summary_part.added",
+                                             "response.reasoning_summary_text.delta",
+                                             "response.reasoning_summary_text.delta",
+                                             "response.reasoning_summary_text.done",
+                                             "response.reasoning_summary_part.done",
+                                             "response.output_item.done",
+                                             "response.output_item.added",
+                                             "response.content_part.added",
+                                             "response.output_text.delta",
+                                             "response.output_text.done",
+                                             "response.content_part.done",
+                                             "response.output_item.done",
+                                             "response.completed"};
+  EXPECT_EQ(types, expected);
+  for (size_t at = 3; at < 8; ++at) EXPECT_EQ(events[at].Find("summary_index")->AsInt(), 0) << at;
+  EXPECT_EQ(events[6].Find("text")->string(), "Hm, yes");
+  EXPECT_EQ(events[7].Find("part")->Find("type")->string(), "summary_text");
+  const Json* item = events[8].Find("item");
+  EXPECT_EQ(item->Find("summary")->items().at(0).Find("text")->string(), "Hm, yes");
+  EXPECT_EQ(*seal->Unseal(item->Find("encrypted_content")->string()), "Hm, yes");
+}
+
 TEST(ResponsesAnswer, ErrorsBeforeAndAfterTheBegin) {
   const ApiError error{ApiErrorKind::kContextTooLong, "too long"};
   const auto refused = std::make_shared<FakeExchange>();

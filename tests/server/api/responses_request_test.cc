@@ -98,13 +98,19 @@ TEST(ResponsesRequest, GrammarsNamespacesAndAllowedTools) {
   EXPECT_EQ(request->namespaced_tools.at("n__g").space, "n");
   EXPECT_EQ(request->echo.Find("temperature")->AsDouble(), 0.5);
   EXPECT_EQ(request->echo.Find("tools")->items().size(), 3U);
-  EXPECT_FALSE(request->echo.Find("store")->boolean());
+  EXPECT_TRUE(request->store);
 }
 
 TEST(ResponsesRequest, ErrorsNameTheField) {
   EXPECT_NE(ErrorOf("[]").find("no JSON object"), std::string::npos);
   EXPECT_NE(ErrorOf("{}").find("input is missing"), std::string::npos);
-  EXPECT_NE(ErrorOf(R"({"input":"x","previous_response_id":"r"})").find("previous_response_id"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":"x","conversation":"c"})").find("conversation"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":"x","store":"no"})").find("store is \"no\""), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":"x","include":"all"})").find("include is"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":"x","reasoning":{"summary":"short"}})").find("reasoning.summary is"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"input":[{"type":"reasoning","encrypted_content":"x"}]})").find("input[0].encrypted_content"),
+            std::string::npos);
   EXPECT_NE(ErrorOf(R"({"input":"x","background":true})").find("background"), std::string::npos);
   EXPECT_NE(ErrorOf(R"({"input":[{"role":"user","content":[{"type":"input_image"}]}]})").find("input[0].content[0]"),
             std::string::npos);

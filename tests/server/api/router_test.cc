@@ -23,6 +23,13 @@ TEST(Router, FindsByMethodAndPath) {
   EXPECT_EQ(router.Find("GET", "/v1/models/exact").route->path, "/v1/models/exact");
   EXPECT_EQ(router.Find("GET", "/v1/models/").route, nullptr);
   EXPECT_EQ(router.Find("GET", "/v1/models/a/b").route, nullptr);
+  router.Add(At("GET", "/v1/models/{id}/items"));
+  EXPECT_EQ(router.Find("GET", "/v1/models/a/items").route->path, "/v1/models/{id}/items");
+  for (const char* path :
+       {"/v1/models//items", "/v1/models/items/", "/v1/models/a/b/items", "/v1/models/items/items/"}) {
+    EXPECT_EQ(router.Find("GET", path).route, nullptr) << path;
+  }
+  EXPECT_EQ(router.Find("GET", "/v1/models/items").route->path, "/v1/models/{id}");
   EXPECT_TRUE(router.Find("GET", "/v2").allowed_methods.empty());
   const Router::Match wrong = router.Find("DELETE", "/v1/models");
   EXPECT_EQ(wrong.route, nullptr);
