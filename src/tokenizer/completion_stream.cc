@@ -67,12 +67,35 @@ CompletionTail CompletionStream::Finish(CompletionFinish cause) {
   PlainNewlines();
   if (stage_ != Stage::kEnd && !held_.empty()) Plain(std::exchange(held_, {}));
   if (stage_ != Stage::kEnd) FlushStops();
-  if (stage_ == Stage::kName) OpenCall();
+  const bool closes = options_.close_calls && cause == CompletionFinish::kStop;
+  const bool cut_off = closes ? !CloseCall() : cause == CompletionFinish::kLength && !complete_;
+  if (stage_ == Stage::kRaw) Arguments(raw_);
+  if (stage_ == Stage::kName && !closes) OpenCall();
   CompletionTail tail;
   tail.events = std::exchange(events_, {});
-  const bool cut_off = cause == CompletionFinish::kLength && !complete_;
-  tail.finish = calls_ > 0 && !cut_off ? CompletionFinish::kToolCalls : cause;
+  tail.finish = cut_off ? CompletionFinish::kLength : calls_ > 0 ? CompletionFinish::kToolCalls : cause;
   return tail;
+}
+
+// False if the answer ends inside a name, key or value.
+bool CompletionStream::CloseCall() {
+  switch (stage_) {
+    case Stage::kArgs:
+      Arguments(has_key_ ? "}" : "{}");
+      return true;
+    case Stage::kName:
+    case Stage::kKey:
+    case Stage::kType:
+    case Stage::kString:
+    case Stage::kRaw:
+      return false;
+    case Stage::kReason:
+    case Stage::kContent:
+    case Stage::kTool:
+    case Stage::kEnd:
+      break;
+  }
+  return true;
 }
 
 std::vector<CompletionStream::Pattern> CompletionStream::PatternsOf(Stage stage) const {
@@ -221,8 +244,16 @@ void CompletionStream::Take(const Pattern& pattern) {
     case Action::kEndString:
       Arguments("\"");
       return Enter(Stage::kArgs);
-    case Action::kEndRaw:
+    case Action::kEndRaw: {
+      std::string value = std::exchange(raw_, {});
+      if (!ParseJson(value).ok()) {
+        std::string quoted;
+        AppendJsonString(value, &quoted);
+        value = std::move(quoted);
+      }
+      Arguments(value);
       return Enter(Stage::kArgs);
+    }
   }
 }
 
@@ -251,7 +282,7 @@ void CompletionStream::Plain(std::string_view text) {
       return;
     }
     case Stage::kRaw:
-      Arguments(text);
+      raw_.append(text);
       return;
     case Stage::kTool:
     case Stage::kArgs:

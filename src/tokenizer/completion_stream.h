@@ -10,7 +10,8 @@
 // Tolerant where the strict parser (completion_parser.h) is not: half-written answers and both dialects' tags are read
 // for what they mean. The concatenated events are the same however the text is cut; events cut no UTF-8 character that
 // the pieces don't cut. Held back are at most a marker's or stop sequence's bytes, a function name and a count of
-// newlines. EOS must not be pushed: the engine ends on its token. Not thread-safe.
+// newlines; and a value that is not a string, until its end: one that is no JSON becomes a string. EOS must not be
+// pushed: the engine ends on its token. Not thread-safe.
 #ifndef FATHOM_TOKENIZER_COMPLETION_STREAM_H_
 #define FATHOM_TOKENIZER_COMPLETION_STREAM_H_
 
@@ -53,6 +54,10 @@ struct CompletionStreamOptions {
   // Also accepts what the model writes by mistake: tags with ASCII or doubled bars (<|DSML|, <||DSML||, <｜｜DSML｜｜),
   // a call that begins before the last one was closed. Only for requests with tools.
   bool tolerant_tags = false;
+  // What Finish(kStop) does inside a call, which the model ended without closing it. Off, as in the vendor's parser:
+  // unfinished JSON and tool_calls. On: after a whole parameter the arguments are closed; an answer that ends inside a
+  // name, key or value counts as cut off, so tool_calls always come with whole JSON.
+  bool close_calls = false;
 };
 
 struct CompletionTail {
@@ -113,6 +118,7 @@ class CompletionStream {
   void OpenCall();
   void Arguments(std::string_view text);
   void Emit(CompletionEventType type, int index, std::string_view text);
+  bool CloseCall();
 
   CompletionStreamOptions options_;
   Stage stage_ = Stage::kContent;
@@ -123,6 +129,7 @@ class CompletionStream {
   std::string held_;               // a proper beginning of one of patterns_
   StopMatcher stops_;
   std::string name_;       // of the call being opened
+  std::string raw_;        // the value being read that is not a string
   bool has_key_ = false;   // the open call has had a parameter
   bool complete_ = false;  // the tool block was closed
   int calls_ = 0;

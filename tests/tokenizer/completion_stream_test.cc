@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
+#include "base/utf8.h"
+
 namespace fathom {
 namespace {
 
@@ -71,8 +74,8 @@ TEST(CompletionStream, ArgumentsArriveWhileTheyAreWritten) {
   EXPECT_EQ(Show(stream.Push("_it\">\n<｜DSML｜parameter name=\"a")), "0=get_it|0+{\"a");
   EXPECT_EQ(Show(stream.Push("b\" string=\"true\">one\ntwo")), "0+b\": \"one\\ntwo");
   EXPECT_EQ(Show(stream.Push("</｜DSML｜parameter>\n<｜DSML｜parameter name=\"n\" string=\"false\">4")),
-            "0+\", \"n\": 4");
-  EXPECT_EQ(Show(stream.Push("2</｜DSML｜parameter>\n</｜DSML｜invoke>\n")), "0+2}");
+            "0+\", \"n\": ");
+  EXPECT_EQ(Show(stream.Push("2</｜DSML｜parameter>\n</｜DSML｜invoke>\n")), "0+42}");
   EXPECT_FALSE(stream.ended());
   EXPECT_EQ(stream.tool_calls(), 1);
   EXPECT_EQ(Show(stream.Push(kEnd)), "");
@@ -90,6 +93,73 @@ TEST(CompletionStream, FinishReasons) {
   EXPECT_EQ(ReadAll(chat, call, CompletionFinish::kLength), "0=f|0+{\"a\": \"x\"} length");
   EXPECT_EQ(ReadAll(chat, call + std::string(kEnd), CompletionFinish::kLength), "0=f|0+{\"a\": \"x\"} tool_calls");
   EXPECT_EQ(ReadAll(chat, call.substr(0, call.find("x</") + 1), CompletionFinish::kLength), "0=f|0+{\"a\": \"x length");
+}
+
+// A call with values of all kinds, one that is no JSON, and a call without parameters.
+constexpr std::string_view kTwoCalls =
+    "Yes.\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n<｜DSML｜parameter name=\"a\" string=\"true\">x \"y\"\n"
+    "</｜DSML｜parameter>\n<｜DSML｜parameter name=\"b\" string=\"false\">{\"c\": [1, \"d\"]}</｜DSML｜parameter>\n"
+    "<｜DSML｜parameter name=\"e\" string=\"false\">2026-01-01</｜DSML｜parameter>\n</｜DSML｜invoke>\n"
+    "<｜DSML｜invoke name=\"g\">\n\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>";
+
+struct ReadCalls {
+  std::vector<std::string> arguments;
+  CompletionFinish finish = CompletionFinish::kStop;
+};
+ReadCalls CallsOf(const CompletionStreamOptions& options, std::string_view text, CompletionFinish cause) {
+  CompletionStream stream(options);
+  std::vector<CompletionEvent> events = stream.Push(text);
+  const CompletionTail tail = stream.Finish(cause);
+  events.insert(events.end(), tail.events.begin(), tail.events.end());
+  ReadCalls calls;
+  calls.finish = tail.finish;
+  for (const CompletionEvent& event : events) {
+    if (event.type == CompletionEventType::kToolCallStart) calls.arguments.emplace_back();
+    if (event.type == CompletionEventType::kToolCallArguments) calls.arguments.back() += event.text;
+  }
+  return calls;
+}
+// All of them, if the client is told that there are calls.
+void ExpectWholeCalls(const ReadCalls& calls, std::string_view text) {
+  if (calls.finish != CompletionFinish::kToolCalls) return;
+  EXPECT_FALSE(calls.arguments.empty()) << text;
+  for (const std::string& arguments : calls.arguments) {
+    const Result<Json> json = ParseJson(arguments);
+    EXPECT_TRUE(json.ok() && json->is_object()) << arguments << " of " << text;
+  }
+}
+
+TEST(CompletionStream, CallsOfAnyCutAreWholeOrSaidToBeCutOff) {
+  const CompletionStreamOptions options{.mode = ThinkingMode::kChat, .tolerant_tags = true, .close_calls = true};
+  const ReadCalls whole = CallsOf(options, kTwoCalls, CompletionFinish::kStop);
+  EXPECT_EQ(whole.finish, CompletionFinish::kToolCalls);
+  EXPECT_EQ(whole.arguments,
+            (std::vector<std::string>{R"({"a": "x \"y\"\n", "b": {"c": [1, "d"]}, "e": "2026-01-01"})", "{}"}));
+  int cut_off = 0;
+  int closed = 0;
+  for (size_t size = 0; size < kTwoCalls.size(); ++size) {
+    const std::string_view text = kTwoCalls.substr(0, size);
+    const ReadCalls ended = CallsOf(options, text, CompletionFinish::kStop);
+    ExpectWholeCalls(ended, text);
+    cut_off += ended.finish == CompletionFinish::kLength ? 1 : 0;
+    closed += ended.finish == CompletionFinish::kToolCalls ? 1 : 0;
+    // The token limit: always said, whatever was whole.
+    EXPECT_EQ(CallsOf(options, text, CompletionFinish::kLength).finish, CompletionFinish::kLength) << text;
+  }
+  EXPECT_GT(cut_off, 50);
+  EXPECT_GT(closed, 50);
+}
+
+TEST(CompletionStream, TheModelsEndInsideACall) {
+  const CompletionStreamOptions options{.mode = ThinkingMode::kChat, .close_calls = true};
+  const std::string call(kCall);
+  const auto up_to = [&](std::string_view end) { return call.substr(0, call.find(end) + end.size()); };
+  EXPECT_EQ(ReadAll(options, up_to("name=\"f")), " length");
+  EXPECT_EQ(ReadAll(options, up_to("name=\"f\">")), "0=f|0+{} tool_calls");
+  EXPECT_EQ(ReadAll(options, up_to("parameter name=\"a")), "0=f|0+{\"a length");
+  EXPECT_EQ(ReadAll(options, up_to("true\">x")), "0=f|0+{\"a\": \"x length");
+  EXPECT_EQ(ReadAll(options, up_to("</｜DSML｜parameter>")), "0=f|0+{\"a\": \"x\"} tool_calls");
+  EXPECT_EQ(ReadAll(options, "no call"), "c:no call stop");
 }
 
 TEST(CompletionStream, StopSequenceEndsAndIsNamed) {
@@ -194,6 +264,11 @@ TEST(CompletionStream, RandomTextsAndCuts) {
                                           .stop = {"STOP", "a\n", "<｜"},
                                           .tolerant_tags = random() % 2 == 0};
     const std::string whole = ReadAll(options, text);
+    if (text.find('\xEF') == std::string::npos || IsValidUtf8(text)) {
+      CompletionStreamOptions closing = options;
+      closing.close_calls = true;
+      ExpectWholeCalls(CallsOf(closing, text, CompletionFinish::kStop), text);
+    }
     CompletionStream stream(options);
     std::vector<CompletionEvent> events;
     for (size_t at = 0; at < text.size();) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <deque>
 #include <list>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -25,6 +26,9 @@ constexpr uint32_t kMaxRecordBytes = 32 << 20;
 constexpr size_t kMaxQueuedBytes = size_t{32} << 20;
 // Of answers with the same words: more are not told apart by their order any more, and each lookup walks them.
 constexpr size_t kMaxAlike = 64;
+// Users of one key among whom a conversation is looked for, and how many of its last answers tell them apart.
+constexpr int kMaxScopes = 1024;
+constexpr size_t kMaxCompared = 8;
 // What a node of each map and the list costs beside the bytes of its strings, rounded up.
 constexpr int64_t kNodeBytes = 128;
 
@@ -107,9 +111,9 @@ struct Answer {
   std::vector<int32_t> tokens;
 
   int64_t bytes() const {
-    size_t text = sizeof(Answer) + 2 * scope.size() + 2 * digest.size() + reasoning.size() + tokens.size() * 4;
+    size_t text = sizeof(Answer) + 3 * scope.size() + 2 * digest.size() + reasoning.size() + tokens.size() * 4;
     for (const std::string& id : call_ids) text += 2 * id.size() + scope.size() + sizeof(std::string);
-    return static_cast<int64_t>(text) + kNodeBytes * static_cast<int64_t>(3 + call_ids.size());
+    return static_cast<int64_t>(text) + kNodeBytes * static_cast<int64_t>(4 + call_ids.size());
   }
 };
 
@@ -172,6 +176,7 @@ struct AnswerReplay::State {
   std::list<Slot> slots;  // the most recently used first
   std::unordered_map<std::string, Position> by_call_id;
   std::unordered_map<std::string, std::vector<Position>> by_digest;  // oldest first
+  std::map<std::string, int64_t, std::less<>> scopes;                // to the number of their answers
   int64_t bytes = 0;
   int64_t inserted = 0;
 
@@ -195,6 +200,8 @@ struct AnswerReplay::State {
     alike->second.erase(std::find(alike->second.begin(), alike->second.end(), slot));
     if (alike->second.empty()) by_digest.erase(alike);
     bytes -= answer.bytes();
+    const auto scope = scopes.find(answer.scope);
+    if (--scope->second == 0) scopes.erase(scope);
     slots.erase(slot);
   }
 
@@ -215,6 +222,7 @@ struct AnswerReplay::State {
       }
     }
     bytes += answer->bytes();
+    ++scopes[answer->scope];
     slots.push_front({std::move(answer), inserted++});
     const Position slot = slots.begin();
     for (const std::string& id : slot->answer->call_ids) by_call_id[KeyOf(slot->answer->scope, id)] = slot;
@@ -387,6 +395,29 @@ std::optional<std::vector<int32_t>> AnswerReplay::TokensOf(std::string_view scop
   if (!slot || (*slot)->answer->tokens.empty()) return std::nullopt;
   state_->Touch(*slot);
   return (*slot)->answer->tokens;
+}
+
+std::string AnswerReplay::ScopeThatKnows(std::string_view prefix, const std::vector<ChatMessage>& messages) const {
+  std::vector<std::pair<const ChatMessage*, Digest>> answers;
+  for (auto message = messages.rbegin(); message != messages.rend() && answers.size() < kMaxCompared; ++message) {
+    if (IsAnswer(*message)) answers.emplace_back(&*message, DigestOf(*message));
+  }
+  std::string best;
+  size_t most = 0;
+  int looked_at = 0;
+  const std::lock_guard lock(state_->mutex);
+  for (auto scope = state_->scopes.lower_bound(prefix);
+       scope != state_->scopes.end() && scope->first.starts_with(prefix) && looked_at < kMaxScopes;
+       ++scope, ++looked_at) {
+    const auto known = std::count_if(answers.begin(), answers.end(), [&](const auto& answer) {
+      return state_->FindByCall(scope->first, *answer.first) ||
+             state_->FindAlike(scope->first, answer.second) != nullptr;
+    });
+    if (static_cast<size_t>(known) <= most) continue;
+    most = static_cast<size_t>(known);
+    best = scope->first;
+  }
+  return best;
 }
 
 }  // namespace fathom

@@ -41,6 +41,9 @@ class AnswerReplay {
   // calls as they were sent); nothing if it is unknown or was changed.
   std::optional<std::vector<int32_t>> TokensOf(std::string_view scope, const ChatMessage& message) const;
 
+  // Among the scopes that begin with `prefix`, the one that knows most of the last answers; empty if none does.
+  std::string ScopeThatKnows(std::string_view prefix, const std::vector<ChatMessage>& messages) const;
+
  private:
   AnswerReplay();
   struct State;

@@ -6,14 +6,12 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "server/api/api_limits.h"
 #include "server/api/json_fields.h"
 
 namespace fathom {
 
 namespace {
-
-constexpr size_t kMaxStopSequences = 64;
-constexpr size_t kMaxUserBytes = 512;
 
 // What the server's own tools leave in an assistant's turn; nothing that the model can read.
 constexpr std::array<std::string_view, 9> kServerBlocks = {"redacted_thinking",
@@ -201,6 +199,9 @@ Status ReadTools(const JsonFields& body, ChatRequest* chat) {
   const Json* tools = body.Find("tools");
   if (tools == nullptr) return {};
   if (!tools->is_array()) return body.Wrong("tools", *tools, "a list of tools");
+  if (tools->items().size() > kMaxTools) {
+    return InvalidArgument(StrCat("tools has ", tools->items().size(), " entries; accepted are at most ", kMaxTools));
+  }
   for (size_t index = 0; index < tools->items().size(); ++index) {
     const Json& tool = tools->items()[index];
     const std::string path = StrCat("tools[", index, "]");
@@ -216,6 +217,10 @@ Status ReadTools(const JsonFields& body, ChatRequest* chat) {
     if (schema == nullptr && type != "custom") continue;  // a tool that a server would bring
     if (schema == nullptr) return InvalidArgument(path + ".input_schema is missing; expected a JSON schema");
     FATHOM_ASSIGN_OR_RETURN(std::string name, Required(tool, "name", path));
+    if (name.size() > kMaxToolNameBytes) {
+      return InvalidArgument(
+          StrCat(path, ".name has ", name.size(), " bytes; accepted are at most ", kMaxToolNameBytes));
+    }
     Json function = Json::Object({{"name", Json::String(std::move(name))}});
     if (!description.empty()) function.Set("description", Json::String(std::move(description)));
     function.Set("parameters", *schema);
@@ -302,7 +307,7 @@ Result<AnthropicRequest> ParseAnthropicRequest(const Json& body, AnthropicUse us
   const JsonFields fields(body);
   AnthropicRequest out;
   ChatRequest& chat = out.chat;
-  FATHOM_RETURN_IF_ERROR(fields.Read("model", &chat.model));
+  FATHOM_RETURN_IF_ERROR(fields.Read("model", &chat.model, kMaxModelNameBytes));
   FATHOM_RETURN_IF_ERROR(fields.Read("max_tokens", &chat.max_tokens, 1));
   if (use == AnthropicUse::kMessages && !chat.max_tokens) {
     return InvalidArgument("max_tokens is missing; expected the largest number of tokens to generate");

@@ -67,16 +67,16 @@ void AnswerCountTokens(const std::shared_ptr<HttpExchange>& exchange, Caller cal
   }
   caller.user = request->user;
   std::optional<ApiError> error = service->CheckModel(request->chat.model);
-  ApiResult<std::vector<int32_t>> tokens = std::vector<int32_t>();
-  if (!error) tokens = service->PromptTokens(request->chat, caller);
-  if (const ApiError* failed = std::get_if<ApiError>(&tokens)) error = *failed;
+  ApiResult<int64_t> count = int64_t{0};
+  if (!error) count = service->CountPrompt(request->chat, caller);
+  if (const ApiError* failed = std::get_if<ApiError>(&count)) error = *failed;
   if (error) {
     RespondError(*exchange, Protocol::kAnthropic, *error);
     return;
   }
-  const auto count = static_cast<int64_t>(std::get<std::vector<int32_t>>(tokens).size());
-  exchange->Respond(
-      {200, {{"Content-Type", "application/json"}}, Json::Object({{"input_tokens", Json::Int(count)}}).Dump()});
+  exchange->Respond({200,
+                     {{"Content-Type", "application/json"}},
+                     Json::Object({{"input_tokens", Json::Int(std::get<int64_t>(count))}}).Dump()});
 }
 
 }  // namespace

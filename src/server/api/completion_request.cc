@@ -3,16 +3,13 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "server/api/api_limits.h"
 #include "tokenizer/chat_dialect.h"
 #include "tokenizer/chat_template.h"
 
 namespace fathom {
 namespace {
 
-constexpr size_t kMaxPrompts = 1024;
-constexpr int64_t kDefaultMaxTokens = 16;  // OpenAI's
-constexpr int64_t kDefaultMiddleTokens = 4096;
-constexpr int64_t kMaxLegacyLogprobs = 20;
 constexpr std::string_view kPromptShapes = "a string, a list of strings, a list of token ids or a list of such lists";
 
 Result<CompletionPrompt> PromptFromIds(const Json& list, const std::string& path, bool echo,
@@ -116,7 +113,7 @@ Result<OpenAiCompletion> ParseOpenAiCompletion(const Json& body, const Tokenizer
   const JsonFields fields(body);
   OpenAiCompletion completion;
   TextRequest& request = completion.request;
-  FATHOM_RETURN_IF_ERROR(fields.Read("model", &request.model, 256));
+  FATHOM_RETURN_IF_ERROR(fields.Read("model", &request.model, kMaxModelNameBytes));
   FATHOM_RETURN_IF_ERROR(fields.Read("echo", &completion.echo));
   FATHOM_RETURN_IF_ERROR(ReadPrompts(fields, tokenizer, &completion));
   FATHOM_RETURN_IF_ERROR(ReadMiddle(fields, tokenizer, &completion));
@@ -130,7 +127,7 @@ Result<OpenAiCompletion> ParseOpenAiCompletion(const Json& body, const Tokenizer
   FATHOM_RETURN_IF_ERROR(ReadMaxTokens(fields, completion.echo ? 0 : 1, &request.max_tokens));
   const bool middle = fields.Find("suffix") != nullptr;
   if (!request.max_tokens && !fields.Find("max_tokens")) {
-    request.max_tokens = middle ? kDefaultMiddleTokens : kDefaultMaxTokens;
+    request.max_tokens = middle ? kDefaultMiddleTokens : kDefaultCompletionTokens;
   }
   if (completion.echo && (request.sampling.logprobs || request.max_tokens == 0)) {
     request.prompt_logprobs = request.sampling.logprobs.value_or(0);

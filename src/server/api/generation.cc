@@ -144,22 +144,31 @@ std::vector<int32_t> GenerationService::Encode(const RenderedPrompt& prompt, con
 }
 
 Result<GenerationService::Prompt> GenerationService::MakePrompt(const ChatRequest& request,
-                                                                const Caller& caller) const {
+                                                                const std::string& scope) const {
   if (request.messages.empty()) return InvalidArgument("messages is empty; at least one message is expected");
   FATHOM_ASSIGN_OR_RETURN(const EffortChoice effort, EffortOf(request));
   std::vector<ChatMessage> messages = request.messages;
   if (request.continues_last) messages.back().wo_eos = true;
   NormalizePrompt(model_.normalization, &messages);
-  const std::string scope = caller.fairness_group();
   if (replay_ != nullptr && effort.mode == ThinkingMode::kThinking) replay_->RestoreReasoning(scope, &messages);
   FATHOM_ASSIGN_OR_RETURN(const RenderedPrompt rendered, Render(request, messages, effort));
   return Prompt{Encode(rendered, messages, scope), rendered.answer_mode()};
 }
 
 ApiResult<std::vector<int32_t>> GenerationService::PromptTokens(const ChatRequest& request, const Caller& caller) {
-  Result<Prompt> prompt = MakePrompt(request, caller);
+  Result<Prompt> prompt = MakePrompt(request, caller.fairness_group());
   if (!prompt.ok()) return ApiErrorFrom(prompt.status());
   return std::move(prompt->tokens);
+}
+
+ApiResult<int64_t> GenerationService::CountPrompt(const ChatRequest& request, const Caller& caller) {
+  std::string scope = caller.fairness_group();
+  if (caller.user.empty() && replay_ != nullptr) {
+    if (std::string known = replay_->ScopeThatKnows(scope, request.messages); !known.empty()) scope = std::move(known);
+  }
+  const Result<Prompt> prompt = MakePrompt(request, scope);
+  if (!prompt.ok()) return ApiErrorFrom(prompt.status());
+  return static_cast<int64_t>(prompt->tokens.size());
 }
 
 ApiResult<std::string> GenerationService::PromptText(const ChatRequest& request) {
@@ -244,7 +253,7 @@ ApiResult<Generation> GenerationService::Submit(GenerateRequest request, AnswerP
 ApiResult<Generation> GenerationService::Start(const ChatRequest& request, const Caller& caller,
                                                std::shared_ptr<AnswerSink> sink) {
   if (std::optional<ApiError> error = CheckModel(request.model)) return *error;
-  Result<Prompt> prompt = MakePrompt(request, caller);
+  Result<Prompt> prompt = MakePrompt(request, caller.fairness_group());
   if (!prompt.ok()) return ApiErrorFrom(prompt.status());
   Result<AnswerRule> rule = constraints_.Compile(request, prompt->answer_mode);
   if (!rule.ok()) return ApiErrorFrom(rule.status());
@@ -269,7 +278,8 @@ ApiResult<Generation> GenerationService::Start(const ChatRequest& request, const
                   .continued = request.continues_last,
                   .stop = request.stop,
                   .parse_tools = rule->parse_tools,
-                  .tolerant_tags = rule->parse_tools};
+                  .tolerant_tags = rule->parse_tools,
+                  .close_calls = true};
   return Submit(std::move(generate), std::move(setup), std::move(sink));
 }
 

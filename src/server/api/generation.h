@@ -130,6 +130,9 @@ class GenerationService {
 
   // The prompt's tokens as Start() would submit them.
   ApiResult<std::vector<int32_t>> PromptTokens(const ChatRequest& request, const Caller& caller);
+  // How many these are. Requests that count name no user where those that are answered do: a caller without one is
+  // taken for the key's user who has this conversation, so that what is restored of it is counted, too.
+  ApiResult<int64_t> CountPrompt(const ChatRequest& request, const Caller& caller);
   // The prompt's text.
   ApiResult<std::string> PromptText(const ChatRequest& request);
   // Whether `name` means this model: an error kModelNotFound otherwise. A suffix in brackets ("[1m]") is ignored.
@@ -142,7 +145,8 @@ class GenerationService {
   };
   Result<RenderedPrompt> Render(const ChatRequest& request, std::vector<ChatMessage> messages,
                                 const EffortChoice& effort) const;
-  Result<Prompt> MakePrompt(const ChatRequest& request, const Caller& caller) const;
+  // `scope`: of what is restored.
+  Result<Prompt> MakePrompt(const ChatRequest& request, const std::string& scope) const;
   Result<EffortChoice> EffortOf(const ChatRequest& request) const;
   std::vector<int32_t> Encode(const RenderedPrompt& prompt, const std::vector<ChatMessage>& messages,
                               const std::string& scope) const;

@@ -1,11 +1,10 @@
 #include "server/api/json_fields.h"
 
 #include "base/strings.h"
+#include "server/api/api_limits.h"
 
 namespace fathom {
 namespace {
-
-constexpr size_t kMaxStopBytes = 4096;
 
 std::string Describe(const Json& value) {
   switch (value.type()) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "server/api/api_limits.h"
 #include "server/api/completion_request.h"
 #include "server/api/llama_answer.h"
 #include "server/api/openai_request.h"
@@ -13,8 +14,6 @@ namespace fathom {
 namespace {
 
 using Exchange = std::shared_ptr<HttpExchange>;
-
-constexpr size_t kMaxExtraFiles = 1024;
 
 struct LlamaCompletion {
   TextRequest request;
@@ -75,7 +74,7 @@ Result<CompletionPrompt> ReadInfill(const JsonFields& fields, const Tokenizer& t
 
 Status ReadOptions(const JsonFields& fields, LlamaCompletion* completion) {
   TextRequest& request = completion->request;
-  FATHOM_RETURN_IF_ERROR(fields.Read("model", &request.model, 256));
+  FATHOM_RETURN_IF_ERROR(fields.Read("model", &request.model, kMaxModelNameBytes));
   FATHOM_RETURN_IF_ERROR(ReadSampling(fields, &request.sampling));
   FATHOM_RETURN_IF_ERROR(ReadMaxTokens(fields, 1, &request.max_tokens));
   if (const Json* most = fields.Find("n_predict"); most != nullptr && most->AsInt().value_or(0) >= 0) {

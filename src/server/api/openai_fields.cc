@@ -5,13 +5,11 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "server/api/api_limits.h"
 #include "server/api/openai_request.h"
 
 namespace fathom {
 namespace {
-
-constexpr size_t kMaxUserBytes = 512;
-constexpr size_t kMaxBiases = 4096;
 
 Result<std::pair<int32_t, float>> ReadBias(const JsonFields& fields, const std::string& id, const Json& bias) {
   int32_t token = 0;

@@ -4,12 +4,10 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "server/api/api_limits.h"
 
 namespace fathom {
 namespace {
-
-constexpr size_t kMaxTools = 1024;
-constexpr int64_t kMaxTopLogprobs = 20;
 
 Json TextField(const Json* value, const char* otherwise) {
   return value != nullptr && value->is_string() ? *value : Json::String(otherwise);
@@ -94,7 +92,7 @@ Status ReadTools(const JsonFields& fields, ChatRequest* request) {
   for (size_t index = 0; index < request->tools.size(); ++index) {
     const JsonFields tool(request->tools[index], StrCat("tools[", index, "].function"));
     std::string name;
-    FATHOM_RETURN_IF_ERROR(tool.Read("name", &name, 256));
+    FATHOM_RETURN_IF_ERROR(tool.Read("name", &name, kMaxToolNameBytes));
     if (name.empty()) return InvalidArgument(tool.PathOf("name") + " is missing; accepted is a string");
     bool strict = false;
     FATHOM_RETURN_IF_ERROR(tool.Read("strict", &strict));
@@ -198,7 +196,7 @@ Result<OpenAiChat> ParseOpenAiChat(const Json& body) {
   const JsonFields fields(body);
   OpenAiChat chat;
   ChatRequest& request = chat.request;
-  FATHOM_RETURN_IF_ERROR(fields.Read("model", &request.model, 256));
+  FATHOM_RETURN_IF_ERROR(fields.Read("model", &request.model, kMaxModelNameBytes));
   FATHOM_RETURN_IF_ERROR(ReadMessages(fields, &request));
   FATHOM_RETURN_IF_ERROR(ReadTools(fields, &request));
   FATHOM_RETURN_IF_ERROR(ReadToolChoice(fields, "function_call", &request));

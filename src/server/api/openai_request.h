@@ -43,9 +43,6 @@ Status ReadMaxTokens(const JsonFields& fields, int64_t least, std::optional<int6
 // response_format, guided_json, structured_outputs, json_schema.
 Status ReadAnswerForm(const JsonFields& fields, AnswerForm* form);
 
-inline constexpr size_t kMaxApiStopStrings = 16;
-inline constexpr int64_t kMaxChoices = 64;
-
 }  // namespace fathom
 
 #endif  // FATHOM_SERVER_API_OPENAI_REQUEST_H_

@@ -6,13 +6,13 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "server/api/api_limits.h"
 #include "server/api/json_fields.h"
 #include "server/api/random_id.h"
 
 namespace fathom {
 namespace {
 
-constexpr int64_t kMaxItemsOfPage = 100;
 constexpr size_t kMaxResponseIdBytes = 256;
 
 std::string TextMember(const Json& object, std::string_view key) {

@@ -18,9 +18,13 @@ std::string Quoted(std::string_view text) {
 
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
 
-// The free text that a custom tool gets, out of the arguments of its function.
+// The free text that a custom tool gets, out of the arguments of its function; as far as it came if they were cut off.
 std::string InputOf(const std::string& arguments) {
-  const Result<Json> json = ParseJson(arguments);
+  constexpr size_t kLongestEscape = 6;
+  Result<Json> json = ParseJson(arguments);
+  for (size_t cut = 0; !json.ok() && cut <= kLongestEscape && cut <= arguments.size(); ++cut) {
+    json = ParseJson(arguments.substr(0, arguments.size() - cut) + "\"}");
+  }
   const Json* input = json.ok() ? json->Find("input") : nullptr;
   return input != nullptr && input->is_string() ? input->string() : "";
 }

@@ -82,11 +82,10 @@ void CountInput(const ResponsesExchange& exchange, Caller caller, GenerationServ
                 const ResponsesOptions& options) {
   const std::optional<ResponsesCall> call = ReadCall(*exchange, &caller, options);
   if (!call) return;
-  const ApiResult<std::vector<int32_t>> tokens = service->PromptTokens(call->request.chat.request, caller);
-  if (const auto* error = std::get_if<ApiError>(&tokens)) return Refuse(*exchange, *error);
-  const auto count = static_cast<int64_t>(std::get<std::vector<int32_t>>(tokens).size());
-  RespondJson(*exchange,
-              Json::Object({{"object", Json::String("response.input_tokens")}, {"input_tokens", Json::Int(count)}}));
+  const ApiResult<int64_t> count = service->CountPrompt(call->request.chat.request, caller);
+  if (const auto* error = std::get_if<ApiError>(&count)) return Refuse(*exchange, *error);
+  RespondJson(*exchange, Json::Object({{"object", Json::String("response.input_tokens")},
+                                       {"input_tokens", Json::Int(std::get<int64_t>(count))}}));
 }
 
 // The segment of the path after "responses".
