@@ -1,7 +1,7 @@
-// A model that ends in the middle of a tool call, at every byte, as the clients of all protocols see it.
+// A model that ends in the middle of a tool call, at every character, as the clients of all protocols see it.
 #include <gtest/gtest.h>
 
-#include "base/strings.h"
+#include "base/utf8.h"
 #include "server/api/answer_pump.h"
 #include "server/api/anthropic_answer.h"
 #include "server/api/chat_answer.h"
@@ -19,9 +19,9 @@ constexpr std::string_view kBrokenCalls =
 
 // The answer `text` and its end, through the pump.
 template <typename Sink, typename... Options>
-std::shared_ptr<FakeExchange> Answer(std::string_view text, FinishReason reason, const Options&... options) {
+std::shared_ptr<FakeExchange> Pumped(std::string_view text, FinishReason reason, Options&&... options) {
   const auto exchange = std::make_shared<FakeExchange>();
-  const auto sink = std::make_shared<Sink>(exchange, options...);
+  const auto sink = std::make_shared<Sink>(exchange, std::forward<Options>(options)...);
   AnswerPumpSetup setup;
   setup.requests = std::make_shared<RequestGroup>();
   setup.stream = {.mode = ThinkingMode::kChat, .parse_tools = true, .tolerant_tags = true, .close_calls = true};
@@ -45,9 +45,8 @@ void ExpectObject(const std::string& json, std::string_view text) {
 std::string TextAt(const Json* value) { return value != nullptr && value->is_string() ? value->string() : ""; }
 
 // The finish reason in OpenAI's words; calls that come with "tool_calls" are whole.
-std::string Plain(std::string_view text, FinishReason reason) {
-  const Json body =
-      Answer<ChatCollectSink>(text, reason, ChatAnswerOptions{.choices = 1}, *NanoEngine().tokenizer)->json();
+std::string PlainFinish(std::string_view text, FinishReason reason) {
+  const Json body = Pumped<ChatCollectSink>(text, reason, ChatAnswerOptions(), *NanoEngine().tokenizer)->json();
   const Json& choice = body.Find("choices")->items().at(0);
   const std::string finish = TextAt(choice.Find("finish_reason"));
   const Json* calls = choice.Find("message")->Find("tool_calls");
@@ -58,8 +57,8 @@ std::string Plain(std::string_view text, FinishReason reason) {
   return finish;
 }
 
-std::string Streamed(std::string_view text, FinishReason reason) {
-  const auto exchange = Answer<ChatStreamSink>(text, reason, ChatAnswerOptions{.choices = 1}, *NanoEngine().tokenizer);
+std::string StreamedFinish(std::string_view text, FinishReason reason) {
+  const auto exchange = Pumped<ChatStreamSink>(text, reason, ChatAnswerOptions(), *NanoEngine().tokenizer);
   std::map<int64_t, std::string> arguments;
   std::string finish;
   for (const std::string& event : exchange->events()) {
@@ -81,7 +80,7 @@ std::string Streamed(std::string_view text, FinishReason reason) {
 }
 
 std::string InResponses(std::string_view text, FinishReason reason) {
-  const Json body = Answer<ResponsesAnswer>(text, reason, ResponsesAnswer::Options{})->json();
+  const Json body = Pumped<ResponsesAnswer>(text, reason, ResponsesAnswer::Options{})->json();
   const bool whole = TextAt(body.Find("status")) == "completed";
   bool calls = false;
   for (const Json& item : body.Find("output")->items()) {
@@ -96,7 +95,7 @@ std::string InResponses(std::string_view text, FinishReason reason) {
 }
 
 std::string InMessages(std::string_view text, FinishReason reason) {
-  const Json body = Answer<AnthropicCollector>(text, reason, std::string("m"))->json();
+  const Json body = Pumped<AnthropicCollector>(text, reason, std::string("m"))->json();
   const std::string stop = TextAt(body.Find("stop_reason"));
   for (const Json& block : body.Find("content")->items()) {
     if (TextAt(block.Find("type")) != "tool_use") continue;
@@ -111,9 +110,10 @@ TEST(BrokenCalls, EveryCutIsTheSameInAllProtocols) {
     std::map<std::string, int> finishes;
     for (size_t size = 1; size <= kBrokenCalls.size(); ++size) {
       const std::string_view text = kBrokenCalls.substr(0, size);
-      const std::string finish = Plain(text, reason);
+      if (!IsValidUtf8(text)) continue;  // the engine sends whole characters
+      const std::string finish = PlainFinish(text, reason);
       ++finishes[finish];
-      EXPECT_EQ(Streamed(text, reason), finish) << text;
+      EXPECT_EQ(StreamedFinish(text, reason), finish) << text;
       EXPECT_EQ(InResponses(text, reason), finish) << text;
       EXPECT_EQ(InMessages(text, reason), finish) << text;
     }
