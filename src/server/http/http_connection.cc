@@ -55,7 +55,8 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
       : core_(std::move(core)),
         stream_(std::move(stream)),
         wake_(core_->io(), Clock::time_point::max()),
-        read_timer_(core_->io()) {
+        read_timer_(core_->io()),
+        watch_timer_(core_->io()) {
     core_->Add(this);
   }
   ~Session() override { core_->Remove(this); }
@@ -81,6 +82,7 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
     lowest().socket().close(ignored);
     wake_.cancel();
     read_timer_.cancel();
+    watch_timer_.cancel();
   }
 
   void CloseWhenIdle() override {
@@ -239,6 +241,7 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
     core_->EndExchange(!complete, slow);
     state_.reset();
     ++exchange_;  // the watcher has nothing to watch
+    watch_timer_.cancel();
     error_code ignored;
     if (!closed_) lowest().socket().cancel(ignored);
     co_return keep_alive;
@@ -288,7 +291,6 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
   // request.
   asio::awaitable<void> WatchClient(uint64_t exchange) {
     const auto self = this->shared_from_this();
-    asio::steady_timer timer(core_->io());
     while (!closed_ && exchange == exchange_) {
       error_code error;
       co_await lowest().socket().async_wait(Tcp::socket::wait_read, Awaiting(error));
@@ -297,8 +299,8 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
       pollfd descriptor{lowest().socket().native_handle(), POLLIN | POLLRDHUP, 0};
       ::poll(&descriptor, 1, 0);
       if ((descriptor.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0) co_return Gone();
-      timer.expires_after(kGonePoll);
-      co_await timer.async_wait(Awaiting(error));
+      watch_timer_.expires_after(kGonePoll);
+      co_await watch_timer_.async_wait(Awaiting(error));
     }
   }
 
@@ -365,6 +367,7 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
   beast::flat_buffer buffer_;
   asio::steady_timer wake_;
   asio::steady_timer read_timer_;
+  asio::steady_timer watch_timer_;
   uint64_t read_ = 0;  // changes when a limited read begins or ends
   bool late_ = false;  // a read took too long
   std::string peer_;

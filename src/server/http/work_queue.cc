@@ -33,11 +33,24 @@ void WorkQueue::Run() {
       exchange = std::move(waiting_.front());
       waiting_.pop_front();
     }
-    try {
-      handler_(std::move(exchange));
-    } catch (const std::exception& exception) {  // most likely memory; the exchange is dropped, which answers it
-      Log(LogLevel::kError, "a request could not be handled", {{"reason", exception.what()}});
-    }
+    Handle(std::move(exchange));
+  }
+}
+
+void WorkQueue::RunWaiting() {
+  std::deque<std::shared_ptr<HttpExchange>> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting.swap(waiting_);
+  }
+  for (std::shared_ptr<HttpExchange>& exchange : waiting) Handle(std::move(exchange));
+}
+
+void WorkQueue::Handle(std::shared_ptr<HttpExchange> exchange) {
+  try {
+    handler_(std::move(exchange));
+  } catch (const std::exception& exception) {  // most likely memory; the exchange is dropped, which answers it
+    Log(LogLevel::kError, "a request could not be handled", {{"reason", exception.what()}});
   }
 }
 

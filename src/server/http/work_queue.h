@@ -19,10 +19,14 @@ class WorkQueue {
   bool Push(std::shared_ptr<HttpExchange> exchange);
   // A worker's life: until Stop(). What the handler throws ends that request only.
   void Run();
+  // Handles what waits now, for who is their own worker.
+  void RunWaiting();
   // Drops what waits.
   void Stop();
 
  private:
+  void Handle(std::shared_ptr<HttpExchange> exchange);
+
   const HttpHandler handler_;
   std::mutex mutex_;
   std::condition_variable arrived_;
