@@ -40,6 +40,8 @@ namespace {
 
 using std::chrono::seconds;
 
+constexpr seconds kLastWords{5};  // for answers that are cut off to say so
+
 constexpr char kServeFooter[] =
     R"(Every option can also be set by the environment, --max-queue as FATHOM_SERVE_MAX_QUEUE, and by a key of the JSON object in
 --config FILE, there as "max_queue". ServeFlags win over the environment, the environment over the file.
@@ -236,8 +238,7 @@ void ServeUntilInterrupted(Server& server) {
   while (!InterruptRequested()) {
     std::this_thread::sleep_for(kPoll);
     if (TakeReloadRequest()) {
-      server.Reload();
-      WriteStderr("fathom serve: read the keys again and opened the audit log again\n");
+      WriteStderr(StrCat("fathom serve: ", server.Reload(), "\n"));
     }
     if (std::chrono::steady_clock::now() < next_tick) continue;
     next_tick = std::chrono::steady_clock::now() + seconds(1);
@@ -269,9 +270,11 @@ Status Serve(ServeConfig config) {
   ServeUntilInterrupted(*server);
   NotifySystemd("STOPPING=1");
   WriteStderr(StrCat("fathom serve: no new requests; running answers have ", config.drain_s, " s to finish\n"));
-  ClearInterrupt();
-  RequestInterrupt();
   const bool all = server->Drain(seconds(config.drain_s));
+  if (!all) {
+    engine->CancelAll();
+    server->Drain(kLastWords);
+  }
   server->Stop();
   engine.reset();
   WriteStderr(all ? "fathom serve: ended\n" : "fathom serve: ended; answers that were still running were cut off\n");

@@ -35,6 +35,7 @@ struct EngineMailbox {
   uint64_t next_number = 0;
   bool stop = false;
   bool wakened = false;  // something was cancelled or loaded
+  bool cancel_all = false;
   EngineStats stats;
   std::vector<Snapshot> requests;
 
@@ -177,6 +178,13 @@ Result<RequestHandle> Engine::Submit(GenerateRequest request, EventHandler handl
   return RequestHandle(std::move(cancelled), mailbox_);
 }
 
+void Engine::CancelAll() {
+  const std::lock_guard lock(mailbox_->mutex);
+  mailbox_->cancel_all = true;
+  mailbox_->wakened = true;
+  mailbox_->wake.notify_one();
+}
+
 EngineStats Engine::stats() const {
   const std::lock_guard lock(mailbox_->mutex);
   return mailbox_->stats;
@@ -217,11 +225,13 @@ EventHandler Engine::Timed(EventHandler handler) {
 
 bool Engine::Receive() {
   std::vector<EngineMailbox::Submission> submissions;
+  bool cancel_all = false;
   {
     std::unique_lock lock(mailbox_->mutex);
     WaitForWork(&lock);
     mailbox_->wakened = false;
     submissions.swap(mailbox_->submissions);
+    cancel_all = std::exchange(mailbox_->cancel_all, false);
     // Until the next PublishStats() and PublishRequests() they would be neither submitted nor waiting.
     mailbox_->stats.waiting += static_cast<int64_t>(submissions.size());
     for (const auto& submission : submissions) mailbox_->requests.push_back(SnapshotOf(submission));
@@ -237,6 +247,10 @@ bool Engine::Receive() {
         submission.number, std::move(submission.request), seed, Timed(std::move(submission.handler)),
         std::move(submission.cancelled), tokenizer_, limits_.context, submission.time, trie_.get(), &constraint_pool_));
   }
+  if (cancel_all) {
+    scheduler_.CancelAll();
+    TellEnds();
+  }
   const std::lock_guard lock(mailbox_->mutex);
   return !mailbox_->stop;
 }
@@ -245,7 +259,8 @@ void Engine::WaitForWork(std::unique_lock<std::mutex>* lock) {
   const bool idle = scheduler_.running() == 0 && scheduler_.waiting() == 0;
   if (!idle && !waits_for_disk_) return;
   const auto ready = [&] {
-    return mailbox_->stop || !mailbox_->submissions.empty() || (waits_for_disk_ && mailbox_->wakened);
+    return mailbox_->stop || mailbox_->cancel_all || !mailbox_->submissions.empty() ||
+           (waits_for_disk_ && mailbox_->wakened);
   };
   const std::optional<SteadyTime> deadline = scheduler_.next_deadline();
   if (deadline) {

@@ -79,6 +79,9 @@ class Engine {
   // never if this returns an error: kInvalidArgument for the request, kResource if the queue is full. Thread-safe.
   Result<RequestHandle> Submit(GenerateRequest request, EventHandler handler);
 
+  // Ends all requests there are with kCancelled after the running step; what they have read is kept. Thread-safe.
+  void CancelAll();
+
   // Thread-safe; as of the last step.
   EngineStats stats() const;
   // All requests that are not finished: those running, then those waiting. Thread-safe and never waits for a step.

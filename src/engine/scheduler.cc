@@ -51,6 +51,13 @@ void Scheduler::DropEnded(SteadyTime now) {
   RemoveFinished();
 }
 
+void Scheduler::CancelAll() {
+  for (Queue* queue : {&running_, &waiting_}) {
+    for (const auto& sequence : *queue) sequence->Finish(FinishReason::kCancelled);
+  }
+  RemoveFinished();
+}
+
 void Scheduler::DropAll() {
   for (Queue* queue : {&running_, &waiting_}) {
     for (const auto& sequence : *queue) sequence->Finish(FinishReason::kCancelled);

@@ -67,7 +67,9 @@ class Scheduler {
   void Add(std::unique_ptr<Sequence> sequence);
   // Ends every sequence that was cancelled or is past its deadline; keeps what it has read.
   void DropEnded(SteadyTime now);
-  // Ends all sequences, without keeping anything.
+  // Ends all sequences; keeps what they have read.
+  void CancelAll();
+  // The same without keeping anything.
   void DropAll();
   // The next step: starts sequences, makes room, distributes the budget. Sequences with one token come first. Valid
   // until the next call of anything here. Empty if nothing runs, or all that do wait for the disk: then there is

@@ -75,7 +75,7 @@ std::vector<ServeOption> MakeOptions() {
        &C::response_bytes, Unit::kBytes, 0, int64_t{1} << 40},
       {"response-count", "Stored responses at most", &C::response_count, Unit::kCount, 1, 100'000'000},
       {"response-days", "Days after which a stored response is dropped", &C::response_days, Unit::kCount, 1, 36500},
-      {"host", "Address to listen at", &C::host},
+      {"host", "Address to listen at; localhost is 127.0.0.1 and, where there is one, ::1", &C::host},
       {"port", "Port to listen at (0: any free one; the first line of output names it)", &C::port, Unit::kCount, 0,
        65535},
       {"keys", "File of API keys (`fathom serve keys --help`); they are asked for once the file is there", &C::keys},

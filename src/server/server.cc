@@ -206,14 +206,24 @@ void Server::Tick() {
   if (!saved.ok()) Log(LogLevel::kError, "token counts cannot be saved", {{"error", saved.message()}});
 }
 
-void Server::Reload() {
-  const Status keys = state_->parts.authenticator->Reload();
-  if (!keys.ok()) Log(LogLevel::kError, "API keys are not read again", {{"error", keys.message()}});
-  const Status tls = state_->http->ReloadTls();
-  if (!tls.ok()) Log(LogLevel::kError, "the TLS certificate is not read again", {{"error", tls.message()}});
-  if (state_->parts.audit == nullptr) return;
-  const Status audit = state_->parts.audit->Reopen();
-  if (!audit.ok()) Log(LogLevel::kError, "the audit log is not opened again", {{"error", audit.message()}});
+std::string Server::Reload() {
+  const ServeConfig& config = state_->parts.config;
+  std::string done;
+  const auto note = [&](const Status& status, const char* success, const char* failure) {
+    if (status.ok()) {
+      done += StrCat(done.empty() ? "" : ", ", success);
+    } else {
+      Log(LogLevel::kError, failure, {{"error", status.message()}});
+    }
+  };
+  note(state_->parts.authenticator->Reload(), "read the keys again", "API keys are not read again");
+  if (!config.tls_cert.empty()) {
+    note(state_->http->ReloadTls(), "read the TLS files again", "the TLS certificate is not read again");
+  }
+  if (state_->parts.audit != nullptr) {
+    note(state_->parts.audit->Reopen(), "opened the audit log again", "the audit log is not opened again");
+  }
+  return done.empty() ? "nothing was read again" : done;
 }
 
 bool Server::Drain(std::chrono::milliseconds limit) {

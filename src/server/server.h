@@ -46,8 +46,9 @@ class Server {
 
   // Housekeeping: keys read again when their file has changed, token counts saved.
   void Tick();
-  // What SIGHUP asks for: keys and TLS certificate read again, the audit log opened again.
-  void Reload();
+  // What SIGHUP asks for: keys and TLS certificate read again, the audit log opened again. What was done, in words;
+  // what was not is logged.
+  std::string Reload();
   // No new requests; running answers get `limit` to finish. True if all did.
   bool Drain(std::chrono::milliseconds limit);
   // Closes all connections, which cancels what they asked for. No handler runs any more.

@@ -1,12 +1,9 @@
 // `fathom serve` as its users see it: the real program, real sockets, Nano's answers.
 #include <gtest/gtest.h>
-#include <openssl/ssl.h>
 #include <signal.h>
 
-#include <chrono>
 #include <filesystem>
 #include <map>
-#include <thread>
 
 #include "base/json.h"
 #include "tests/server/prometheus_lint.h"
@@ -208,53 +205,6 @@ TEST(ServeCommand, TheAuditLogCountsTokensAndHoldsNoText) {
   EXPECT_EQ(FieldText(line, "peer"), "127.0.0.1");
 }
 
-// Begins a stream that goes on for long (Nano's end token is forbidden) and reads its first frame.
-std::string BeginStream(HttpClient* client, int max_tokens) {
-  client->SendRequest(
-      "POST", "/v1/completions",
-      R"({"prompt":"a b","stream":true,"logit_bias":{"1":-100},"max_tokens":)" + std::to_string(max_tokens) + "}");
-  const ClientResponse head = client->ReadHead();
-  EXPECT_EQ(head.status, 200) << head;
-  return client->ReadSome().value_or("");
-}
-
-std::string Rest(HttpClient* client) {
-  std::string rest;
-  while (const std::optional<std::string> some = client->ReadSome()) rest += *some;
-  return rest;
-}
-
-TEST(ServeCommand, ATerminatedServerFinishesRunningAnswers) {
-  ServeProcess server({"--model", kNano});
-  HttpClient client(server.port());
-  EXPECT_NE(BeginStream(&client, 300).find("data: "), std::string::npos);
-  server.Signal(SIGTERM);
-  EXPECT_NE(Rest(&client).find("data: [DONE]"), std::string::npos);
-  EXPECT_EQ(server.Wait(), 0) << server.log();
-  EXPECT_NE(server.log().find("fathom serve: ended\n"), std::string::npos) << server.log();
-}
-
-TEST(ServeCommand, AnswersThatDoNotEndAreCutOffAfterTheDrainTime) {
-  ServeProcess server({"--model", kNano, "--drain", "0"});
-  HttpClient client(server.port());
-  EXPECT_NE(BeginStream(&client, 8000).find("data: "), std::string::npos);
-  server.Signal(SIGTERM);
-  EXPECT_EQ(Rest(&client).find("[DONE]"), std::string::npos);
-  EXPECT_EQ(server.Wait(), 0) << server.log();
-}
-
-TEST(ServeCommand, ASecondSignalEndsTheServerAtOnce) {
-  ServeProcess server({"--model", kNano, "--drain", "3600"});
-  HttpClient busy(server.port());
-  EXPECT_NE(BeginStream(&busy, 8000).find("data: "), std::string::npos);
-  server.Signal(SIGTERM);
-  ASSERT_TRUE(server.WaitForLog("no new requests")) << server.log();
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // between the line and the drain
-  server.Signal(SIGTERM);
-  EXPECT_EQ(server.Wait(), 128 + SIGTERM) << server.log();
-  EXPECT_EQ(Rest(&busy).find("[DONE]"), std::string::npos);
-}
-
 TEST(ServeCommand, WhatIsNotAcceptedIsSaid) {
   const TemporaryDirectory directory;
   const auto refused = [&](std::vector<std::string> arguments, const std::string& expected, RunOptions options = {}) {
@@ -367,44 +317,6 @@ TEST(ServeCommand, KeysAreListedWithoutTheirText) {
   EXPECT_EQ(RunFathom({"serve", "keys", "--keys", directory / "keys.json", "add", "one"}).exit_code, 2);
   EXPECT_EQ(RunFathom({"serve", "keys", "--keys", directory / "keys.json", "remove", "two"}).exit_code, 2);
   EXPECT_EQ(RunFathom({"serve", "keys"}).exit_code, 2);
-}
-
-// The certificate that a test makes for itself.
-bool MakeCertificate(const TemporaryDirectory& directory) {
-  const RunResult result =
-      RunProgram({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", directory / "key.pem", "-out",
-                  directory / "cert.pem", "-days", "2", "-subj", "/CN=localhost"});
-  return result.exit_code == 0;
-}
-
-std::string FetchTls(uint16_t port, const std::string& request) {
-  const HttpClient connection(port);
-  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
-  SSL* ssl = SSL_new(context);
-  SSL_set_fd(ssl, connection.socket());
-  std::string answer;
-  if (SSL_connect(ssl) == 1 && SSL_write(ssl, request.data(), static_cast<int>(request.size())) > 0) {
-    char buffer[4096];
-    for (int bytes = 0; (bytes = SSL_read(ssl, buffer, sizeof buffer)) > 0;) {
-      answer.append(buffer, static_cast<size_t>(bytes));
-    }
-  }
-  SSL_free(ssl);
-  SSL_CTX_free(context);
-  return answer;
-}
-
-TEST(ServeCommand, SpeaksTls) {
-  const TemporaryDirectory directory;
-  ASSERT_TRUE(MakeCertificate(directory));
-  const ServeProcess server(
-      {"--model", kNano, "--tls-cert", directory / "cert.pem", "--tls-key", directory / "key.pem"});
-  EXPECT_NE(server.log().find("https://127.0.0.1:"), std::string::npos);
-  const std::string answer =
-      FetchTls(server.port(), "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " +
-                                  std::to_string(std::string_view(kHello).size()) + "\r\n\r\n" + kHello);
-  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer << server.log();
-  EXPECT_NE(answer.find("Hello! How can I help you?"), std::string::npos) << answer;
 }
 
 }  // namespace
