@@ -52,18 +52,17 @@ ChatMessage& SystemMessage(std::vector<ChatMessage>* messages) {
   return messages->front();
 }
 
-// When a place is likely to be free, by the engine's estimate; the error's own number where there is none yet.
-int RetryAfterSeconds(const EngineStats& stats, const ApiError& error) {
-  constexpr double kLongest = 600;
-  if (stats.next_place_seconds <= 0) return error.retry_after_s.value_or(1);
-  return static_cast<int>(std::ceil(std::min(stats.next_place_seconds, kLongest)));
-}
-
 ApiError FieldError(ApiErrorKind kind, std::string param, std::string message) {
   return {kind, std::move(message), std::move(param)};
 }
 
 }  // namespace
+
+int RetryAfterSeconds(double next_place_seconds, int otherwise) {
+  constexpr double kLongest = 600;
+  if (!(next_place_seconds > 0)) return otherwise;
+  return static_cast<int>(std::ceil(std::min(next_place_seconds, kLongest)));
+}
 
 GenerationService::GenerationService(Engine& engine, const Tokenizer& tokenizer, ServedModel model,
                                      AnswerReplay* replay, GenerationObserver* observer)
@@ -244,7 +243,9 @@ ApiResult<Generation> GenerationService::Submit(GenerateRequest request, AnswerP
     pump->Abandon();
     requests->Cancel();
     ApiError error = ApiErrorFrom(submitted);
-    if (error.kind == ApiErrorKind::kRateLimited) error.retry_after_s = RetryAfterSeconds(engine_.stats(), error);
+    if (error.kind == ApiErrorKind::kRateLimited) {
+      error.retry_after_s = RetryAfterSeconds(engine_.stats().next_place_seconds, error.retry_after_s.value_or(1));
+    }
     return error;
   }
   return Generation(requests);

@@ -114,6 +114,10 @@ struct TextRequest {
   std::optional<std::chrono::milliseconds> deadline = {};  // see ChatRequest
 };
 
+// What to tell a client that was refused, in whole seconds from 1 to 600: when a place is likely to be free, by the
+// engine's estimate; `otherwise` where there is none yet.
+int RetryAfterSeconds(double next_place_seconds, int otherwise);
+
 class GenerationService {
  public:
   // All must outlive the service. `observer` and `replay` may be null.
