@@ -135,8 +135,8 @@ TEST(ServeConfig, TheManualsTableIsTheListOfOptions) {
 // What the text names is an option of `fathom serve`, of its keys, or of another program that it names.
 TEST(ServeConfig, TheManualNamesNoOtherOptions) {
   std::set<std::string> known = {"config",   "help",    "no-page", "scope", "tokens-per-day", "requests-per-minute",
-                                 "priority", "expires",           // of `fathom serve keys`
-                                 "all",      "only",    "long"};  // of `fathom test` and engine_bench
+                                 "priority", "expires",                      // of `fathom serve keys`
+                                 "all",      "only",    "test",    "long"};  // of `fathom test` and engine_bench
   for (const ServeOption& option : ServeOptions()) known.insert(std::string(option.name));
   const std::string manual = ReadTestFile(FATHOM_SOURCE_DIR "/docs/operations.md");
   for (size_t at = manual.find("--"); at != std::string::npos; at = manual.find("--", at + 2)) {
