@@ -216,7 +216,9 @@ std::string Server::Reload() {
       Log(LogLevel::kError, failure, {{"error", status.message()}});
     }
   };
-  note(state_->parts.authenticator->Reload(), "read the keys again", "API keys are not read again");
+  if (needs_keys()) {
+    note(state_->parts.authenticator->Reload(), "read the keys again", "API keys are not read again");
+  }
   if (!config.tls_cert.empty()) {
     note(state_->http->ReloadTls(), "read the TLS files again", "the TLS certificate is not read again");
   }

@@ -59,7 +59,7 @@ TEST(ServeTls, HangUpRenewsTheCertificateForNewConnectionsOnly) {
   EXPECT_NE(running.ReadUntil("data: ").find(" 200 "), std::string::npos);
   ASSERT_TRUE(MakeCertificate(directory, "after"));
   server.Signal(SIGHUP);
-  ASSERT_TRUE(server.WaitForLog("read the keys again, read the TLS files again, opened the audit log again\n"))
+  ASSERT_TRUE(server.WaitForLog("fathom serve: read the TLS files again, opened the audit log again\n"))
       << server.log();
   EXPECT_NE(SubjectShownAt(server.port()).find("after"), std::string::npos);
   EXPECT_NE(running.ReadUntil("[DONE]").find("data: [DONE]"), std::string::npos);
@@ -67,7 +67,7 @@ TEST(ServeTls, HangUpRenewsTheCertificateForNewConnectionsOnly) {
   WriteTestFile(directory / "cert.pem", "no PEM at all\n");
   server.Signal(SIGHUP);
   ASSERT_TRUE(server.WaitForLog("the TLS certificate is not read again")) << server.log();
-  ASSERT_TRUE(server.WaitForLog("read the keys again, opened the audit log again\n")) << server.log();
+  ASSERT_TRUE(server.WaitForLog("fathom serve: opened the audit log again\n")) << server.log();
   EXPECT_NE(SubjectShownAt(server.port()).find("after"), std::string::npos);
   ASSERT_TRUE(running.Send(PostText("/tokenize", R"({"content":"a"})")));
   EXPECT_NE(running.ReadUntil("tokens").find(" 200 "), std::string::npos);

@@ -71,13 +71,16 @@ TEST(FullQueue, EveryProtocolTellsTheEnginesEstimate) {
 
   const std::string long_answer =
       R"({"prompt":"a b","stream":true,"logit_bias":{"1":-100},"temperature":0,"max_tokens":8000})";
-  const auto running = send("/v1/completions", long_answer);
-  const auto waiting = send("/v1/completions", long_answer);
-  const auto full = [&] {
-    const EngineStats stats = engine.stats();
-    return stats.running == 1 && stats.waiting == 1 && stats.next_place_seconds > 0;
+  const auto wait_until = [&](auto condition) {
+    for (int tries = 0; tries < 60'000 && !condition(engine.stats()); ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return condition(engine.stats());
   };
-  while (!full()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const auto running = send("/v1/completions", long_answer);
+  ASSERT_TRUE(wait_until([](const EngineStats& stats) { return stats.running == 1 && stats.waiting == 0; }));
+  const auto waiting = send("/v1/completions", long_answer);
+  ASSERT_TRUE(wait_until([](const EngineStats& stats) { return stats.waiting == 1 && stats.next_place_seconds > 0; }));
 
   const std::string seconds = std::to_string(static_cast<int>(std::ceil(engine.stats().next_place_seconds)));
   EXPECT_GE(std::stoi(seconds), 2);
