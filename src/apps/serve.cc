@@ -21,13 +21,13 @@
 
 #include "apps/flags.h"
 #include "apps/inspect_report.h"
+#include "apps/model_fingerprint.h"
 #include "apps/model_options.h"
 #include "apps/serve_keys.h"
 #include "base/cpu_features.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/machine_limits.h"
-#include "base/sha256.h"
 #include "base/signals.h"
 #include "base/strings.h"
 #include "base/term.h"
@@ -112,32 +112,6 @@ StatePolicy PolicyFrom(const std::string& name) {
   return name == "recompute" ? StatePolicy::kRecompute : StatePolicy::kPeriodic;
 }
 
-// Tells models apart whose kept prefixes must not be mixed: configuration, tokenizer, and of each shard its size and
-// both ends (the first has names and shapes); and how they are computed. Reading all of the weights would take minutes.
-Result<uint64_t> FingerprintOf(const LoadedModel& loaded) {
-  constexpr size_t kSampleBytes = 1 << 20;
-  constexpr uint64_t kMaxFileBytes = 1 << 30;
-  Sha256 hash;
-  const auto add = [&](std::span<const uint8_t> bytes) { hash.Update(bytes); };
-  const ModelOptions& options = loaded.model().options();
-  const std::string numerics = StrFormat("numerics %d precision %d rows %d", kNumericsVersion,
-                                         static_cast<int>(options.precision), static_cast<int>(options.row_format));
-  add({reinterpret_cast<const uint8_t*>(numerics.data()), numerics.size()});
-  for (const char* name : {"/config.json", "/tokenizer.json"}) {
-    FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(loaded.directory() + name, kMaxFileBytes));
-    add({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-  }
-  for (const SafetensorsFile& shard : loaded.checkpoint().shards()) {
-    const std::span<const uint8_t> bytes = shard.bytes();
-    const size_t sample = std::min(bytes.size(), kSampleBytes);
-    const uint64_t size = bytes.size();
-    add({reinterpret_cast<const uint8_t*>(&size), sizeof size});
-    add(bytes.first(sample));
-    add(bytes.last(sample));
-  }
-  return std::stoull(hash.HexDigest().substr(0, 16), nullptr, 16);
-}
-
 Result<EngineOptions> EngineOptionsFrom(const ServeConfig& config, const LoadedModel& loaded) {
   EngineOptions options;
   options.max_sequences = config.max_sequences;
@@ -157,7 +131,8 @@ Result<EngineOptions> EngineOptionsFrom(const ServeConfig& config, const LoadedM
     if (error) return IoError(StrCat("--cache-dir ", config.cache_dir, ": ", error.message()));
     options.prefixes.disk_bytes = static_cast<int64_t>(space.available / 2);
   }
-  FATHOM_ASSIGN_OR_RETURN(options.prefixes.model_fingerprint, FingerprintOf(loaded));
+  FATHOM_ASSIGN_OR_RETURN(options.prefixes.model_fingerprint,
+                          ModelFingerprint(loaded.checkpoint(), loaded.model().options()));
   return options;
 }
 

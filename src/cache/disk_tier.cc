@@ -19,14 +19,23 @@
 namespace fathom {
 namespace {
 
-constexpr int64_t kMaxWaitingBytes = int64_t{1} << 30;
-constexpr int64_t kRetryNs = int64_t{30} * 1'000'000'000;
 constexpr std::string_view kSuffix = ".fkv";
 constexpr std::string_view kTemporary = ".fkv.tmp";
 
 int64_t NowNs() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+// "block-" or "state-", 32 hexadecimal digits, ".fkv" or ".fkv.tmp".
+bool IsName(std::string_view name) {
+  constexpr size_t kBeginning = 6;
+  constexpr size_t kDigits = 32;
+  if (!name.starts_with("block-") && !name.starts_with("state-")) return false;
+  const std::string_view digits = name.substr(kBeginning, kDigits);
+  const bool hexadecimal = digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  const std::string_view rest = name.substr(kBeginning + digits.size());
+  return digits.size() == kDigits && hexadecimal && (rest == kSuffix || rest == kTemporary);
 }
 
 bool WriteAll(int file, std::string_view bytes) {
@@ -41,7 +50,7 @@ bool WriteAll(int file, std::string_view bytes) {
 
 }  // namespace
 
-Result<std::unique_ptr<DiskTier>> DiskTier::Open(const std::string& directory) {
+Result<std::unique_ptr<DiskTier>> DiskTier::Open(const std::string& directory, const DiskTierOptions& options) {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
     return IoError(StrCat("cannot make the cache directory ", directory, ": ", std::strerror(errno)));
   }
@@ -52,11 +61,11 @@ Result<std::unique_ptr<DiskTier>> DiskTier::Open(const std::string& directory) {
     ::close(lock);
     return ResourceExhausted(StrCat("the cache directory ", directory, " is in use by another process"));
   }
-  return std::unique_ptr<DiskTier>(new DiskTier(directory, lock));
+  return std::unique_ptr<DiskTier>(new DiskTier(directory, lock, options));
 }
 
-DiskTier::DiskTier(std::string directory, int lock)
-    : directory_(std::move(directory)), lock_(lock), thread_([this] { Run(); }) {}
+DiskTier::DiskTier(std::string directory, int lock, const DiskTierOptions& options)
+    : directory_(std::move(directory)), lock_(lock), options_(options), thread_([this] { Run(); }) {}
 
 DiskTier::~DiskTier() {
   {
@@ -68,20 +77,19 @@ DiskTier::~DiskTier() {
   ::close(lock_);
 }
 
-std::vector<DiskTier::Found> DiskTier::Scan(uint64_t fingerprint) {
+std::vector<DiskTier::Found> DiskTier::Scan() {
   std::vector<Found> found;
   DIR* const listing = ::opendir(directory_.c_str());
   if (listing == nullptr) return found;
   int64_t damaged = 0;
   while (const dirent* entry = ::readdir(listing)) {
     const std::string_view name = entry->d_name;
-    if (!name.starts_with("block-") && !name.starts_with("state-")) continue;
+    if (!IsName(name)) continue;
     const std::string path = StrCat(directory_, "/", name);
     if (name.ends_with(kTemporary)) {
       ::unlink(path.c_str());
       continue;
     }
-    if (!name.ends_with(kSuffix)) continue;
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat information {};
     if (file < 0) continue;
@@ -93,11 +101,11 @@ std::vector<DiskTier::Found> DiskTier::Scan(uint64_t fingerprint) {
     bytes.resize(static_cast<size_t>(got));
     Result<PrefixFileHead> head = DecodePrefixFileHead(bytes, information.st_size);
     if (!head.ok() || path != PathOf(*head)) {
+      if (!BeginsAsPrefixFile(bytes)) continue;
       ::unlink(path.c_str());
       ++damaged;
       continue;
     }
-    if (head->fingerprint != fingerprint) continue;  // of another model that uses this directory in turn
     found.push_back({std::move(*head), information.st_size,
                      static_cast<int64_t>(information.st_mtim.tv_sec) * 1'000'000'000 + information.st_mtim.tv_nsec});
   }
@@ -112,7 +120,7 @@ bool DiskTier::Write(Job job) {
   int64_t bytes = 0;
   for (const auto& part : job.parts) bytes += static_cast<int64_t>(part.second.size());
   const std::lock_guard lock(mutex_);
-  if (waiting_bytes_ + bytes > kMaxWaitingBytes || NowNs() < retry_after_ns_) return false;
+  if (waiting_bytes_ + bytes > options_.max_waiting_bytes || NowNs() < retry_after_ns_) return false;
   waiting_bytes_ += bytes;
   tasks_.push_back({Task::Kind::kWrite, std::move(job), bytes});
   changed_.notify_all();
@@ -167,16 +175,27 @@ void DiskTier::Run() {
       ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
     } else if (!paused) {
       status = WriteFile(task.job, &file_bytes);
-      if (!status.ok()) Log(LogLevel::kWarning, "nothing is kept on disk for 30 s", {{"because", status.message()}});
+      Report(status);
     }
     const PrefixFileHead head = std::move(task.job.head);
     task.job = {};
     lock.lock();
     busy_ = false;
     waiting_bytes_ -= task.bytes;
-    if (!status.ok()) retry_after_ns_ = NowNs() + kRetryNs;
+    if (!status.ok()) retry_after_ns_ = NowNs() + options_.retry_ns;
     if (task.kind == Task::Kind::kWrite) written_.push_back({head.kind, head.key, file_bytes});
     changed_.notify_all();
+  }
+}
+
+void DiskTier::Report(const Status& status) {
+  if (failing_ == !status.ok()) return;
+  failing_ = !status.ok();
+  if (failing_) {
+    Log(LogLevel::kWarning, "prefixes cannot be written to disk; it is tried again from time to time",
+        {{"because", status.message()}});
+  } else {
+    Log(LogLevel::kWarning, "prefixes are written to disk again", {{"dir", directory_}});
   }
 }
 

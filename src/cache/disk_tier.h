@@ -21,10 +21,15 @@
 
 namespace fathom {
 
+struct DiskTierOptions {
+  int64_t max_waiting_bytes = int64_t{1} << 30;    // to be written
+  int64_t retry_ns = int64_t{30} * 1'000'000'000;  // without writing, after it failed
+};
+
 class DiskTier {
  public:
   // Takes the directory, making it if need be. An error if it can't be used or another process uses it.
-  static Result<std::unique_ptr<DiskTier>> Open(const std::string& directory);
+  static Result<std::unique_ptr<DiskTier>> Open(const std::string& directory, const DiskTierOptions& options);
   // Writes what is still to be written.
   ~DiskTier();
   DiskTier(const DiskTier&) = delete;
@@ -35,8 +40,9 @@ class DiskTier {
     int64_t file_bytes = 0;
     int64_t modified_ns = 0;
   };
-  // All files of `fingerprint`, oldest first. Removes half-written and damaged ones; leaves those of others alone.
-  std::vector<Found> Scan(uint64_t fingerprint);
+  // All files of kept prefixes, of any fingerprint, oldest first. Removes half-written and damaged ones. What has not
+  // the name of such a file, or has it and holds something else, is left alone.
+  std::vector<Found> Scan();
 
   // A payload in parts that the job keeps alive and nobody changes.
   using Part = std::shared_ptr<const void>;
@@ -64,7 +70,7 @@ class DiskTier {
   const std::string& directory() const { return directory_; }
 
  private:
-  DiskTier(std::string directory, int lock);
+  DiskTier(std::string directory, int lock, const DiskTierOptions& options);
   struct Task {
     enum class Kind { kWrite, kRemove, kTouch };
     Kind kind = Kind::kWrite;
@@ -73,11 +79,14 @@ class DiskTier {
   };
   void Queue(Task::Kind kind, PrefixFileKind file, const PrefixKey& key);
   void Run();
+  // Says when writing begins to fail, and when it works again.
+  void Report(const Status& status);
   Status WriteFile(const Job& job, int64_t* file_bytes);
   std::string PathOf(const PrefixFileHead& head) const { return PrefixFilePath(directory_, head.kind, head.key); }
 
   const std::string directory_;
   const int lock_;
+  const DiskTierOptions options_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -87,6 +96,7 @@ class DiskTier {
   int64_t waiting_bytes_ = 0;
   std::vector<Written> written_;
   int64_t retry_after_ns_ = 0;  // steady clock; no writes until then
+  bool failing_ = false;        // of the thread
 
   std::thread thread_;  // last: it uses everything above
 };

@@ -35,6 +35,7 @@
 #include "cache/cache_report.h"
 #include "cache/disk_reader.h"
 #include "cache/disk_tier.h"
+#include "cache/foreign_files.h"
 #include "cache/prefix_file.h"
 #include "cache/sequence_cache.h"
 
@@ -43,6 +44,7 @@ namespace fathom {
 struct PrefixCacheOptions {
   std::string directory = {};  // of the disk tier; empty: RAM only
   int64_t disk_bytes = 0;
+  DiskTierOptions tier = {};
   uint64_t model_fingerprint = 0;  // of config and weights: sessions of another model are not used
   bool replay = false;             // sequences may continue without a state, and are kept without one
   // Called on the reading thread before every file: tests make a disk slow with it.
@@ -266,6 +268,7 @@ class PrefixCache {
   double age_ = 0;       // value of what was evicted last
   int64_t changes_ = 0;  // of values
   std::vector<Point*> loading_;
+  ForeignFiles foreign_;
   std::unique_ptr<DiskTier> disk_;
   std::unique_ptr<DiskReader> reader_;
   PrefixCacheStats stats_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "cache/prefix_cache.h"
 
 namespace fathom {
@@ -144,6 +145,12 @@ void PrefixCache::ShrinkTo(int64_t bytes) {
 
 void PrefixCache::EvictFromDisk() {
   if (disk_ == nullptr) return;
+  while (stats_.disk_bytes > options_.disk_bytes) {
+    const std::optional<ForeignFiles::File> foreign = foreign_.TakeOldest();
+    if (!foreign) break;
+    disk_->Remove(foreign->kind, foreign->key);
+    stats_.disk_bytes -= foreign->bytes;
+  }
   while (stats_.disk_bytes > options_.disk_bytes && !disk_order_.empty()) {
     Point* const point = *disk_order_.begin();
     ++stats_.disk_evictions;
@@ -154,9 +161,14 @@ void PrefixCache::EvictFromDisk() {
 }
 
 Status PrefixCache::OpenDisk() {
-  FATHOM_ASSIGN_OR_RETURN(disk_, DiskTier::Open(options_.directory));
+  FATHOM_ASSIGN_OR_RETURN(disk_, DiskTier::Open(options_.directory, options_.tier));
   reader_ = std::make_unique<DiskReader>(layout_, options_.directory, options_.before_read);
-  std::vector<DiskTier::Found> found = disk_->Scan(fingerprint_);
+  std::vector<DiskTier::Found> found = disk_->Scan();
+  const auto foreign = std::ranges::stable_partition(
+      found, [&](const DiskTier::Found& file) { return file.head.fingerprint == fingerprint_; });
+  foreign_ = ForeignFiles({foreign.begin(), foreign.end()});
+  found.erase(foreign.begin(), foreign.end());
+  stats_.disk_bytes += foreign_.bytes();
   const auto valid = [&](const PrefixFileHead& head) {
     const auto tokens = static_cast<int64_t>(head.tokens.size());
     if (head.key != KeyOf(head.parent, head.tokens, head.kind == PrefixFileKind::kPoint)) return false;
@@ -172,6 +184,9 @@ Status PrefixCache::OpenDisk() {
   std::ranges::stable_sort(found, {}, [](const DiskTier::Found& file) {
     return std::pair(file.head.position / CacheLayout::kBlockTokens, file.head.kind == PrefixFileKind::kPoint);
   });
+  int64_t wrong = 0;
+  int64_t without_block = 0;
+  int64_t without_state = 0;
   for (DiskTier::Found& file : found) {
     PrefixFileHead& head = file.head;
     const int64_t before = head.position - static_cast<int64_t>(head.tokens.size());
@@ -182,6 +197,7 @@ Status PrefixCache::OpenDisk() {
       parent = at->second;
     }
     if (!valid(head) || parent == nullptr || parent->position != before) {
+      ++(valid(head) ? without_block : wrong);
       disk_->Remove(head.kind, head.key);
       ++stats_.damaged;
       continue;
@@ -214,12 +230,21 @@ Status PrefixCache::OpenDisk() {
       roots_.erase(key);
       continue;
     }
+    ++without_state;
     disk_->Remove(PrefixFileKind::kBlock, node->key);
     stats_.disk_bytes -= node->file_bytes;
     Node* const parent = node->parent;
     const PrefixKey key = node->key;
     nodes_by_key_.erase(key);
     parent->children.erase(key);
+  }
+  if (wrong + without_block > 0) {
+    Log(LogLevel::kWarning, "removed files of kept prefixes that cannot be used",
+        {{"dir", options_.directory}, {"wrong_key_or_size", wrong}, {"block_before_them_missing", without_block}});
+  }
+  if (without_state > 0) {
+    Log(LogLevel::kInfo, "removed blocks whose states were not written yet",
+        {{"dir", options_.directory}, {"blocks", without_state}});
   }
   EvictFromDisk();
   return {};

@@ -3,6 +3,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -104,6 +105,12 @@ Status CheckPrefixPayload(std::string_view bytes, std::span<const std::string_vi
   std::memcpy(&fixed, bytes.data(), sizeof fixed);
   if (ChecksumOf(payload) != fixed.payload_checksum) return DataLoss("it has a wrong checksum: it was damaged");
   return {};
+}
+
+bool BeginsAsPrefixFile(std::string_view bytes) {
+  uint64_t mark = 0;
+  std::memcpy(&mark, bytes.data(), std::min(bytes.size(), sizeof mark));
+  return mark == kPrefixFileMagic || mark == 0;
 }
 
 std::string PrefixFilePath(const std::string& directory, PrefixFileKind kind, const PrefixKey& key) {

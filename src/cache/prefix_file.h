@@ -48,6 +48,10 @@ Result<PrefixFileHead> DecodePrefixFileHead(std::string_view bytes, int64_t file
 // Whether `payload` has the checksum of the head at the beginning of `bytes`, which was decoded without an error.
 Status CheckPrefixPayload(std::string_view bytes, std::span<const std::string_view> payload);
 
+// Whether the first bytes of a file are those of a kept prefix, or what is left of them after a power cut: zeros or
+// none.
+bool BeginsAsPrefixFile(std::string_view bytes);
+
 // Where the file lies.
 std::string PrefixFilePath(const std::string& directory, PrefixFileKind kind, const PrefixKey& key);
 

@@ -130,6 +130,12 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokeniz
         StrCat("the memory set aside for caches (", HumanBytes(static_cast<uint64_t>(complete.cache_bytes)), ")");
   }
   complete.prefixes.replay = complete.state_policy == StatePolicy::kRecompute;
+  // What waits to be written is part of the memory of caches.
+  constexpr int64_t kQueueShare = 4;
+  constexpr int64_t kLeastStates = 4;
+  const int64_t least = kLeastStates * CacheBytes(model.cache_layout(), 1);
+  int64_t& queue_bytes = complete.prefixes.tier.max_waiting_bytes;
+  queue_bytes = std::min(queue_bytes, std::max(complete.cache_bytes / kQueueShare, least));
   FATHOM_ASSIGN_OR_RETURN(std::unique_ptr<PrefixCache> prefixes,
                           PrefixCache::Open(model.cache_layout(), complete.prefixes));
   return std::unique_ptr<Engine>(new Engine(model, tokenizer, complete, std::move(limits), std::move(prefixes)));

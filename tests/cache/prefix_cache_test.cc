@@ -299,13 +299,20 @@ TEST_F(PrefixCacheTest, ADirectoryBelongsToOneProcess) {
 }
 
 TEST_F(PrefixCacheTest, HalfWrittenFilesAreRemovedAndForeignOnesAreNot) {
-  std::ofstream(directory_ + "/state-0123.fkv.tmp") << "half";
-  std::ofstream(directory_ + "/state-0123.fkv") << "garbage";
-  std::ofstream(directory_ + "/notes.txt") << "mine";
+  const std::string digits = "0123456789abcdef0123456789abcdef";
+  const auto write = [&](const std::string& name, std::string_view text) {
+    std::ofstream(directory_ + "/" + name) << text;
+  };
+  const std::string ours[] = {"state-" + digits + ".fkv.tmp", "state-" + digits + ".fkv", "block-" + digits + ".fkv"};
+  write(ours[0], "half");
+  write(ours[1], "FTHMPFX1 and nothing more");
+  write(ours[2], "");  // as a power cut leaves it
+  const std::string foreign[] = {"notes.txt", "state-0123.fkv", "state-0123.fkv.tmp", "block-" + digits + "0.fkv",
+                                 "state-1" + digits.substr(1) + ".fkv"};
+  for (const std::string& name : foreign) write(name, "mine");
   OpenOnDisk();
-  EXPECT_FALSE(fs::exists(directory_ + "/state-0123.fkv.tmp"));
-  EXPECT_FALSE(fs::exists(directory_ + "/state-0123.fkv"));
-  EXPECT_TRUE(fs::exists(directory_ + "/notes.txt"));
+  for (const std::string& name : ours) EXPECT_FALSE(fs::exists(directory_ + "/" + name)) << name;
+  for (const std::string& name : foreign) EXPECT_TRUE(fs::exists(directory_ + "/" + name)) << name;
 }
 
 // Whatever happens to a file, what is found is right or missing.
