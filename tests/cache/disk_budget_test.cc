@@ -59,7 +59,7 @@ class DiskBudgetTest : public testing::Test {
     std::vector<SequenceCache::Snapshot> snapshots;
     snapshots.push_back(sequence.Save());
     const std::vector<int32_t> prompt = PromptOf(conversation);
-    cache_->Add("", std::span(prompt).first(kTokens), sequence, std::move(snapshots));
+    cache_->Add("", std::span(prompt).first(kTokens), &sequence, std::move(snapshots));
     cache_->Flush();
     cache_->Flush();                                             // what had to go for it
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // so that file times differ
