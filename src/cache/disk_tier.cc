@@ -28,7 +28,7 @@ int64_t NowNs() {
 }
 
 // "block-" or "state-", 32 hexadecimal digits, ".fkv" or ".fkv.tmp".
-bool IsName(std::string_view name) {
+bool IsPrefixFileName(std::string_view name) {
   constexpr size_t kBeginning = 6;
   constexpr size_t kDigits = 32;
   if (!name.starts_with("block-") && !name.starts_with("state-")) return false;
@@ -84,7 +84,7 @@ std::vector<DiskTier::Found> DiskTier::Scan() {
   int64_t damaged = 0;
   while (const dirent* entry = ::readdir(listing)) {
     const std::string_view name = entry->d_name;
-    if (!IsName(name)) continue;
+    if (!IsPrefixFileName(name)) continue;
     const std::string path = StrCat(directory_, "/", name);
     if (name.ends_with(kTemporary)) {
       ::unlink(path.c_str());

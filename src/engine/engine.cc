@@ -130,7 +130,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokeniz
         StrCat("the memory set aside for caches (", HumanBytes(static_cast<uint64_t>(complete.cache_bytes)), ")");
   }
   complete.prefixes.replay = complete.state_policy == StatePolicy::kRecompute;
-  // What waits to be written is part of the memory of caches.
+  // What leaves memory before it is written is there nevertheless.
   constexpr int64_t kQueueShare = 4;
   constexpr int64_t kLeastStates = 4;
   const int64_t least = kLeastStates * CacheBytes(model.cache_layout(), 1);
