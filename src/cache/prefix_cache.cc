@@ -155,7 +155,9 @@ PrefixCache::Match PrefixCache::Take(std::string_view scope, std::span<const int
     match.cache = Continue(best);
     match.report.hit = PositionOf(*best);
     match.report.replayed = match.report.hit - match.cache->position();
-    match.report.source = loaded != nullptr && loaded->point_ == best ? CacheSource::kDisk : CacheSource::kRam;
+    // Also for one that asked a moment after the load for another had ended.
+    const bool from_disk = std::exchange(best->loaded, false) || (loaded != nullptr && loaded->point_ == best);
+    match.report.source = from_disk ? CacheSource::kDisk : CacheSource::kRam;
   }
   match.report.common = candidates.common;
   match.report.miss = WhyNotMore(match.report, static_cast<int64_t>(prompt.size()) - 1);

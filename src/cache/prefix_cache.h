@@ -148,6 +148,7 @@ class PrefixCache {
     bool stateless = false;                   // its node's blocks are all there is to it: it has no tail and no file
     bool blocks_in_ram = false;               // of one that is stateless
     std::unique_ptr<PointLoad> load;          // while it is loaded: counted, but not in RAM yet
+    bool loaded = false;                      // and not yet taken by anybody
     int64_t pins = 0;                         // by Loading; not in the orders of eviction meanwhile
     OnDisk on_disk = OnDisk::kNo;
     std::shared_ptr<const StateBytes> queued_state;  // while it is written

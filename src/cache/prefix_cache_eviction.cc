@@ -93,6 +93,7 @@ void PrefixCache::DropFromRam(Point* point) {
   point->state.reset();
   point->tail_block.reset();
   point->blocks_in_ram = false;
+  point->loaded = false;
   CountRam(point->node, -1);
 }
 

@@ -135,6 +135,7 @@ void PrefixCache::AdvanceLoad(Point* point) {
     point->state = std::move(load.state);
     point->blocks_in_ram = point->stateless;
     point->tail_block = std::move(load.tail_block);
+    point->loaded = true;
     point->load.reset();
     std::erase(loading_, point);
   }
