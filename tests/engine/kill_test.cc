@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <random>
 #include <set>
+#include <string_view>
 #include <thread>
 
 #include "base/check.h"
@@ -42,7 +43,9 @@ class KillableChild {
     std::vector<std::string> arguments = {program, "--gtest_filter=KillTest.DISABLED_Child",
                                           "--gtest_also_run_disabled_tests"};
     std::vector<std::string> environment = {StrCat(kDirectoryVariable, "=", directory), StrCat(kRunVariable, "=", run)};
-    for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      if (!std::string_view(*entry).starts_with("GTEST_")) environment.emplace_back(*entry);  // shards
+    }
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
