@@ -75,7 +75,7 @@ asan_folders=(base numeric kernels tokenizer cache model checkpoint grammar engi
 # Patterns of GoogleTest. Each kernel table has tests of its own; the ways to a hit are the same under each policy. The
 # serve command's parts have tests of their own, and others do at length what their neighbours do once.
 asan_left_out='*SameBitsOnEveryInstructionSet*:*PrefixBits*/Full*:*PrefixBits*/PeriodicThreads3*:*ServeCommand*'
-asan_left_out+=':ServingTest.TwoHundredRequests*:Bpe.RandomMerges*:ReplayFile.Killed*:SyntheticTokenizer*:Release.Pro*'
+asan_left_out+=':ServingTest.TwoHundredRequests*:Bpe.RandomMerges*:ReplayFile.Killed*:KillTest*:SyntheticTokenizer*:Release.Pro*'
 asan_left_out+=':*Replay.*/nano*:*Replay.*/tiny_wide*:StateMemory.WhatIsKept*:*.MegabytePieces*:Pretokenizer.EveryCodePoint*'
 cmake_options=()  # for every variant
 logs=$root/build/test-logs
