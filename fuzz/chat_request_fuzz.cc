@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "server/api/anthropic_request.h"
 #include "server/api/api_error.h"
+#include "server/api/api_limits.h"
 #include "server/api/completion_request.h"
 #include "server/api/openai_request.h"
 #include "server/api/responses_request.h"

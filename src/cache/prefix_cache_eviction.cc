@@ -165,10 +165,11 @@ Status PrefixCache::OpenDisk() {
   FATHOM_ASSIGN_OR_RETURN(disk_, DiskTier::Open(options_.directory, options_.tier));
   reader_ = std::make_unique<DiskReader>(layout_, options_.directory, options_.before_read);
   std::vector<DiskTier::Found> found = disk_->Scan();
-  const auto foreign = std::ranges::stable_partition(
-      found, [&](const DiskTier::Found& file) { return file.head.fingerprint == fingerprint_; });
-  foreign_ = ForeignFiles({foreign.begin(), foreign.end()});
-  found.erase(foreign.begin(), foreign.end());
+  // Not the one of std::ranges, whose result clang 14 cannot compile.
+  const auto foreign = std::stable_partition(
+      found.begin(), found.end(), [&](const DiskTier::Found& file) { return file.head.fingerprint == fingerprint_; });
+  foreign_ = ForeignFiles({foreign, found.end()});
+  found.erase(foreign, found.end());
   stats_.disk_bytes += foreign_.bytes();
   const auto valid = [&](const PrefixFileHead& head) {
     const auto tokens = static_cast<int64_t>(head.tokens.size());
