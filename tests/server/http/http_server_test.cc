@@ -50,6 +50,8 @@ TEST_F(HttpServerTest, LocalhostIsBothLoopbackAddresses) {
   EXPECT_EQ(StatusOverIpv6(port()), 200);
 }
 
+#if !defined(__SANITIZE_THREAD__)  // it cannot start threads after a fork
+
 // In a network of its own with 8 ports to choose from, of which `taken` are somebody else's at ::1. What the server
 // says about a start at localhost, "" if it started at a port that is free at both addresses; "skip" if such a network
 // cannot be had. Runs in a process of its own.
@@ -93,7 +95,6 @@ std::string InAProcess(const std::function<std::string()>& work) {
   return text;  // with its line's end, if the process came so far
 }
 
-#if !defined(__SANITIZE_THREAD__)  // it cannot start threads after a fork
 TEST_F(HttpServerTest, LocalhostTakesAPortThatIsFreeAtBothAddresses) {
   const std::string started = InAProcess([] { return StartAmongTakenPorts(7); });
   if (started == "skip\n") GTEST_SKIP() << "no network of its own to be had";
@@ -101,6 +102,7 @@ TEST_F(HttpServerTest, LocalhostTakesAPortThatIsFreeAtBothAddresses) {
   const std::string refused = InAProcess([] { return StartAmongTakenPorts(8); });
   EXPECT_NE(refused.find("cannot listen on "), std::string::npos) << refused;
 }
+
 #endif
 
 TEST_F(HttpServerTest, DrainLetsRunningAnswersFinish) {
