@@ -66,7 +66,7 @@ fi
 # The variants that cost most build and run only what they are for. ThreadSanitizer slows the model down twentyfold and
 # has nothing to find where there is one thread; under emulation the whole model is compared once, by its bits.
 tsan_folders=(base model engine http)
-tsan_tests='ThreadPool|Progress|Log\.|Engine|HttpServer|SameBitsOnOneTwoAndThreeThreads/tinyhash|SameBitsInABatch.*/tinyhash'
+tsan_tests='ThreadPool|Progress|Log\.|Engine|HttpServer|HttpConnection|SameBitsOnOneTwoAndThreeThreads/tinyhash|SameBitsInABatch.*/tinyhash'
 aarch64_folders=(numeric kernels)
 train_folders=(train_torch)
 # What reads what others wrote, and what touches memory by hand. The commands' tests and the corpus's, which run for
