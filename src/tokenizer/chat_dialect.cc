@@ -142,7 +142,7 @@ Result<EffortChoice> MapEffort(Dialect dialect, const EffortRequest& request) {
   } else if (dialect == Dialect::kV41 && EffortNumber(asked)) {
     choice.effort = asked;
   } else if (asked != "none") {
-    return InvalidArgument(StrCat("reasoning effort is \"", Printable(asked),
+    return InvalidArgument(StrCat("reasoning_effort is \"", Printable(asked),
                                   "\"; accepted are none, minimal, low, medium, high, xhigh, max and ultra",
                                   dialect == Dialect::kV41 ? ", and numbers from 1 to 100" : ""));
   }

@@ -121,6 +121,31 @@ test('reasoning goes through the client sealed', async () => {
                        (error) => error.status === 400 && /input\[1\]\.encrypted_content/.test(error.message));
 });
 
+test('logprobs of the text where they are included', async () => {
+  const asked = {...base, input: 'What is 347 + 285?', reasoning: {effort: 'high'},
+                 include: ['message.output_text.logprobs'], top_logprobs: 2};
+  const whole = await client.responses.create(asked);
+  const text = whole.output.at(-1).content[0];
+  assert.equal(whole.output[0].type, 'reasoning');
+  assert.equal(text.logprobs.map(({token}) => token).join(''), text.text);
+  assert.ok(text.logprobs.every(({logprob, top_logprobs}) => logprob <= 0 && top_logprobs.length === 2));
+  assert.equal(whole.top_logprobs, 2);
+
+  const streamed = [];
+  let done;
+  for await (const event of await client.responses.create({...asked, stream: true})) {
+    if (event.type === 'response.output_text.delta') streamed.push(...event.logprobs);
+    if (event.type === 'response.output_text.done') done = event.logprobs;
+  }
+  assert.deepEqual(streamed, text.logprobs);
+  assert.deepEqual(done, text.logprobs);
+
+  const plain = await client.responses.create({...asked, include: []});
+  assert.deepEqual(plain.output.at(-1).content[0].logprobs, []);
+  await assert.rejects(client.responses.create({...asked, top_logprobs: 21}),
+                       (error) => error.status === 400 && error.param === 'top_logprobs');
+});
+
 test('what is not there says so', async () => {
   const kept = await client.responses.create({...base, input: 'Hello!'});
   await assert.rejects(client.responses.cancel(kept.id), (error) => error.status === 400 && /background/.test(error.message));

@@ -4,19 +4,17 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstring>
-#include <deque>
 #include <list>
 #include <map>
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 
 #include "base/log.h"
 #include "base/strings.h"
 #include "server/api/record_log.h"
+#include "server/api/record_writer.h"
 
 namespace fathom {
 
@@ -180,13 +178,7 @@ struct AnswerReplay::State {
   int64_t bytes = 0;
   int64_t inserted = 0;
 
-  // The writer, with `file` only.
-  std::unique_ptr<RecordLog> log;
-  std::condition_variable wake;
-  std::deque<std::string> queue;
-  size_t queued_bytes = 0;
-  bool closing = false;
-  std::thread writer;
+  std::unique_ptr<RecordWriter> writer;  // with `file` only; the last member, as it reads the others
 
   void Touch(Position slot) { slots.splice(slots.begin(), slots, slot); }
 
@@ -255,16 +247,7 @@ struct AnswerReplay::State {
     return all_same ? std::optional(alike.back()) : std::nullopt;
   }
 
-  void Enqueue(const Answer& answer) {
-    std::string record = Serialized(answer);
-    // A disk that cannot keep up loses answers for after a restart, not memory.
-    if (queued_bytes + record.size() > kMaxQueuedBytes) return;
-    queued_bytes += record.size();
-    queue.push_back(std::move(record));
-    wake.notify_one();
-  }
-
-  Status Compact() {
+  Status Compact(RecordLog* log) {
     std::vector<AnswerPtr> answers;
     {
       const std::lock_guard lock(mutex);
@@ -277,42 +260,11 @@ struct AnswerReplay::State {
       return record;
     });
   }
-
-  // Writes until closing, then the rest of the queue. After an error answers are remembered in memory only.
-  void Write() {
-    bool failed = false;
-    std::unique_lock lock(mutex);
-    while (true) {
-      wake.wait(lock, [&] { return closing || !queue.empty(); });
-      if (queue.empty()) return;
-      const std::string record = std::move(queue.front());
-      queue.pop_front();
-      queued_bytes -= record.size();
-      if (failed) continue;
-      lock.unlock();
-      Status status;
-      if (record.size() <= kMaxRecordBytes) status = log->Append(record);
-      if (status.ok() && log->size_bytes() > 2 * max_bytes) status = Compact();
-      if (!status.ok()) {
-        failed = true;
-        Log(LogLevel::kWarning, "remembered answers are no longer written to their file", {{"why", status.message()}});
-      }
-      lock.lock();
-    }
-  }
 };
 
 AnswerReplay::AnswerReplay() : state_(std::make_unique<State>()) {}
 
-AnswerReplay::~AnswerReplay() {
-  if (!state_->writer.joinable()) return;
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->closing = true;
-  }
-  state_->wake.notify_one();
-  state_->writer.join();
-}
+AnswerReplay::~AnswerReplay() = default;
 
 Result<std::unique_ptr<AnswerReplay>> AnswerReplay::Open(const AnswerReplayOptions& options) {
   if (options.max_bytes < 0) {
@@ -322,17 +274,22 @@ Result<std::unique_ptr<AnswerReplay>> AnswerReplay::Open(const AnswerReplayOptio
   State& state = *replay->state_;
   state.max_bytes = options.max_bytes;
   if (options.file.empty()) return replay;
-  FATHOM_ASSIGN_OR_RETURN(state.log, RecordLog::Open(options.file, kMaxRecordBytes, [&](std::string_view record) {
+  FATHOM_ASSIGN_OR_RETURN(std::unique_ptr<RecordLog> log,
+                          RecordLog::Open(options.file, kMaxRecordBytes, [&](std::string_view record) {
                             if (std::optional<Answer> answer = Deserialized(record)) {
                               state.Insert(std::make_shared<const Answer>(*std::move(answer)));
                             }
                           }));
-  if (state.log->torn_bytes() > 0) {
+  if (log->torn_bytes() > 0) {
     Log(LogLevel::kWarning, "the file of remembered answers had a damaged end, which was cut off",
-        {{"file", options.file}, {"bytes", state.log->torn_bytes()}});
+        {{"file", options.file}, {"bytes", log->torn_bytes()}});
   }
-  if (state.log->size_bytes() > 2 * state.max_bytes) FATHOM_RETURN_IF_ERROR(state.Compact());
-  state.writer = std::thread([&state] { state.Write(); });
+  if (log->size_bytes() > 2 * state.max_bytes) FATHOM_RETURN_IF_ERROR(state.Compact(log.get()));
+  state.writer = std::make_unique<RecordWriter>(
+      std::move(log), RecordWriterOptions{.what = "remembered answers",
+                                          .max_queued_bytes = kMaxQueuedBytes,
+                                          .max_file_bytes = 2 * state.max_bytes,
+                                          .rewrite = [&state](RecordLog* file) { return state.Compact(file); }});
   return replay;
 }
 
@@ -347,7 +304,10 @@ void AnswerReplay::Remember(std::string_view scope, const ChatMessage& message, 
     if (!call.id.empty()) answer->call_ids.push_back(call.id);
   }
   const std::lock_guard lock(state_->mutex);
-  if (state_->Insert(answer) && state_->log) state_->Enqueue(*answer);
+  if (!state_->Insert(answer) || state_->writer == nullptr) return;
+  // One that is too long for a record, or that a disk cannot keep up with, is lost after a restart; memory is not.
+  std::string record = Serialized(*answer);
+  if (record.size() <= kMaxRecordBytes) state_->writer->Add(std::move(record));
 }
 
 int64_t AnswerReplay::RestoreReasoning(std::string_view scope, std::vector<ChatMessage>* messages) const {

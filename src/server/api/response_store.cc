@@ -1,13 +1,10 @@
 #include "server/api/response_store.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <ctime>
-#include <deque>
 #include <list>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -16,6 +13,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "server/api/record_log.h"
+#include "server/api/record_writer.h"
 
 namespace fathom {
 
@@ -85,10 +83,6 @@ int64_t StoredResponse::bytes() const {
 
 struct ResponseStore::State {
   using Position = std::list<ResponsePtr>::iterator;
-  struct Change {
-    std::string record;
-    Written then;
-  };
 
   ResponseStoreOptions options;
   mutable std::mutex mutex;
@@ -98,13 +92,7 @@ struct ResponseStore::State {
   std::shared_ptr<std::atomic<int64_t>> live_bytes = std::make_shared<std::atomic<int64_t>>(0);
   int64_t next_number = 0;
 
-  // The writer, with a file only.
-  std::unique_ptr<RecordLog> log;
-  std::condition_variable wake;
-  std::deque<Change> queue;
-  size_t queued_bytes = 0;
-  bool closing = false;
-  std::thread writer;
+  std::unique_ptr<RecordWriter> writer;  // with a file only; the last member, as it reads the others
 
   int64_t log_limit() const { return 2 * options.max_bytes + (int64_t{1} << 20); }
 
@@ -195,7 +183,7 @@ struct ResponseStore::State {
   }
 
   // All that is kept and what it continues, in the order of arrival: what is continued comes first.
-  Status Compact() {
+  Status Compact(RecordLog* log) const {
     std::vector<std::pair<ResponsePtr, bool>> responses;  // and whether it is hidden
     {
       const std::lock_guard lock(mutex);
@@ -219,79 +207,41 @@ struct ResponseStore::State {
       return record;
     });
   }
-
-  // With the lock. False if nothing will call `then`.
-  bool Enqueue(std::string record, Written* then) {
-    if (log == nullptr || queued_bytes + record.size() > kMaxUnwrittenBytes) return false;
-    queued_bytes += record.size();
-    queue.push_back({std::move(record), std::move(*then)});
-    wake.notify_one();
-    return true;
-  }
-
-  // Writes until closing, then the rest of the queue.
-  void Write() {
-    bool told = false;
-    std::unique_lock lock(mutex);
-    while (true) {
-      wake.wait(lock, [&] { return closing || !queue.empty(); });
-      if (queue.empty()) return;
-      Change change = std::move(queue.front());
-      queue.pop_front();
-      queued_bytes -= change.record.size();
-      lock.unlock();
-      const Status status = log->Append(change.record);
-      if (!status.ok() && !std::exchange(told, true)) {
-        Log(LogLevel::kWarning, "stored responses cannot be written to their file", {{"why", status.message()}});
-      }
-      change.then(status);
-      if (status.ok() && log->size_bytes() > log_limit()) {
-        if (const Status compacted = Compact(); !compacted.ok()) {
-          Log(LogLevel::kWarning, "the file of stored responses is not made smaller", {{"why", compacted.message()}});
-        }
-      }
-      lock.lock();
-    }
-  }
 };
 
 ResponseStore::ResponseStore() : state_(std::make_unique<State>()) {}
 
-ResponseStore::~ResponseStore() {
-  if (!state_->writer.joinable()) return;
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->closing = true;
-  }
-  state_->wake.notify_one();
-  state_->writer.join();
-}
+ResponseStore::~ResponseStore() = default;
 
 Result<std::unique_ptr<ResponseStore>> ResponseStore::Open(const ResponseStoreOptions& options) {
   std::unique_ptr<ResponseStore> store(new ResponseStore);
   State& state = *store->state_;
   state.options = options;
   if (options.file.empty()) return store;
+  std::unique_ptr<RecordLog> log;
   bool deletions = false;
   {
     std::unordered_map<std::string, ResponsePtr> known;
-    FATHOM_ASSIGN_OR_RETURN(state.log,
-                            RecordLog::Open(options.file, kMaxResponseRecordBytes, [&](std::string_view record) {
+    FATHOM_ASSIGN_OR_RETURN(log, RecordLog::Open(options.file, kMaxResponseRecordBytes, [&](std::string_view record) {
                               deletions = deletions || record.starts_with("{\"delete\"");
                               state.Load(record, &known);
                             }));
   }
-  if (state.log->torn_bytes() > 0) {
+  if (log->torn_bytes() > 0) {
     Log(LogLevel::kWarning, "the file of stored responses had a damaged end, which was cut off",
-        {{"file", options.file}, {"bytes", state.log->torn_bytes()}});
+        {{"file", options.file}, {"bytes", log->torn_bytes()}});
   }
   const size_t loaded = state.kept.size();
   state.Shrink(static_cast<int64_t>(std::time(nullptr)));
   // What was deleted or is too old leaves the file now, too.
-  if (deletions || state.kept.size() < loaded || state.log->size_bytes() > state.log_limit()) {
-    FATHOM_RETURN_IF_ERROR(state.Compact());
+  if (deletions || state.kept.size() < loaded || log->size_bytes() > state.log_limit()) {
+    FATHOM_RETURN_IF_ERROR(state.Compact(log.get()));
   }
-  state.writer = std::thread([&state] { state.Write(); });
+  state.writer = std::make_unique<RecordWriter>(
+      std::move(log), RecordWriterOptions{.what = "stored responses",
+                                          .max_queued_bytes = kMaxUnwrittenBytes,
+                                          .max_file_bytes = state.log_limit(),
+                                          .rewrite = [&state](RecordLog* file) { return state.Compact(file); }});
   return store;
 }
 
@@ -307,8 +257,8 @@ void ResponseStore::Put(StoredResponse response, Written then) {
     const ResponsePtr adopted = state_->Adopt(std::move(response));
     state_->Insert(adopted);
     state_->Shrink(now);
-    if (state_->log != nullptr) {
-      if (state_->Enqueue(PutRecord(*adopted, false), &then)) return;
+    if (state_->writer != nullptr) {
+      if (state_->writer->Add(PutRecord(*adopted, false), &then)) return;
       status = ResourceExhausted("the file of stored responses is written too slowly");
     }
   }
@@ -322,8 +272,8 @@ bool ResponseStore::Delete(std::string_view owner, std::string_view id, Written 
     const auto found = state_->by_id.find(OwnedKey(owner, id));
     if (found == state_->by_id.end()) return false;
     state_->Erase(found->second);
-    if (state_->log != nullptr) {
-      if (state_->Enqueue(DeleteRecord(owner, id), &then)) return true;
+    if (state_->writer != nullptr) {
+      if (state_->writer->Add(DeleteRecord(owner, id), &then)) return true;
       status = ResourceExhausted("the file of stored responses is written too slowly");
     }
   }

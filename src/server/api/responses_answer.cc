@@ -16,6 +16,11 @@ std::string Quoted(std::string_view text) {
   return out;
 }
 
+// The member of an event that adds text to a message.
+std::string LogprobsField(const std::vector<Json>& logprobs) {
+  return StrCat(",\"logprobs\":", Json::Array(logprobs).Dump());
+}
+
 Json Text(std::string_view text) { return Json::String(std::string(text)); }
 
 // The free text that a custom tool gets, out of the arguments of its function; as far as it came if they were cut off.
@@ -71,7 +76,7 @@ Json ResponsesAnswer::Part() const {
   return Json::Object({{"type", Json::String("output_text")},
                        {"text", Text(text_)},
                        {"annotations", Json::Array()},
-                       {"logprobs", Json::Array()}});
+                       {"logprobs", Json::Array(logprobs_)}});
 }
 
 // The name by which the client knows the open item's tool.
@@ -153,6 +158,7 @@ bool ResponsesAnswer::Open(Item item, std::string_view call_id, std::string_view
   call_id_ = call_id;
   name_ = name;
   text_.clear();
+  logprobs_.clear();
   if (!Event("response.output_item.added",
              StrCat(",\"output_index\":", output_.size(), ",\"item\":", ItemJson("in_progress").Dump()))) {
     return false;
@@ -171,7 +177,7 @@ bool ResponsesAnswer::CloseText() {
                           : summary ? "response.reasoning_summary_text.done"
                                     : "response.reasoning_text.done";
   const char* part_done = summary ? "response.reasoning_summary_part.done" : "response.content_part.done";
-  return Event(text_done, StrCat(Where(true), ",\"text\":", Quoted(text_), message ? ",\"logprobs\":[]" : "")) &&
+  return Event(text_done, StrCat(Where(true), ",\"text\":", Quoted(text_), message ? LogprobsField(logprobs_) : "")) &&
          Event(part_done, StrCat(Where(true), ",\"part\":", Part().Dump()));
 }
 
@@ -206,20 +212,28 @@ bool ResponsesAnswer::Close() {
   return goes_on;
 }
 
-bool ResponsesAnswer::Delta(std::string_view type, std::string_view text, bool in_part) {
+bool ResponsesAnswer::Delta(std::string_view type, std::string_view text, std::string_view more, bool in_part) {
   text_ += text;
-  return Event(type,
-               StrCat(Where(in_part), ",\"delta\":", Quoted(text), item_ == Item::kMessage ? ",\"logprobs\":[]" : ""));
+  return Event(type, StrCat(Where(in_part), ",\"delta\":", Quoted(text), more));
+}
+
+bool ResponsesAnswer::OnToken(int /*choice*/, const TokenReport& report) {
+  const bool wanted = options_.tokenizer != nullptr && report.part == AnswerPart::kContent;
+  if (wanted) new_logprobs_.push_back(TokenLogprobJson(*options_.tokenizer, report.token));
+  return true;
 }
 
 bool ResponsesAnswer::OnText(int /*choice*/, AnswerPart part, std::string_view text) {
   if (text.empty()) return true;
   const Item item = part == AnswerPart::kReasoning ? Item::kReasoning : Item::kMessage;
   if (item_ != item && !Open(item, "", "")) return false;
-  const char* type = item == Item::kMessage ? "response.output_text.delta"
-                     : options_.summary     ? "response.reasoning_summary_text.delta"
-                                            : "response.reasoning_text.delta";
-  return Delta(type, text, true);
+  if (item == Item::kReasoning) {
+    return Delta(options_.summary ? "response.reasoning_summary_text.delta" : "response.reasoning_text.delta", text, "",
+                 true);
+  }
+  const std::vector<Json> logprobs = std::exchange(new_logprobs_, {});
+  logprobs_.insert(logprobs_.end(), logprobs.begin(), logprobs.end());
+  return Delta("response.output_text.delta", text, LogprobsField(logprobs), true);
 }
 
 bool ResponsesAnswer::OnToolCall(int /*choice*/, int /*index*/, std::string_view id, std::string_view name) {
@@ -228,7 +242,7 @@ bool ResponsesAnswer::OnToolCall(int /*choice*/, int /*index*/, std::string_view
 }
 
 bool ResponsesAnswer::OnArguments(int /*choice*/, int /*index*/, std::string_view json) {
-  if (item_ != Item::kCustomCall) return Delta("response.function_call_arguments.delta", json, false);
+  if (item_ != Item::kCustomCall) return Delta("response.function_call_arguments.delta", json, "", false);
   text_ += json;
   return true;
 }

@@ -19,6 +19,7 @@
 #include "server/api/response_store.h"
 #include "server/api/responses_request.h"
 #include "server/http/http.h"
+#include "tokenizer/tokenizer.h"
 
 namespace fathom {
 
@@ -33,11 +34,12 @@ class ResponsesAnswer : public AnswerSink {
     bool stream = false;
     std::set<std::string> custom_tools = {};
     std::map<std::string, ToolInNamespace> namespaced_tools = {};
-    bool summary = false;                 // reasoning is sent as its summary
-    const ReasoningSeal* seal = nullptr;  // makes reasoning items' encrypted_content; null: they have none
-    ResponseStore* store = nullptr;       // keeps the response before the client has its end; null: nothing does
-    StoredResponse stored = {};           // all but id, created and response are set
-    Json echo = Json::Object();           // members that the response repeats of the request
+    bool summary = false;                  // reasoning is sent as its summary
+    const ReasoningSeal* seal = nullptr;   // makes reasoning items' encrypted_content; null: they have none
+    ResponseStore* store = nullptr;        // keeps the response before the client has its end; null: nothing does
+    StoredResponse stored = {};            // all but id, created and response are set
+    const Tokenizer* tokenizer = nullptr;  // messages' text has logprobs; null: they have none
+    Json echo = Json::Object();            // members that the response repeats of the request
   };
   ResponsesAnswer(std::shared_ptr<HttpExchange> exchange, Options options);
 
@@ -46,6 +48,7 @@ class ResponsesAnswer : public AnswerSink {
 
   bool OnPrefill(const PrefillProgress& progress) override;
   bool OnText(int choice, AnswerPart part, std::string_view text) override;
+  bool OnToken(int choice, const TokenReport& report) override;
   bool OnToolCall(int choice, int index, std::string_view id, std::string_view name) override;
   bool OnArguments(int choice, int index, std::string_view json) override;
   bool OnChoiceEnd(int choice, const ChoiceEnd& end) override;
@@ -62,7 +65,7 @@ class ResponsesAnswer : public AnswerSink {
   Json Response(const char* status) const;
   bool Open(Item item, std::string_view call_id, std::string_view name);
   bool Close();
-  bool Delta(std::string_view type, std::string_view text, bool in_part);
+  bool Delta(std::string_view type, std::string_view text, std::string_view more, bool in_part);
   // What every stream begins with.
   std::string Opening();
   // `fields` are further members, begun with a comma; type and sequence_number are added.
@@ -84,6 +87,8 @@ class ResponsesAnswer : public AnswerSink {
   std::vector<Json> output_;  // closed items
   Item item_ = Item::kNone;
   std::string item_id_, call_id_, name_, text_;
+  std::vector<Json> logprobs_;      // of the open message
+  std::vector<Json> new_logprobs_;  // of the text that comes next
   bool cut_off_ = false;
   Json usage_;
   Json error_;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "server/api/api_limits.h"
 #include "server/api/json_fields.h"
 
 namespace fathom {
@@ -331,11 +332,18 @@ Status ReadReasoningShape(const JsonFields& fields, ResponsesRequest* request) {
       request->summary = summary != "none";
     }
   }
+  return {};
+}
+
+// What the answer brings along beside its items.
+Status ReadIncluded(const JsonFields& fields, ResponsesRequest* request) {
   const Json* include = fields.Find("include");
   if (include == nullptr) return {};
   if (!include->is_array()) return fields.Wrong("include", *include, "a list of strings");
   for (const Json& entry : include->items()) {
-    if (entry.is_string() && entry.string() == "reasoning.encrypted_content") request->sealed_reasoning = true;
+    if (!entry.is_string()) continue;
+    if (entry.string() == "reasoning.encrypted_content") request->sealed_reasoning = true;
+    if (entry.string() == "message.output_text.logprobs") request->logprobs = true;
   }
   return {};
 }
@@ -349,6 +357,7 @@ Json Echo(const JsonFields& fields) {
                             {"tool_choice", Json::String("auto")},
                             {"tools", Json::Array()},
                             {"max_output_tokens", Json()},
+                            {"top_logprobs", Json::Int(0)},
                             {"reasoning", Json()},
                             {"text", Json::Object({{"format", Json::Object({{"type", Json::String("text")}})}})},
                             {"truncation", Json::String("disabled")},
@@ -371,10 +380,17 @@ Result<ResponsesRequest> ParseResponsesRequest(const Json& body, const ResponseI
   ResponsesRequest request;
   FATHOM_RETURN_IF_ERROR(fields.Read("store", &request.store));
   FATHOM_RETURN_IF_ERROR(ReadReasoningShape(fields, &request));
+  FATHOM_RETURN_IF_ERROR(ReadIncluded(fields, &request));
+  std::optional<int64_t> top_logprobs;
+  FATHOM_RETURN_IF_ERROR(fields.Read("top_logprobs", &top_logprobs, 0, kMaxTopLogprobs));
   Json chat = Json::Object();
   for (const char* key : {"model", "parallel_tool_calls", "reasoning", "temperature", "top_p", "top_k", "seed", "stop",
                           "stream", "user", "user_id", "chat_template_kwargs"}) {
     if (const Json* member = fields.Find(key)) chat.Set(key, *member);
+  }
+  if (request.logprobs) {
+    chat.Set("logprobs", Json::Bool(true));
+    chat.Set("top_logprobs", Json::Int(top_logprobs.value_or(0)));
   }
   if (const Json* limit = fields.Find("max_output_tokens")) chat.Set("max_tokens", *limit);
   FATHOM_RETURN_IF_ERROR(SetMessages(fields, input, seal, &chat));

@@ -31,6 +31,7 @@ struct ResponsesRequest {
   bool store = true;                                             // what was asked for, not whether anything is stored
   bool summary = false;                                          // reasoning as its summary, which is all of it
   bool sealed_reasoning = false;                                 // reasoning items with encrypted_content
+  bool logprobs = false;                                         // of the messages' text
   Json echo = {};                                                // fields of the request that the answer repeats
 };
 

@@ -55,6 +55,7 @@ void CreateResponse(const ResponsesExchange& exchange, Caller caller, Generation
   answer.namespaced_tools = std::move(request.namespaced_tools);
   answer.summary = request.summary;
   if (request.sealed_reasoning) answer.seal = options.seal;
+  if (request.logprobs) answer.tokenizer = &service->tokenizer();
   answer.echo = std::move(request.echo);
   if (request.store) answer.store = options.store;
   answer.echo.Set("store", Json::Bool(answer.store != nullptr));

@@ -349,6 +349,8 @@ TEST_F(OpenAiRoutesTest, Refusals) {
   EXPECT_TRUE(Refused("/v1/chat/completions", "{}").starts_with("messages is missing"));
   EXPECT_TRUE(
       Refused("/v1/chat/completions", std::string(kHello) + R"(,"temperature":-3})").starts_with("temperature is -3"));
+  const auto effort = Send("/v1/chat/completions", std::string(kHello) + R"(,"reasoning_effort":"silly"})");
+  EXPECT_EQ(effort->json().Find("error")->Find("param")->string(), "reasoning_effort");
   EXPECT_TRUE(Refused("/v1/completions", R"({"prompt":"a","top_p":7})").starts_with("top_p is 7"));
   EXPECT_TRUE(Refused("/completion", R"({"prompt":{}})").starts_with("prompt is an object"));
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/strings.h"
+#include "server/api/openai_routes.h"
 #include "tests/server/api/api_fixture.h"
 
 namespace fathom {
@@ -69,6 +70,20 @@ TEST_F(ResponsesRoutesTest, IsFetchedAsItWasAnswered) {
   ExpectError(*Send("GET", "/v1/responses/" + IdOf(created), "", "k2"), 404, "not_found", "not found");
   ExpectError(*Send("GET", "/v1/responses/" + IdOf(created) + "?stream=true"), 400, "invalid_request_error", "stream");
   ExpectError(*Send("GET", "/v1/responses/resp_unknown"), 404, "not_found", "'resp_unknown' not found");
+}
+
+TEST_F(ResponsesRoutesTest, LogprobsAreThoseOfAChatCompletion) {
+  const Json created = Create(R"("Hello!")", R"(,"include":["message.output_text.logprobs"],"top_logprobs":1)");
+  const Json& text = created.Find("output")->items().back().Find("content")->items()[0];
+  Router chat;
+  AddOpenAiRoutes(&chat, &service_, {});
+  const auto completion = SendTo(
+      chat, "POST", "/v1/chat/completions",
+      R"({"temperature":0,"max_tokens":300,"logprobs":true,"top_logprobs":1,"messages":[{"role":"user","content":"Hello!"}]})");
+  const Json body = completion->json();
+  const Json& choice = body.Find("choices")->items()[0];
+  EXPECT_FALSE(text.Find("logprobs")->items().empty());
+  EXPECT_EQ(text.Find("logprobs")->Dump(), choice.Find("logprobs")->Find("content")->Dump());
 }
 
 TEST_F(ResponsesRoutesTest, AContinuedConversationIsTheOneThatIsSentAgain) {
