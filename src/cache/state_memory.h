@@ -27,7 +27,7 @@ size_t UnusedStateBytes();
 template <typename T>
 struct StateAllocator {
   using value_type = T;
-  using is_always_equal = std::true_type;
+  using is_always_equal = std::true_type;  // NOLINT(readability-identifier-naming): the standard's name
 
   StateAllocator() = default;
   template <typename Other>

@@ -67,7 +67,7 @@ Status CheckOptions(const EngineOptions& options) {
   constexpr int64_t kMaxQueue = 1 << 20;
   FATHOM_RETURN_IF_ERROR(CheckOption("step_tokens", options.step_tokens, 1, kMaxStepTokens));
   FATHOM_RETURN_IF_ERROR(CheckOption("max_sequences", options.max_sequences, 1, options.step_tokens));
-  constexpr int64_t kMaxStepMs = 3600 * 1000;
+  constexpr int64_t kMaxStepMs = int64_t{3600} * 1000;
   FATHOM_RETURN_IF_ERROR(CheckOption("step_ms", options.step_ms, 0, kMaxStepMs));
   return CheckOption("max_queue", options.max_queue, 1, kMaxQueue);
 }

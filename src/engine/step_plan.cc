@@ -54,7 +54,7 @@ AdmissionPlan PlanAdmission(std::span<const AdmissionCandidate> candidates, int6
   for (size_t at = 0; at < order.size(); ++at) {
     const AdmissionCandidate& candidate = candidates[order[at]];
     if (candidate.running) continue;
-    const AdmissionPlan before = plan;
+    AdmissionPlan before = plan;
     for (size_t behind = order.size(); !fits(candidate.bytes) && --behind > at;) {
       const AdmissionCandidate& other = candidates[order[behind]];
       if (!other.running) continue;

@@ -74,7 +74,7 @@ std::string Inflated(const Asset& asset) {
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(asset.gzip.data()));
   stream.avail_in = static_cast<uInt>(asset.gzip.size());
   std::string bytes;
-  std::array<char, 64 * 1024> buffer;
+  std::array<char, size_t{64} << 10> buffer;
   int result = Z_OK;
   while (result == Z_OK) {
     stream.next_out = reinterpret_cast<Bytef*>(buffer.data());

@@ -67,9 +67,9 @@ class AutomatonWalker {
   int32_t Intern(int32_t state, int32_t parent);
   int32_t InternPosition(std::vector<int32_t> stacks, bool complete);
   int32_t ComputeStep(int32_t position, int symbol);
-  // The position of what `nodes` reach without reading.
-  int32_t Close(std::vector<int32_t> nodes);
-  void Expand(int32_t node, std::vector<int32_t>* pending);
+  // The position of what `pending` reach without reading.
+  int32_t Close(std::vector<int32_t> pending);
+  void Expand(int32_t number, std::vector<int32_t>* pending);
 
   const ByteAutomaton& automaton_;
   std::vector<Node> nodes_;

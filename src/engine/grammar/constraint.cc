@@ -91,7 +91,8 @@ void ConstraintState::Accept(int32_t id) {
   const std::string& mark = constraint_.begin_after_text;
   tail_ += trie_.tokenizer().token_bytes(id);
   if (const size_t at = tail_.find(mark); at != std::string::npos) {
-    Begin(std::string_view(tail_).substr(at + mark.size()));
+    const std::string_view tail = tail_;
+    Begin(tail.substr(at + mark.size()));
     tail_.erase(0, at + mark.size());
   }
   if (tail_.size() >= mark.size()) tail_.erase(0, tail_.size() - mark.size() + 1);

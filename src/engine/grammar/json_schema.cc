@@ -286,7 +286,7 @@ Status SchemaCompiler::Finish(bool lenient) {
   while (!pending_.empty()) {
     const Pending next = std::move(pending_.back());
     pending_.pop_back();
-    const Status status = Compile(*next.schema, next.path, next.form, next.rule.start, next.rule.end);
+    Status status = Compile(*next.schema, next.path, next.form, next.rule.start, next.rule.end);
     if (!status.ok() && !lenient) return status;
     if (!status.ok()) CompileAny(next.form, next.rule.start, next.rule.end);
   }
@@ -301,7 +301,8 @@ Result<const Json*> SchemaCompiler::Resolve(const std::string& reference, const 
   if (!reference.starts_with('#')) return error("is not supported; references are like '#/$defs/name'");
   const Json* at = &root_;
   *target_path = root_path_;
-  std::string_view rest = std::string_view(reference).substr(1);
+  std::string_view rest = reference;
+  rest.remove_prefix(1);
   if (!rest.empty() && rest[0] != '/') return error("is not supported; references are like '#/$defs/name'");
   while (!rest.empty()) {
     rest.remove_prefix(1);

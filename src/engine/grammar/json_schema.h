@@ -24,7 +24,7 @@
 
 namespace fathom {
 
-inline constexpr size_t kMaxSchemaBytes = 256 * 1024;
+inline constexpr size_t kMaxSchemaBytes = size_t{256} << 10;
 inline constexpr int kMaxSchemaDepth = 48;
 
 // `path` is what messages call the schema.

@@ -15,18 +15,18 @@ constexpr int kMaxCount = 10000;
 constexpr int kUnlimited = -1;
 
 const CodePoints& Digits() {
-  static const CodePoints set = {{'0', '9'}};
-  return set;
+  static const CodePoints kSet = {{'0', '9'}};
+  return kSet;
 }
 const CodePoints& WordCharacters() {
-  static const CodePoints set = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
-  return set;
+  static const CodePoints kSet = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
+  return kSet;
 }
 const CodePoints& Spaces() {
-  static const CodePoints set = {{'\t', '\r'},     {' ', ' '},       {0xA0, 0xA0},     {0x1680, 0x1680},
-                                 {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F},
-                                 {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
-  return set;
+  static const CodePoints kSet = {{'\t', '\r'},     {' ', ' '},       {0xA0, 0xA0},     {0x1680, 0x1680},
+                                  {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F},
+                                  {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
+  return kSet;
 }
 
 // Alternatives of sequences of pieces.

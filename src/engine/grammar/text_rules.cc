@@ -14,8 +14,8 @@ constexpr char32_t kFullwidthBar = 0xFF5C;
 constexpr char32_t kLastAscii = 0x7F;
 
 const CodePoints& AllCharacters() {
-  static const CodePoints all = {{0, 0xD7FF}, {0xE000, kLastCodePoint}};
-  return all;
+  static const CodePoints kAll = {{0, 0xD7FF}, {0xE000, kLastCodePoint}};
+  return kAll;
 }
 
 std::string Utf8(char32_t code_point) {

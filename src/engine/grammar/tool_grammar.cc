@@ -116,7 +116,7 @@ class ToolCompiler {
       const int32_t next_none = builder_.AddState();
       const int32_t next_some = builder_.AddState();
       builder_.AddText(open(), StrCat("\"", property.name, "\" string=\""), value);
-      const Status status = AddValue(property.schema, property.path, value, next_some);
+      Status status = AddValue(property.schema, property.path, value, next_some);
       if (!status.ok() && strict_) return status;
       if (!status.ok()) FATHOM_RETURN_IF_ERROR(AddValue(Json::Bool(true), property.path, value, next_some));
       if (!property.required) {
@@ -133,7 +133,7 @@ class ToolCompiler {
       names.emplace_back();  // a key is not empty
       rules_.AddOtherKey(open(), names, key_characters, behind);
       builder_.AddText(behind, " string=\"", value);
-      const Status status = AddValue(shape.other, shape.other_path, value, some);
+      Status status = AddValue(shape.other, shape.other_path, value, some);
       if (!status.ok() && strict_) return status;
       if (!status.ok()) FATHOM_RETURN_IF_ERROR(AddValue(Json::Bool(true), shape.other_path, value, some));
     }

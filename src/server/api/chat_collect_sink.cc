@@ -84,6 +84,7 @@ Json ChatCollectSink::ChoiceJson(int index) {
 
 void ChatCollectSink::End(const AnswerTotals& totals) {
   std::vector<Json> choices;
+  choices.reserve(choices_.size());
   for (int index = 0; index < options_.choices; ++index) choices.push_back(ChoiceJson(index));
   RespondJson(*exchange_, Json::Object({{"id", Json::String(options_.head.id)},
                                         {"object", Json::String("chat.completion")},

@@ -32,7 +32,8 @@ class CompletionAnswer::Sink : public AnswerSink {
   bool OnToken(int choice, const TokenReport& report) override {
     const std::lock_guard lock(answer_->mutex_);
     answer_->BeginChoice(prompt_, first_ + choice);
-    answer_->AddToken(report.token, false, &answer_->choices_[static_cast<size_t>(first_ + choice)]);
+    const int place = first_ + choice;
+    answer_->AddToken(report.token, false, &answer_->choices_[static_cast<size_t>(place)]);
     return !answer_->done_;
   }
   bool OnText(int choice, AnswerPart, std::string_view text) override {

@@ -131,7 +131,7 @@ Status RecordLog::Append(std::string_view record) {
         StrCat("a record of ", record.size(), " bytes; ", path_, " takes at most ", max_record_bytes_));
   }
   const std::string framed = Framed(record);
-  const Status written = WriteAll(descriptor_, framed, path_);
+  Status written = WriteAll(descriptor_, framed, path_);
   if (!written.ok()) {  // a full disk, perhaps: no half record stays
     if (::ftruncate(descriptor_, size_bytes_) == 0) ::lseek(descriptor_, size_bytes_, SEEK_SET);
     return written;

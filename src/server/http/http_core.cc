@@ -44,7 +44,7 @@ Status HttpCore::ListenAtLoopbacks() {
   for (int tries = 1;; ++tries) {
     error_code error;
     FATHOM_RETURN_IF_ERROR(ListenAt(asio::ip::address_v4::loopback(), options_.port, &error));
-    const Status second = ListenAt(asio::ip::address_v6::loopback(), port_, &error);
+    Status second = ListenAt(asio::ip::address_v6::loopback(), port_, &error);
     const bool absent = error == asio::error::address_family_not_supported || error == asio::error::bad_descriptor ||
                         error == boost::system::errc::address_not_available;
     if (second.ok() || absent) return {};
