@@ -247,8 +247,8 @@ std::string ServeOption::environment() const {
 }
 
 std::span<const ServeOption> ServeOptions() {
-  static const std::vector<ServeOption> options = MakeOptions();
-  return options;
+  static const std::vector<ServeOption> kOptions = MakeOptions();
+  return kOptions;
 }
 
 Status SetOption(const ServeOption& option, std::string_view text, const std::string& source, ServeConfig* config) {

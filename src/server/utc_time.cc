@@ -67,7 +67,7 @@ Result<UtcTime> ParseUtc(std::string_view text) {
                                         std::chrono::month(static_cast<unsigned>(NumberAt(text, 5, 2))),
                                         std::chrono::day(static_cast<unsigned>(NumberAt(text, 8, 2))));
   if (!day.ok() || day.year() < std::chrono::year(1970) || day.year() > std::chrono::year(2200)) return error;
-  UtcTime time = std::chrono::sys_days(day);
+  UtcTime time{std::chrono::sys_days(day)};
   if (has_time) {
     const int hours = NumberAt(text, 11, 2);
     const int minutes = NumberAt(text, 14, 2);
