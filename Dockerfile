@@ -30,6 +30,6 @@ USER fathom
 # Keys and token counts; prefixes, with --cache-dir /var/cache/fathom.
 VOLUME /var/lib/fathom /var/cache/fathom
 EXPOSE 8000
-# SIGTERM drains; `docker stop --time` has to be longer than --drain.
+# SIGTERM drains; `docker stop -t` has to be longer than --drain.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["fathom", "serve"]
