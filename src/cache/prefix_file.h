@@ -20,7 +20,7 @@ namespace fathom {
 struct PrefixKey {
   uint64_t high = 0;
   uint64_t low = 0;
-  auto operator<=>(const PrefixKey&) const = default;
+  auto operator<=>(const PrefixKey&) const = default;  // NOLINT(modernize-use-nullptr): there is none
   // 32 hexadecimal digits.
   std::string hex() const;
 };
