@@ -100,8 +100,8 @@ class StateMemory {
 
 // Never destroyed: states of static objects may outlive it.
 StateMemory& Memory() {
-  static auto* const memory = new StateMemory;
-  return *memory;
+  static auto* const kMemory = new StateMemory;
+  return *kMemory;
 }
 
 }  // namespace
