@@ -99,10 +99,10 @@ uint64_t DiskReader::Read(Job job) {
   return last_number_;
 }
 
-void DiskReader::Cancel(uint64_t number) {
+bool DiskReader::Cancel(uint64_t number) {
   const std::lock_guard lock(mutex_);
-  jobs_.erase(number);
   changed_.notify_all();
+  return jobs_.erase(number) > 0;
 }
 
 std::vector<DiskReader::Loaded> DiskReader::TakeLoaded() {

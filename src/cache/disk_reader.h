@@ -41,8 +41,8 @@ class DiskReader {
   };
   // Queues a read; its number, never 0.
   uint64_t Read(Job job);
-  // A read whose result is no longer wanted; it may come nevertheless.
-  void Cancel(uint64_t number);
+  // Takes a read back. False if it has begun: then its result comes nevertheless.
+  bool Cancel(uint64_t number);
 
   struct Loaded {
     uint64_t number = 0;

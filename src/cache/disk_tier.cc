@@ -116,15 +116,40 @@ std::vector<DiskTier::Found> DiskTier::Scan() {
   return found;
 }
 
-bool DiskTier::Write(Job job) {
+uint64_t DiskTier::Push(Task task) {
+  tasks_.emplace(++last_number_, std::move(task));
+  changed_.notify_all();
+  return last_number_;
+}
+
+uint64_t DiskTier::Write(Job job, bool urgent) {
   int64_t bytes = 0;
   for (const auto& part : job.parts) bytes += static_cast<int64_t>(part.second.size());
   const std::lock_guard lock(mutex_);
-  if (waiting_bytes_ + bytes > options_.max_waiting_bytes || NowNs() < retry_after_ns_) return false;
+  const bool full = !urgent && waiting_bytes_ + bytes > options_.max_waiting_bytes;
+  if (full || NowNs() < retry_after_ns_) return 0;
   waiting_bytes_ += bytes;
-  tasks_.push_back({Task::Kind::kWrite, std::move(job), bytes});
+  return Push({Task::Kind::kWrite, std::move(job), bytes});
+}
+
+bool DiskTier::has_room() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_bytes_ <= options_.max_waiting_bytes / 2 && NowNs() >= retry_after_ns_;
+}
+
+bool DiskTier::Cancel(uint64_t number) {
+  const std::lock_guard lock(mutex_);
+  const auto task = tasks_.find(number);
+  if (task == tasks_.end()) return false;
+  waiting_bytes_ -= task->second.bytes;
+  tasks_.erase(task);
   changed_.notify_all();
   return true;
+}
+
+bool DiskTier::has_begun(uint64_t number) const {
+  const std::lock_guard lock(mutex_);
+  return !tasks_.contains(number);
 }
 
 void DiskTier::Queue(Task::Kind kind, PrefixFileKind file, const PrefixKey& key) {
@@ -133,8 +158,7 @@ void DiskTier::Queue(Task::Kind kind, PrefixFileKind file, const PrefixKey& key)
   task.job.head.kind = file;
   task.job.head.key = key;
   const std::lock_guard lock(mutex_);
-  tasks_.push_back(std::move(task));
-  changed_.notify_all();
+  Push(std::move(task));
 }
 
 void DiskTier::Remove(PrefixFileKind kind, const PrefixKey& key) { Queue(Task::Kind::kRemove, kind, key); }
@@ -151,6 +175,16 @@ void DiskTier::Wait() {
   changed_.wait(lock, [&] { return tasks_.empty() && !busy_; });
 }
 
+void DiskTier::WaitForOne(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, deadline, [&] { return !written_.empty() || (tasks_.empty() && !busy_); });
+}
+
+void DiskTier::SetListener(std::function<void()> listener) {
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(listener);
+}
+
 int64_t DiskTier::waiting_bytes() const {
   const std::lock_guard lock(mutex_);
   return waiting_bytes_;
@@ -161,8 +195,8 @@ void DiskTier::Run() {
   while (true) {
     changed_.wait(lock, [&] { return stop_ || !tasks_.empty(); });
     if (tasks_.empty()) return;
-    Task task = std::move(tasks_.front());
-    tasks_.pop_front();
+    auto next = tasks_.extract(tasks_.begin());
+    Task& task = next.mapped();
     busy_ = true;
     const bool paused = NowNs() < retry_after_ns_;
     lock.unlock();
@@ -174,6 +208,7 @@ void DiskTier::Run() {
     } else if (task.kind == Task::Kind::kTouch) {
       ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
     } else if (!paused) {
+      if (options_.before_write) options_.before_write();
       status = WriteFile(task.job, &file_bytes);
       Report(status);
     }
@@ -183,8 +218,13 @@ void DiskTier::Run() {
     busy_ = false;
     waiting_bytes_ -= task.bytes;
     if (!status.ok()) retry_after_ns_ = NowNs() + options_.retry_ns;
-    if (task.kind == Task::Kind::kWrite) written_.push_back({head.kind, head.key, file_bytes});
+    if (task.kind == Task::Kind::kWrite) written_.push_back({next.key(), head.kind, head.key, file_bytes});
     changed_.notify_all();
+    if (task.kind != Task::Kind::kWrite || waiting_bytes_ > 0 || !listener_) continue;
+    const std::function<void()> listener = listener_;
+    lock.unlock();
+    listener();
+    lock.lock();
   }
 }
 

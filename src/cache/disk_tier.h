@@ -6,14 +6,17 @@
 #ifndef FATHOM_CACHE_DISK_TIER_H_
 #define FATHOM_CACHE_DISK_TIER_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -22,8 +25,10 @@
 namespace fathom {
 
 struct DiskTierOptions {
-  int64_t max_waiting_bytes = int64_t{1} << 30;    // to be written
+  int64_t max_waiting_bytes = int64_t{1} << 30;    // to be written: the end of the process waits for it
   int64_t retry_ns = int64_t{30} * 1'000'000'000;  // without writing, after it failed
+  // Called on the writing thread before every file: tests make a disk slow with it.
+  std::function<void()> before_write = {};
 };
 
 class DiskTier {
@@ -44,16 +49,24 @@ class DiskTier {
   // the name of such a file, or has it and holds something else, is left alone.
   std::vector<Found> Scan();
 
-  // A payload in parts that the job keeps alive and nobody changes.
+  // A payload in parts that the job keeps alive and nobody changes until it was cancelled or TakeWritten() told its
+  // end.
   using Part = std::shared_ptr<const void>;
   struct Job {
     PrefixFileHead head;
     std::vector<std::pair<Part, std::string_view>> parts;
   };
-  // Queues a write. False if too much is waiting to be written already, or writing failed lately.
-  bool Write(Job job);
+  // Queues a write; its number. 0 if so much is waiting to be written already, unless it is `urgent`, or writing failed
+  // lately.
+  uint64_t Write(Job job, bool urgent = false);
+  // Whether there is a good deal of room for writes again.
+  bool has_room() const;
+  // Takes a write back. False if it has begun: then TakeWritten() tells its end.
+  bool Cancel(uint64_t number);
+  bool has_begun(uint64_t number) const;
   void Remove(PrefixFileKind kind, const PrefixKey& key);
   struct Written {
+    uint64_t number = 0;
     PrefixFileKind kind = PrefixFileKind::kBlock;
     PrefixKey key;
     int64_t file_bytes = 0;  // 0: it failed
@@ -62,6 +75,10 @@ class DiskTier {
   std::vector<Written> TakeWritten();
   // Waits until nothing is left to do.
   void Wait();
+  // Waits until TakeWritten() has something, nothing is left to do, or `deadline`.
+  void WaitForOne(std::chrono::steady_clock::time_point deadline);
+  // Called on the writing thread whenever nothing is left to be written.
+  void SetListener(std::function<void()> listener);
 
   // Marks a file as used.
   void Touch(PrefixFileKind kind, const PrefixKey& key);
@@ -77,6 +94,7 @@ class DiskTier {
     Job job;
     int64_t bytes = 0;
   };
+  uint64_t Push(Task task);  // with mutex_
   void Queue(Task::Kind kind, PrefixFileKind file, const PrefixKey& key);
   void Run();
   // Says when writing begins to fail, and when it works again.
@@ -90,10 +108,12 @@ class DiskTier {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Task> tasks_;
+  std::map<uint64_t, Task> tasks_;  // in the order of the calls
+  uint64_t last_number_ = 0;
   bool busy_ = false;
   bool stop_ = false;
   int64_t waiting_bytes_ = 0;
+  std::function<void()> listener_;
   std::vector<Written> written_;
   int64_t retry_after_ns_ = 0;  // steady clock; no writes until then
   bool failing_ = false;        // of the thread

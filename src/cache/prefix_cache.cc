@@ -19,11 +19,6 @@ int64_t CommonLength(std::span<const int32_t> a, std::span<const int32_t> b) {
   return std::ranges::mismatch(a, b).in1 - a.begin();
 }
 
-template <typename Bytes>
-std::string_view BytesOf(const Bytes& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 }  // namespace
 
 PrefixCache::PrefixCache(const CacheLayout& layout, const PrefixCacheOptions& options)
@@ -38,6 +33,12 @@ Result<std::unique_ptr<PrefixCache>> PrefixCache::Open(const CacheLayout& layout
   std::unique_ptr<PrefixCache> cache(new PrefixCache(layout, options));
   if (!options.directory.empty()) FATHOM_RETURN_IF_ERROR(cache->OpenDisk());
   return cache;
+}
+
+PrefixCacheStats PrefixCache::stats() const {
+  PrefixCacheStats stats = stats_;
+  stats.waiting_bytes = disk_ != nullptr ? disk_->waiting_bytes() : 0;
+  return stats;
 }
 
 // ---- keys and places
@@ -114,8 +115,8 @@ PrefixCache::Candidates PrefixCache::CandidatesFor(std::string_view scope, std::
   bool there = true;  // all blocks up to `node`
   bool in_ram = true;
   while (true) {
-    there =
-        there && (node->parent == nullptr || node->block != nullptr || node->read != 0 || node->on_disk != OnDisk::kNo);
+    there = there &&
+            (node->parent == nullptr || node->block != nullptr || node->read != 0 || node->on_disk == OnDisk::kYes);
     in_ram = in_ram && (node->parent == nullptr || node->block != nullptr);
     if (IsPlace(*node) && node->position <= usable) {
       if (there) candidates.place = node;
@@ -124,7 +125,7 @@ PrefixCache::Candidates PrefixCache::CandidatesFor(std::string_view scope, std::
     const auto rest = prompt.subspan(static_cast<size_t>(node->position));
     for (const auto& point : node->points) {
       const bool agrees = CommonLength(rest, point->tail) == static_cast<int64_t>(point->tail.size());
-      const bool gone = !point->in_ram() && point->load == nullptr && point->on_disk == OnDisk::kNo;
+      const bool gone = !point->in_ram() && point->load == nullptr && point->on_disk != OnDisk::kYes;
       if (agrees && !gone && !point->stateless && PositionOf(*point) <= usable)
         candidates.points.push_back(point.get());
     }
@@ -205,6 +206,7 @@ SequenceCache PrefixCache::Continue(Point* point) {
     if (!point->tail.empty()) blocks.push_back(point->tail_block.get());
   }
   ++point->uses;
+  point->resumes = false;
   SetValue(point);
   if (point->stateless) {
     if (point->on_disk == OnDisk::kYes) disk_->Touch(PrefixFileKind::kBlock, point->node->key);
@@ -226,12 +228,12 @@ PrefixCache::Node* PrefixCache::Extend(Node* node, std::span<const int32_t> toke
   }
   child->block = cache->blocks()[static_cast<size_t>(index)];
   if (child->read == 0) stats_.ram_bytes += layout_.block_bytes();
-  if (child->read != 0) reader_->Cancel(std::exchange(child->read, 0));
+  if (child->read != 0) CancelRead(std::exchange(child->read, 0), layout_.block_bytes());
   return child;
 }
 
 void PrefixCache::Add(std::string_view scope, std::span<const int32_t> tokens, SequenceCache* cache,
-                      std::vector<SequenceCache::Snapshot> snapshots) {
+                      std::vector<SequenceCache::Snapshot> snapshots, bool resumes) {
   Poll();
   FATHOM_CHECK(static_cast<int64_t>(tokens.size()) == cache->position() && !cache->replaying());
   std::ranges::sort(snapshots, {}, &SequenceCache::Snapshot::position);
@@ -244,7 +246,8 @@ void PrefixCache::Add(std::string_view scope, std::span<const int32_t> tokens, S
     }
     const auto tail =
         tokens.subspan(static_cast<size_t>(node->position), static_cast<size_t>(snapshot.position - node->position));
-    AddPoint(node, tail, *cache, std::move(snapshot));
+    const bool last = &snapshot == &snapshots.back();
+    AddPoint(node, tail, *cache, std::move(snapshot), resumes && last);
   }
   if (replay_tokens_ > 0 && cache->position() / kBlock * kBlock > replay_tokens_) {
     while (node->position + kBlock <= cache->position()) {
@@ -271,7 +274,7 @@ PrefixCache::Point* PrefixCache::MakePoint(Node* node, std::span<const int32_t> 
 }
 
 void PrefixCache::AddPoint(Node* node, std::span<const int32_t> tail, const SequenceCache& cache,
-                           SequenceCache::Snapshot snapshot) {
+                           SequenceCache::Snapshot snapshot, bool resumes) {
   Point* point = FindPoint(node, tail);
   if (point == nullptr) {
     point = MakePoint(node, tail);
@@ -283,95 +286,13 @@ void PrefixCache::AddPoint(Node* node, std::span<const int32_t> tail, const Sequ
     if (point->load != nullptr) EndLoad(point);  // as if it had been loaded
     point->state = std::make_shared<const StateBytes>(std::move(snapshot.state));
     if (!tail.empty() && layout_.block_bytes() > 0) {
+      // A sequence that goes on writing behind the point copies it first.
       point->tail_block = cache.blocks()[static_cast<size_t>(node->position / kBlock)];
     }
   }
+  point->resumes |= resumes;
   SetValue(point);
   Persist(point);
-}
-
-void PrefixCache::Persist(Point* point) {
-  if (disk_ == nullptr || point->on_disk != OnDisk::kNo) return;
-  // Blocks that were queued for this point alone.
-  const auto take_back = [&] {
-    CountDisk(point->node, 1);
-    CountDisk(point->node, -1);
-  };
-  for (Node* node : Chain(point->node)) {
-    if (node->on_disk != OnDisk::kNo) continue;
-    DiskTier::Job job{HeadOf(*node), {}};
-    if (node->block != nullptr) {
-      // A full block is never written again, so the writer may read it while sequences use it.
-      job.parts.emplace_back(node->block.get(),
-                             std::string_view(reinterpret_cast<const char*>(node->block->bytes.get()),
-                                              static_cast<size_t>(layout_.block_bytes())));
-    } else if (layout_.block_bytes() > 0) {
-      return take_back();
-    }
-    if (!disk_->Write(std::move(job))) return take_back();
-    node->on_disk = OnDisk::kWriting;
-    node->queued = node->block.get();
-  }
-  if (point->stateless) {
-    CountDisk(point->node, 1);
-    point->on_disk = point->node->on_disk;
-    InOrder(point);
-    return;
-  }
-  DiskTier::Job job{HeadOf(*point), {{point->state, BytesOf(*point->state)}}};
-  if (point->tail_block != nullptr) {
-    // The sequence whose block this is may go on writing behind the point: the writer gets a copy.
-    const auto* bytes = point->tail_block->bytes.get();
-    point->queued_tail = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + layout_.block_bytes());
-    job.parts.emplace_back(point->queued_tail, BytesOf(*point->queued_tail));
-  }
-  const bool queued = disk_->Write(std::move(job));
-  if (!queued) {
-    point->queued_tail.reset();
-    return take_back();
-  }
-  CountDisk(point->node, 1);
-  point->on_disk = OnDisk::kWriting;
-  point->queued_state = point->state;
-}
-
-void PrefixCache::TakeWritten() {
-  if (disk_ == nullptr) return;
-  for (const DiskTier::Written& written : disk_->TakeWritten()) {
-    const OnDisk now = written.file_bytes > 0 ? OnDisk::kYes : OnDisk::kNo;
-    stats_.disk_writes += written.file_bytes > 0 ? 1 : 0;
-    if (written.kind == PrefixFileKind::kBlock) {
-      const auto found = nodes_by_key_.find(written.key);
-      if (found == nodes_by_key_.end() || found->second->on_disk != OnDisk::kWriting) continue;
-      found->second->on_disk = now;
-      found->second->queued.reset();
-      found->second->file_bytes = written.file_bytes;
-      stats_.disk_bytes += written.file_bytes;
-      PlaceWritten(found->second);
-      continue;
-    }
-    const auto found = points_by_key_.find(written.key);
-    if (found == points_by_key_.end() || found->second->on_disk != OnDisk::kWriting) continue;
-    Point* const point = found->second;
-    point->on_disk = now;
-    point->queued_state.reset();
-    point->queued_tail.reset();
-    if (now == OnDisk::kNo) {
-      CountDisk(point->node, -1);
-      Prune(point);
-      continue;
-    }
-    point->file_bytes = written.file_bytes;
-    stats_.disk_bytes += written.file_bytes;
-    InOrder(point);
-  }
-  EvictFromDisk();
-}
-
-void PrefixCache::Flush() {
-  if (disk_ == nullptr) return;
-  disk_->Wait();
-  TakeWritten();
 }
 
 }  // namespace fathom

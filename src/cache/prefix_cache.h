@@ -9,15 +9,18 @@
 // last of them again, which gives its state there (CacheLayout::replay_tokens()). Such places need blocks alone, and
 // are points without a state where a sequence ended or was continued.
 //
-// What is only on disk is loaded on a thread of its own: Load(), and Take() when it is there.
+// What is only on disk is loaded on a thread of its own: Load(), and Take() when it is there. What is kept is written
+// on another; until then it stays in RAM and counts there. What finds no room among the writes is offered again.
 //
 // Points and blocks are in RAM, on disk, or both. RAM and disk have budgets; what goes first is the point that saves
 // the fewest tokens for its bytes, counted from the nearest point before it and aged by use (greedy dual size
-// frequency); blocks go with the last point behind them. A point without a state does not go at once: it moves to the
-// block before, so that a conversation is given up from its end. Not thread-safe: belongs to the engine's thread.
+// frequency), in RAM those that wait to be written after all others; blocks go with the last point behind them. A point
+// without a state does not go at once: it moves to the block before, so that a conversation is given up from its end.
+// Not thread-safe: belongs to the engine's thread.
 #ifndef FATHOM_CACHE_PREFIX_CACHE_H_
 #define FATHOM_CACHE_PREFIX_CACHE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -47,6 +50,8 @@ struct PrefixCacheOptions {
   DiskTierOptions tier = {};
   uint64_t model_fingerprint = 0;  // of config and weights: sessions of another model are not used
   bool replay = false;             // sequences may continue without a state, and are kept without one
+  // How long ShrinkTo() waits for the disk rather than give up a sequence that goes on later.
+  int64_t max_wait_ns = int64_t{2} * 1'000'000'000;
   // Called on the reading thread before every file: tests make a disk slow with it.
   std::function<void()> before_read = {};
 };
@@ -58,10 +63,12 @@ struct PrefixCacheStats {
   int64_t replayed_tokens = 0;  // of those
   int64_t points = 0;
   int64_t ram_bytes = 0;
+  int64_t waiting_bytes = 0;  // of those, to be written
   int64_t disk_bytes = 0;
   int64_t disk_reads = 0;  // files
   int64_t disk_writes = 0;
-  int64_t ram_evictions = 0;  // points
+  int64_t dropped_writes = 0;  // points that had to leave RAM before they were written
+  int64_t ram_evictions = 0;   // points
   int64_t disk_evictions = 0;
   int64_t damaged = 0;  // files that could not be used
 };
@@ -112,26 +119,35 @@ class PrefixCache {
 
   // Keeps points of a sequence whose cache has read `tokens`: the snapshots, which it has saved at or before its
   // position, and with `replay` its last full block. Blocks are shared with it; those that are here already take the
-  // place of its own.
+  // place of its own. `resumes`: it goes on from the last snapshot later.
   void Add(std::string_view scope, std::span<const int32_t> tokens, SequenceCache* cache,
-           std::vector<SequenceCache::Snapshot> snapshots);
+           std::vector<SequenceCache::Snapshot> snapshots, bool resumes = false);
   // How many blocks that other sequences use the one of `prompt` would share with them if it began now.
   int64_t BlocksInUse(std::string_view scope, std::span<const int32_t> prompt);
 
-  // Bytes of all that is here and of the blocks that sequences use beside it, each counted once.
+  // Bytes of all that is here or on its way between RAM and disk, and of the blocks that sequences use beside it, each
+  // counted once.
   int64_t held_bytes() const { return stats_.ram_bytes + layout_.unkept_blocks() * layout_.block_bytes(); }
-  // Frees RAM until at most `bytes` are held.
+  // Frees RAM until at most `bytes` are held. What waits to be written goes last, and what a sequence goes on from only
+  // if the disk does not take it in time.
   void ShrinkTo(int64_t bytes);
+  // With a directory ShrinkTo() may be unable to free so much: the files that are being written and read.
+  static int64_t UnfreeableBytes(const CacheLayout& layout) {
+    constexpr int64_t kTokenBytes = CacheLayout::kBlockTokens * static_cast<int64_t>(sizeof(int32_t));
+    return 2 * (layout.state_bytes() + layout.block_bytes() + kTokenBytes);
+  }
   // Waits until all that is to be on disk is there.
   void Flush();
 
   bool on_disk() const { return disk_ != nullptr; }
   int64_t bytes() const { return stats_.ram_bytes; }
   int64_t points() const { return stats_.points; }
-  const PrefixCacheStats& stats() const { return stats_; }
+  PrefixCacheStats stats() const;
 
  private:
-  enum class OnDisk : uint8_t { kNo, kWriting, kYes };
+  // A point that is kUnwritten found no room among the writes, but what was queued of its blocks stays. What is
+  // kUnwritten or kWriting is in RAM; only what had to leave when its write had begun is held by begun_writes_.
+  enum class OnDisk : uint8_t { kNo, kUnwritten, kWriting, kYes };
   struct Node;
   struct PointLoad {
     uint64_t read = 0;  // of its file; 0: it is over
@@ -150,9 +166,9 @@ class PrefixCache {
     std::unique_ptr<PointLoad> load;          // while it is loaded: counted, but not in RAM yet
     bool loaded = false;                      // and not yet taken by anybody
     int64_t pins = 0;                         // by Loading; not in the orders of eviction meanwhile
+    bool resumes = false;                     // a sequence goes on from here later
     OnDisk on_disk = OnDisk::kNo;
-    std::shared_ptr<const StateBytes> queued_state;  // while it is written
-    std::shared_ptr<const std::vector<uint8_t>> queued_tail;
+    uint64_t write = 0;  // of its file, while that is kWriting
     int64_t file_bytes = 0;
     int64_t uses = 0;
     double value = 0;     // in the orders of eviction
@@ -168,7 +184,7 @@ class PrefixCache {
     KeptBlock block;    // null: not in RAM, a root, or a layout without blocks
     uint64_t read = 0;  // while its file is read: counted, but not in RAM yet
     OnDisk on_disk = OnDisk::kNo;
-    std::shared_ptr<CacheBlock> queued;  // while it is written
+    uint64_t write = 0;  // of its file, while that is kWriting
     int64_t file_bytes = 0;
     int64_t ram_points = 0;  // at and below it, in RAM or being loaded
     int64_t disk_points = 0;
@@ -196,8 +212,8 @@ class PrefixCache {
   int64_t CommonBehind(const Node& node, std::span<const int32_t> rest) const;
 
   Point* MakePoint(Node* node, std::span<const int32_t> tail);
-  void AddPoint(Node* node, std::span<const int32_t> tail, const SequenceCache& cache,
-                SequenceCache::Snapshot snapshot);
+  void AddPoint(Node* node, std::span<const int32_t> tail, const SequenceCache& cache, SequenceCache::Snapshot snapshot,
+                bool resumes);
   // The points from which `prompt` can continue, the farthest first, and how far it agrees with anything.
   struct Candidates {
     std::vector<Point*> points;
@@ -222,8 +238,6 @@ class PrefixCache {
   // The same, made if need be, as it is: in RAM or on disk if all blocks up to there are.
   Point* MakePlace(Node* node);
   void AddPlace(Node* node);
-  // The file of a point's last block was written or could not be.
-  void PlaceWritten(Node* node);
   // Moves what a point without a state holds in RAM or on disk to the block before. False if it is to be dropped.
   bool ShortenInRam(Point* point);
   bool ShortenOnDisk(Point* point);
@@ -239,10 +253,26 @@ class PrefixCache {
   void TakeLoaded();
   void TakeBlock(const DiskReader::Loaded& loaded);
   void TakeState(const DiskReader::Loaded& loaded);
+  // A read of so many bytes that nobody waits for any more.
+  void CancelRead(uint64_t read, int64_t bytes);
   PrefixFileHead HeadOf(const Node& node) const;
   PrefixFileHead HeadOf(const Point& point) const;
+
+  // Has a point in RAM written: queues what of it is not on disk, if there is room.
   void Persist(Point* point);
-  void TakeWritten();
+  OnDisk QueueWrites(Point* point);
+  // The same for points that found no room before, the most valuable first.
+  void OfferUnwritten();
+  // How many files were written.
+  int64_t TakeWritten();
+  void BlockWritten(const DiskTier::Written& written);
+  void StateWritten(const DiskTier::Written& written);
+  // False if it was not written, nor all blocks before it; then the point may be gone.
+  bool EndWrite(Point* point, bool written);
+  // Takes a write back; if it has begun, what is written counts until it is over.
+  bool CancelWrite(Node* node);
+  bool CancelWrite(Point* point);
+  void HoldBegun(uint64_t write, const KeptBlock& block, std::shared_ptr<const StateBytes> state, int64_t bytes);
 
   void SetValue(Point* point);
   // Into the orders of eviction, and out of them.
@@ -250,6 +280,15 @@ class PrefixCache {
   void Unorder(Point* point);
   void DropFromRam(Point* point);
   void DropFromDisk(Point* point);
+  // Takes from RAM the point of least value that is not kWriting; or that is, of those from which no sequence goes on,
+  // or of all. False if there is none.
+  bool EvictOne();
+  bool EvictWriting(bool all);
+  void Evict(Point* point);
+  // Whether it frees anything to evict it.
+  bool Frees(const Point& point) const { return !point.stateless || point.node->block->users() == 0; }
+  // False if nothing was written until `deadline`, or nothing can be won by waiting.
+  bool AwaitWriter(std::chrono::steady_clock::time_point deadline);
   // Removes the point and the nodes that are of no use any more, unless something of it is left.
   void Prune(Point* point);
   void CountRam(Node* node, int64_t change);
@@ -264,11 +303,21 @@ class PrefixCache {
   std::map<PrefixKey, std::unique_ptr<Node>> roots_;
   std::map<PrefixKey, Node*> nodes_by_key_;
   std::map<PrefixKey, Point*> points_by_key_;
-  Order ram_order_;
+  Order ram_order_;      // in RAM and not kWriting
+  Order writing_order_;  // in RAM and kWriting
+  Order unwritten_order_;
   Order disk_order_;
   double age_ = 0;       // value of what was evicted last
   int64_t changes_ = 0;  // of values
   std::vector<Point*> loading_;
+  struct BegunWrite {
+    KeptBlock block;
+    std::shared_ptr<const StateBytes> state;
+    int64_t bytes = 0;
+  };
+  std::map<uint64_t, BegunWrite> begun_writes_;  // of what is no longer wanted in RAM
+  std::map<uint64_t, int64_t> begun_reads_;      // the same: their bytes
+  bool writer_stands_ = false;                   // waiting for it was in vain, and nothing came since
   ForeignFiles foreign_;
   std::unique_ptr<DiskTier> disk_;
   std::unique_ptr<DiskReader> reader_;

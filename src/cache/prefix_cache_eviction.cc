@@ -1,6 +1,7 @@
 // What of a prefix cache stays: values, budgets, and taking out what is of no use; and finding files again.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -38,7 +39,11 @@ void PrefixCache::SetValue(Point* point) {
   const int64_t bytes = point->stateless ? blocks * layout_.block_bytes() : PointBytes(*point);
   // Mild, and from the lowest value on: a conversation that has just begun must not be the first to go.
   const double uses = 1 + std::log2(1 + static_cast<double>(point->uses)) / 4;
-  if (!ram_order_.empty()) age_ = std::max(age_, (*ram_order_.begin())->value);
+  double lowest = std::numeric_limits<double>::infinity();
+  for (const Order* order : {&ram_order_, &writing_order_}) {
+    if (!order->empty()) lowest = std::min(lowest, (*order->begin())->value);
+  }
+  if (std::isfinite(lowest)) age_ = std::max(age_, lowest);
   point->value = age_ + uses * tokens / static_cast<double>(bytes);
   point->changed = ++changes_;
   InOrder(point);
@@ -46,13 +51,14 @@ void PrefixCache::SetValue(Point* point) {
 
 void PrefixCache::InOrder(Point* point) {
   if (point->pins > 0) return;
-  if (point->in_ram()) ram_order_.insert(point);
+  const bool writing = point->on_disk == OnDisk::kWriting;
+  if (point->in_ram()) (writing ? writing_order_ : ram_order_).insert(point);
+  if (point->on_disk == OnDisk::kUnwritten) unwritten_order_.insert(point);
   if (point->on_disk == OnDisk::kYes) disk_order_.insert(point);
 }
 
 void PrefixCache::Unorder(Point* point) {
-  ram_order_.erase(point);
-  disk_order_.erase(point);
+  for (Order* order : {&ram_order_, &writing_order_, &unwritten_order_, &disk_order_}) order->erase(point);
 }
 
 void PrefixCache::CountRam(Node* node, int64_t change) {
@@ -65,8 +71,9 @@ void PrefixCache::CountRam(Node* node, int64_t change) {
 
 void PrefixCache::DropBlockFromRam(Node* node) {
   if (node->block == nullptr && node->read == 0) return;
+  if (node->on_disk == OnDisk::kWriting) CancelWrite(node);  // for points that are on disk already
   node->block.reset();
-  if (node->read != 0) reader_->Cancel(std::exchange(node->read, 0));
+  if (node->read != 0) CancelRead(std::exchange(node->read, 0), layout_.block_bytes());
   stats_.ram_bytes -= layout_.block_bytes();
 }
 
@@ -80,31 +87,35 @@ void PrefixCache::CountDisk(Node* node, int64_t change) {
 
 void PrefixCache::DropBlockFromDisk(Node* node) {
   if (node->on_disk == OnDisk::kNo || node->parent == nullptr) return;
+  if (node->on_disk == OnDisk::kWriting && CancelWrite(node)) return;
   disk_->Remove(PrefixFileKind::kBlock, node->key);
   stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
   node->on_disk = OnDisk::kNo;
-  node->queued.reset();
+  node->write = 0;
 }
 
 void PrefixCache::DropFromRam(Point* point) {
   if (!point->in_ram()) return;
-  ram_order_.erase(point);
+  if (point->on_disk != OnDisk::kYes && point->write == 0) DropFromDisk(point);
+  Unorder(point);
   stats_.ram_bytes -= PointBytes(*point);
   point->state.reset();
   point->tail_block.reset();
   point->blocks_in_ram = false;
   point->loaded = false;
+  InOrder(point);
   CountRam(point->node, -1);
 }
 
 void PrefixCache::DropFromDisk(Point* point) {
   if (point->on_disk == OnDisk::kNo) return;
-  disk_order_.erase(point);
-  if (!point->stateless) disk_->Remove(PrefixFileKind::kPoint, point->key);
+  FATHOM_CHECK(point->write == 0);  // that was taken back before
+  Unorder(point);
+  const bool has_file = !point->stateless && point->on_disk == OnDisk::kYes;
+  if (has_file) disk_->Remove(PrefixFileKind::kPoint, point->key);
   stats_.disk_bytes -= std::exchange(point->file_bytes, 0);
   point->on_disk = OnDisk::kNo;
-  point->queued_state.reset();
-  point->queued_tail.reset();
+  InOrder(point);
   CountDisk(point->node, -1);
 }
 
@@ -130,18 +141,47 @@ void PrefixCache::Prune(Point* point) {
 }
 
 void PrefixCache::ShrinkTo(int64_t bytes) {
-  // Giving up blocks that a sequence uses frees nothing.
-  const auto of_use = [](const Point* point) { return !point->stateless || point->node->block->users() == 0; };
-  while (held_bytes() > bytes) {
-    const auto first = std::ranges::find_if(ram_order_, of_use);
-    if (first == ram_order_.end()) return;
-    Point* const point = *first;
-    age_ = std::max(age_, point->value);
-    ++stats_.ram_evictions;
-    if (point->stateless && ShortenInRam(point)) continue;
-    DropFromRam(point);
-    Prune(point);
+  if (held_bytes() <= bytes) return;
+  if (disk_ != nullptr) {
+    TakeLoaded();
+    TakeWritten();
   }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(options_.max_wait_ns);
+  bool all = false;
+  while (held_bytes() > bytes) {
+    if (EvictOne() || EvictWriting(all)) continue;
+    if (all) return;
+    all = !AwaitWriter(deadline);
+  }
+}
+
+bool PrefixCache::EvictOne() {
+  const auto first = std::ranges::find_if(ram_order_, [&](const Point* point) { return Frees(*point); });
+  if (first == ram_order_.end()) return false;
+  Evict(*first);
+  return true;
+}
+
+bool PrefixCache::EvictWriting(bool all) {
+  for (Point* point : writing_order_) {
+    if (!Frees(*point)) continue;
+    // One whose write has begun is not lost.
+    if (point->resumes && !all && !disk_->has_begun(point->write)) continue;
+    if (!point->stateless) CancelWrite(point);
+    Evict(point);
+    return true;
+  }
+  return false;
+}
+
+void PrefixCache::Evict(Point* point) {
+  age_ = std::max(age_, point->value);
+  ++stats_.ram_evictions;
+  const bool unwritten = point->on_disk == OnDisk::kUnwritten || point->on_disk == OnDisk::kWriting;
+  if (unwritten && point->write == 0) ++stats_.dropped_writes;
+  if (point->stateless && ShortenInRam(point)) return;
+  DropFromRam(point);
+  Prune(point);
 }
 
 void PrefixCache::EvictFromDisk() {

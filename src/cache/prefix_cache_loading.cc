@@ -1,6 +1,5 @@
 // How points come from disk into RAM while the engine goes on.
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -67,10 +66,13 @@ void PrefixCache::Poll() {
   if (disk_ == nullptr) return;
   TakeLoaded();
   TakeWritten();
+  OfferUnwritten();
 }
 
 void PrefixCache::SetListener(const std::function<void()>& listener) {
-  if (reader_ != nullptr) reader_->SetListener(listener);
+  if (disk_ == nullptr) return;
+  reader_->SetListener(listener);
+  disk_->SetListener(listener);
 }
 
 PrefixFileHead PrefixCache::HeadOf(const Node& node) const {
@@ -84,35 +86,23 @@ PrefixFileHead PrefixCache::HeadOf(const Point& point) const {
 bool PrefixCache::BeginLoad(Point* point) {
   const std::vector<Node*> chain = layout_.block_bytes() > 0 ? Chain(point->node) : std::vector<Node*>();
   const auto nowhere = [](const Node* node) {
-    return node->block == nullptr && node->read == 0 && node->on_disk == OnDisk::kNo;
+    return node->block == nullptr && node->read == 0 && node->on_disk != OnDisk::kYes;
   };
-  const bool state_is_nowhere = !point->stateless && point->on_disk == OnDisk::kNo;
+  const bool state_is_nowhere = !point->stateless && point->on_disk != OnDisk::kYes;
   if (state_is_nowhere || std::ranges::any_of(chain, nowhere)) return false;
   stats_.ram_bytes += PointBytes(*point);
   CountRam(point->node, 1);
   point->load = std::make_unique<PointLoad>();
   PointLoad& load = *point->load;
-  const int64_t tail_bytes = point->tail.empty() ? 0 : layout_.block_bytes();
-  // What still waits to be written is in RAM anyway.
-  if (point->stateless) {
-    // Its blocks are all.
-  } else if (point->queued_state != nullptr) {
-    load.state = point->queued_state;
-    if (tail_bytes > 0) {
-      load.tail_block = SequenceCache::MakeBlock(layout_);
-      std::memcpy(load.tail_block->bytes.get(), point->queued_tail->data(), point->queued_tail->size());
-    }
-  } else {
-    load.read = reader_->Read({HeadOf(*point), true, tail_bytes > 0});
-  }
+  const bool tail = !point->tail.empty() && layout_.block_bytes() > 0;
+  if (!point->stateless) load.read = reader_->Read({HeadOf(*point), true, tail});
   for (Node* node : chain) {
     if (node->block != nullptr) continue;
     if (node->read == 0) {
       stats_.ram_bytes += layout_.block_bytes();
-      node->block = node->queued;
-      if (node->block == nullptr) node->read = reader_->Read({HeadOf(*node), false, true});
+      node->read = reader_->Read({HeadOf(*node), false, true});
     }
-    if (node->block == nullptr) load.missing.push_back(node);
+    load.missing.push_back(node);
   }
   std::ranges::reverse(load.missing);
   loading_.push_back(point);
@@ -142,16 +132,23 @@ void PrefixCache::AdvanceLoad(Point* point) {
 }
 
 void PrefixCache::EndLoad(Point* point) {
-  if (point->load->read != 0) reader_->Cancel(point->load->read);
+  if (point->load->read != 0) CancelRead(point->load->read, PointBytes(*point));
   point->load.reset();
   std::erase(loading_, point);
   stats_.ram_bytes -= PointBytes(*point);
   CountRam(point->node, -1);
 }
 
+void PrefixCache::CancelRead(uint64_t read, int64_t bytes) {
+  if (reader_->Cancel(read)) return;
+  begun_reads_[read] = bytes;
+  stats_.ram_bytes += bytes;
+}
+
 void PrefixCache::TakeLoaded() {
   for (const DiskReader::Loaded& loaded : reader_->TakeLoaded()) {
     ++stats_.disk_reads;
+    if (const auto begun = begun_reads_.extract(loaded.number)) stats_.ram_bytes -= begun.mapped();
     loaded.kind == PrefixFileKind::kBlock ? TakeBlock(loaded) : TakeState(loaded);
   }
   const std::vector<Point*> points = loading_;  // also without files: Add() may have brought what was missing

@@ -20,9 +20,9 @@ PrefixCache::Point* PrefixCache::MakePlace(Node* node) {
     CountRam(node, 1);
     point->blocks_in_ram = true;
   }
-  if (std::ranges::all_of(chain, [](const Node* one) { return one->on_disk != OnDisk::kNo; })) {
+  if (std::ranges::all_of(chain, [](const Node* one) { return one->on_disk == OnDisk::kYes; })) {
     CountDisk(node, 1);
-    point->on_disk = node->on_disk;
+    point->on_disk = OnDisk::kYes;
   }
   SetValue(point);
   return point;
@@ -37,15 +37,6 @@ void PrefixCache::AddPlace(Node* node) {
   }
   SetValue(point);
   Persist(point);
-}
-
-void PrefixCache::PlaceWritten(Node* node) {
-  Point* const point = FindPlace(node);
-  if (point == nullptr || point->on_disk != OnDisk::kWriting) return;
-  point->on_disk = node->on_disk;
-  if (point->on_disk == OnDisk::kYes) return InOrder(point);
-  CountDisk(node, -1);
-  Prune(point);
 }
 
 bool PrefixCache::ShortenInRam(Point* point) {
@@ -63,7 +54,14 @@ bool PrefixCache::ShortenInRam(Point* point) {
   target->uses = std::max(target->uses, point->uses);
   target->value = point->value;
   target->changed = point->changed;
+  const bool unwritten = point->on_disk == OnDisk::kUnwritten || point->on_disk == OnDisk::kWriting;
+  if (unwritten && target->on_disk == OnDisk::kNo) {
+    CountDisk(before, 1);
+    target->on_disk = OnDisk::kUnwritten;
+    if (point->on_disk == OnDisk::kWriting && before->on_disk != OnDisk::kNo) target->on_disk = before->on_disk;
+  }
   InOrder(target);
+  if (unwritten) DropFromDisk(point);
   // `before` and what is before it are held by one point as ever.
   ram_order_.erase(point);
   point->blocks_in_ram = false;
@@ -76,7 +74,7 @@ bool PrefixCache::ShortenInRam(Point* point) {
 bool PrefixCache::ShortenOnDisk(Point* point) {
   Node* const node = point->node;
   Node* const before = node->parent;
-  if (node->disk_points > 1 || !IsPlace(*before) || before->on_disk == OnDisk::kNo) return false;
+  if (node->disk_points > 1 || !IsPlace(*before) || before->on_disk != OnDisk::kYes) return false;
   Point* target = FindPlace(before);
   if (target != nullptr && target->on_disk != OnDisk::kNo) return false;
   if (target == nullptr) {
@@ -86,7 +84,8 @@ bool PrefixCache::ShortenOnDisk(Point* point) {
     target->value = point->value;
     target->changed = point->changed;
   }
-  target->on_disk = before->on_disk;
+  Unorder(target);
+  target->on_disk = OnDisk::kYes;
   InOrder(target);
   disk_order_.erase(point);
   point->on_disk = OnDisk::kNo;

@@ -34,7 +34,7 @@ struct EngineMailbox {
   std::vector<Submission> submissions;
   uint64_t next_number = 0;
   bool stop = false;
-  bool wakened = false;  // something was cancelled or loaded
+  bool wakened = false;  // something was cancelled or loaded, or all was written
   bool cancel_all = false;
   EngineStats stats;
   std::vector<Snapshot> requests;
@@ -118,10 +118,12 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokeniz
     const uint64_t ram = GetCpuFeatures().ram_bytes;
     complete.cache_bytes = static_cast<int64_t>((ram == 0 ? kUnknownRam : ram) / 4);
   }
-  const int64_t fit = TokensThatFit(model.cache_layout(), complete.cache_bytes, limits.context);
+  const CacheLayout& layout = model.cache_layout();
+  const int64_t for_disk = complete.prefixes.directory.empty() ? 0 : PrefixCache::UnfreeableBytes(layout);
+  const int64_t fit = TokensThatFit(layout, complete.cache_bytes - for_disk, limits.context);
   if (fit < 2) {
     return ResourceExhausted(
-        StrCat("one sequence needs ", HumanBytes(static_cast<uint64_t>(CacheBytes(model.cache_layout(), 2))),
+        StrCat("one sequence needs ", HumanBytes(static_cast<uint64_t>(CacheBytes(layout, 2) + for_disk)),
                " of cache, and the limit is ", HumanBytes(static_cast<uint64_t>(complete.cache_bytes))));
   }
   if (fit < limits.context) {
@@ -130,14 +132,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokeniz
         StrCat("the memory set aside for caches (", HumanBytes(static_cast<uint64_t>(complete.cache_bytes)), ")");
   }
   complete.prefixes.replay = complete.state_policy == StatePolicy::kRecompute;
-  // What leaves memory before it is written is there nevertheless.
-  constexpr int64_t kQueueShare = 4;
-  constexpr int64_t kLeastStates = 4;
-  const int64_t least = kLeastStates * CacheBytes(model.cache_layout(), 1);
-  int64_t& queue_bytes = complete.prefixes.tier.max_waiting_bytes;
-  queue_bytes = std::min(queue_bytes, std::max(complete.cache_bytes / kQueueShare, least));
-  FATHOM_ASSIGN_OR_RETURN(std::unique_ptr<PrefixCache> prefixes,
-                          PrefixCache::Open(model.cache_layout(), complete.prefixes));
+  FATHOM_ASSIGN_OR_RETURN(std::unique_ptr<PrefixCache> prefixes, PrefixCache::Open(layout, complete.prefixes));
   return std::unique_ptr<Engine>(new Engine(model, tokenizer, complete, std::move(limits), std::move(prefixes)));
 }
 
@@ -265,8 +260,7 @@ void Engine::WaitForWork(std::unique_lock<std::mutex>* lock) {
   const bool idle = scheduler_.running() == 0 && scheduler_.waiting() == 0;
   if (!idle && !waits_for_disk_) return;
   const auto ready = [&] {
-    return mailbox_->stop || mailbox_->cancel_all || !mailbox_->submissions.empty() ||
-           (waits_for_disk_ && mailbox_->wakened);
+    return mailbox_->stop || mailbox_->cancel_all || !mailbox_->submissions.empty() || mailbox_->wakened;
   };
   const std::optional<SteadyTime> deadline = scheduler_.next_deadline();
   if (deadline) {
@@ -278,6 +272,7 @@ void Engine::WaitForWork(std::unique_lock<std::mutex>* lock) {
 
 void Engine::Step() {
   Stopwatch watch(&step_seconds_);
+  ++turns_;
   scheduler_.DropEnded(std::chrono::steady_clock::now());
   TellEnds();
   const std::vector<Scheduler::Chunk>& chunks = scheduler_.NextStep();
@@ -307,6 +302,7 @@ void Engine::PublishStats() {
   const std::lock_guard lock(mailbox_->mutex);
   EngineStats& stats = mailbox_->stats;
   stats.steps = steps_;
+  stats.turns = turns_;
   stats.prompt_tokens_read = runner_.prompt_tokens_read();
   stats.generated_tokens = runner_.generated_tokens();
   stats.preemptions = scheduler_.preemptions();

@@ -116,6 +116,7 @@ class Engine {
   StepRunner runner_;
   bool waits_for_disk_ = false;  // all sequences do
   int64_t steps_ = 0;
+  int64_t turns_ = 0;
   double step_seconds_ = 0;
   double handler_seconds_ = 0;
   SteadyTime requests_published_;

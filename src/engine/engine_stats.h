@@ -19,6 +19,7 @@ struct PriorityLoad {
 // Counters since the start, and the present load.
 struct EngineStats {
   int64_t steps = 0;
+  int64_t turns = 0;          // of the engine's loop: steps, and looks at what was loaded, written or cancelled
   int64_t requests = 0;       // accepted by Submit()
   int64_t refused = 0;        // because the queue was full
   int64_t prompt_tokens = 0;  // of finished requests

@@ -101,7 +101,8 @@ void Scheduler::Keep(Sequence* sequence, bool end) {
   const bool save = end && !(recompute && sequence->finished());
   if (save && cache.position() >= kMinPrefixTokens) snapshots.push_back(cache.SaveLast());
   if (snapshots.empty() && !BlocksDue(*sequence, end)) return;
-  prefixes_->Add(sequence->request().cache_scope, sequence->read_tokens(), &cache, std::move(snapshots));
+  const bool resumes = end && !sequence->finished();
+  prefixes_->Add(sequence->request().cache_scope, sequence->read_tokens(), &cache, std::move(snapshots), resumes);
   sequence->set_kept_tokens(cache.position());
 }
 
@@ -176,7 +177,8 @@ int64_t Scheduler::BytesToShareOut() const {
   for (const auto& sequence : running_) {
     if (sequence->started()) shared -= sequence->cache().own_blocks();
   }
-  return options_.cache_bytes - shared * layout_.block_bytes();
+  const int64_t for_disk = prefixes_->on_disk() ? PrefixCache::UnfreeableBytes(layout_) : 0;
+  return options_.cache_bytes - for_disk - shared * layout_.block_bytes();
 }
 
 AdmissionPlan Scheduler::PlanAdmission(std::vector<AdmissionCandidate> candidates) const {
@@ -330,7 +332,9 @@ int64_t Scheduler::BytesForBlocks() const {
 
 bool Scheduler::MakeRoom() {
   const int64_t bytes = BytesForBlocks();
-  prefixes_->ShrinkTo(std::max(int64_t{0}, bytes));
+  // Otherwise running sequences alone need more, and nothing is won by giving up what is kept.
+  const bool may_fit = layout_.used_blocks() * layout_.block_bytes() <= bytes;
+  if (may_fit || running() <= 1) prefixes_->ShrinkTo(std::max(int64_t{0}, bytes));
   if (prefixes_->held_bytes() <= bytes) return true;
   if (DropPrefetched()) return MakeRoom();
   // What is being loaded for those that run does not go by itself.

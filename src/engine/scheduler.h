@@ -75,7 +75,7 @@ class Scheduler {
   // until the next call of anything here. Empty if nothing runs, or all that do wait for the disk: then there is
   // nothing to do until OnLoaded()'s listener was called, a sequence comes or is cancelled, or next_deadline().
   const std::vector<Chunk>& NextStep();
-  // `listener` is called on another thread when something was loaded.
+  // `listener` is called on another thread when something was loaded, or all was written.
   void OnLoaded(const std::function<void()>& listener) { prefixes_->SetListener(listener); }
   std::optional<SteadyTime> next_deadline() const;
   // To be called after the chunks of NextStep() were read, which took `seconds`.
@@ -88,7 +88,7 @@ class Scheduler {
 
   int64_t waiting() const { return static_cast<int64_t>(waiting_.size()); }
   int64_t running() const { return static_cast<int64_t>(running_.size()); }
-  const PrefixCacheStats& prefixes() const { return prefixes_->stats(); }
+  PrefixCacheStats prefixes() const { return prefixes_->stats(); }
   int64_t preemptions() const { return preemptions_; }
   // Of prompts that may be read in a step while answers are generated.
   int64_t prefill_budget() const { return pacer_.budget(); }
@@ -137,7 +137,7 @@ class Scheduler {
   void PlanChunks();
   // What is left for blocks, kept and used, beside the states of running sequences and what the planned chunks add.
   int64_t BytesForBlocks() const;
-  // What admission may distribute: all but blocks that several running sequences use.
+  // What admission may distribute: all but blocks that several running sequences use, and what the disk may hold up.
   int64_t BytesToShareOut() const;
   AdmissionPlan PlanAdmission(std::vector<AdmissionCandidate> candidates) const;
   // Frees memory until the planned chunks fit. False if a sequence was sent back, so that the plan is void.

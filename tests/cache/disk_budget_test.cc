@@ -1,56 +1,22 @@
 // What goes when the disk is full, and what is left for the next process.
 
-#include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <chrono>
-#include <csignal>
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 #include "cache/foreign_files.h"
-#include "cache/prefix_cache.h"
+#include "tests/cache/prefix_fixture.h"
 
 namespace fathom {
 namespace {
 
 namespace fs = std::filesystem;
 
-CacheLayout LayoutOfWindow(int64_t window) {
-  return {
-      {.format = RowFormat::kF32, .dim = 8, .rope_dim = 4}, {.format = RowFormat::kF32, .dim = 8}, window, {0, 4, 128}};
-}
-
-class DiskBudgetTest : public testing::Test {
+class DiskBudgetTest : public PrefixFixture {
  protected:
-  DiskBudgetTest() {
-    std::string name = (fs::temp_directory_path() / "fathom-budget-XXXXXX").string();
-    directory_ = mkdtemp(name.data());
-  }
-  ~DiskBudgetTest() override {
-    cache_.reset();
-    fs::remove_all(directory_);
-  }
-
-  void Open(int64_t disk_bytes, uint64_t model = 7) { OpenWith(layout_, disk_bytes, model); }
-  void OpenWith(const CacheLayout& layout, int64_t disk_bytes, uint64_t model) {
-    cache_.reset();
-    PrefixCacheOptions options = {.directory = directory_, .disk_bytes = disk_bytes};
-    options.model_fingerprint = model;
-    Result<std::unique_ptr<PrefixCache>> cache = PrefixCache::Open(layout, options);
-    ASSERT_TRUE(cache.ok()) << cache.status().message();
-    cache_ = std::move(*cache);
-  }
+  void Open(int64_t disk_bytes, uint64_t model = 7) { PrefixFixture::Open(OnDisk(disk_bytes, model)); }
 
   static constexpr int32_t kTokens = 300;
-  static std::vector<int32_t> PromptOf(int32_t conversation) {
-    std::vector<int32_t> prompt;
-    for (int32_t n = 0; n <= kTokens; ++n) prompt.push_back(conversation * 1000 + n);
-    return prompt;
-  }
+  static Tokens PromptOf(int32_t conversation) { return Range(conversation * 1000, kTokens + 1); }
   // Keeps a conversation's end, on disk too.
   void Keep(int32_t conversation) {
     SequenceCache sequence(layout_);
@@ -58,7 +24,7 @@ class DiskBudgetTest : public testing::Test {
     sequence.Advance(kTokens);
     std::vector<SequenceCache::Snapshot> snapshots;
     snapshots.push_back(sequence.Save());
-    const std::vector<int32_t> prompt = PromptOf(conversation);
+    const Tokens prompt = PromptOf(conversation);
     cache_->Add("", std::span(prompt).first(kTokens), &sequence, std::move(snapshots));
     cache_->Flush();
     cache_->Flush();                                             // what had to go for it
@@ -66,12 +32,6 @@ class DiskBudgetTest : public testing::Test {
   }
   bool Found(int32_t conversation) { return cache_->Find("", PromptOf(conversation)).report.hit == kTokens; }
 
-  int64_t Files() const { return std::distance(fs::directory_iterator(directory_), fs::directory_iterator()) - 1; }
-  int64_t FileBytes() const {
-    int64_t bytes = 0;
-    for (const auto& entry : fs::directory_iterator(directory_)) bytes += static_cast<int64_t>(entry.file_size());
-    return bytes;
-  }
   // Of a conversation: two blocks and a state.
   int64_t BytesOfOne() {
     Open(int64_t{1} << 30, 99);
@@ -81,10 +41,6 @@ class DiskBudgetTest : public testing::Test {
     for (const auto& entry : fs::directory_iterator(directory_)) fs::remove(entry.path());
     return bytes;
   }
-
-  const CacheLayout layout_ = LayoutOfWindow(16);
-  std::string directory_;
-  std::unique_ptr<PrefixCache> cache_;
 };
 
 TEST_F(DiskBudgetTest, WhatWasUsedStaysAndTheNextProcessFindsIt) {
@@ -156,11 +112,11 @@ TEST_F(DiskBudgetTest, WhatStaysOfAnotherModelIsOfUseToIt) {
 TEST_F(DiskBudgetTest, AnotherCacheLayoutFindsNothing) {
   Open(1 << 30);
   Keep(1);
-  const int64_t files = Files();
+  const size_t files = Files().size();
   const CacheLayout other = LayoutOfWindow(32);
-  OpenWith(other, 1 << 30, 7);
+  OpenWith(other, OnDisk());
   EXPECT_EQ(cache_->points(), 0);
-  EXPECT_EQ(Files(), files);
+  EXPECT_EQ(Files().size(), files);
   cache_.reset();
   Open(1 << 30);
   EXPECT_TRUE(Found(1));
@@ -197,22 +153,6 @@ class DiskTierTest : public DiskBudgetTest {
     head.key = {1, key};
     return {std::move(head), {{kPayload, *kPayload}}};
   }
-  // Lets no file be larger than a few bytes: writes end as on a full disk.
-  class FullDisk {
-   public:
-    FullDisk() {
-      std::signal(SIGXFSZ, SIG_IGN);
-      getrlimit(RLIMIT_FSIZE, &before_);
-      const rlimit small{2000, before_.rlim_max};  // more than the log of a test
-      setrlimit(RLIMIT_FSIZE, &small);
-    }
-    ~FullDisk() { setrlimit(RLIMIT_FSIZE, &before_); }
-    FullDisk(const FullDisk&) = delete;
-    FullDisk& operator=(const FullDisk&) = delete;
-
-   private:
-    rlimit before_{};
-  };
 };
 
 TEST_F(DiskTierTest, AnOutageIsToldOnceAndItsEndOnce) {
@@ -220,7 +160,7 @@ TEST_F(DiskTierTest, AnOutageIsToldOnceAndItsEndOnce) {
   ASSERT_TRUE(tier.ok());
   testing::internal::CaptureStderr();
   {
-    const FullDisk full;
+    const ScopedFullDisk full;
     for (uint64_t key = 0; key < 3; ++key) {
       EXPECT_TRUE((*tier)->Write(JobOf(key)));
       (*tier)->Wait();
@@ -237,14 +177,15 @@ TEST_F(DiskTierTest, AnOutageIsToldOnceAndItsEndOnce) {
   int64_t written = 0;
   for (const DiskTier::Written& file : (*tier)->TakeWritten()) written += file.file_bytes > 0 ? 1 : 0;
   EXPECT_EQ(written, 2);
-  EXPECT_EQ(Files(), 2) << "and no temporary ones";
+  EXPECT_EQ(Files().size(), 2u);
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()), 3) << "no temporary ones";
 }
 
 TEST_F(DiskTierTest, NothingIsTakenForAWhileAfterAFailure) {
   Result<std::unique_ptr<DiskTier>> tier = DiskTier::Open(directory_, {.retry_ns = int64_t{3600} * 1'000'000'000});
   ASSERT_TRUE(tier.ok());
   {
-    const FullDisk full;
+    const ScopedFullDisk full;
     EXPECT_TRUE((*tier)->Write(JobOf(0)));
     (*tier)->Wait();
   }
@@ -258,7 +199,7 @@ TEST_F(DiskTierTest, TheQueueIsBounded) {
   EXPECT_FALSE((*tier)->Write(JobOf(0)));
   EXPECT_EQ((*tier)->waiting_bytes(), 0);
   (*tier)->Wait();
-  EXPECT_EQ(Files(), 0);
+  EXPECT_EQ(Files().size(), 0u);
 }
 
 }  // namespace

@@ -1,120 +1,17 @@
 #include "cache/prefix_cache.h"
 
-#include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <csignal>
-#include <filesystem>
 #include <fstream>
-#include <numeric>
+
+#include "tests/cache/prefix_fixture.h"
 
 namespace fathom {
 namespace {
 
 namespace fs = std::filesystem;
-using Tokens = std::vector<int32_t>;
 
-// A window layer and one of each compressed kind, small rows.
-CacheLayout TestLayout() {
-  return {{.format = RowFormat::kF32, .dim = 8, .rope_dim = 4}, {.format = RowFormat::kF32, .dim = 8}, 16, {0, 4, 128}};
-}
-
-Tokens Range(int32_t first, int32_t count) {
-  Tokens tokens(static_cast<size_t>(count));
-  std::iota(tokens.begin(), tokens.end(), first);
-  return tokens;
-}
-Tokens operator+(Tokens a, const Tokens& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-class PrefixCacheTest : public testing::Test {
+class PrefixCacheTest : public PrefixFixture {
  protected:
-  PrefixCacheTest() {
-    const std::string pattern = (fs::temp_directory_path() / "fathom-prefix-XXXXXX").string();
-    std::string name = pattern;
-    directory_ = mkdtemp(name.data());
-  }
-  ~PrefixCacheTest() override {
-    cache_.reset();
-    fs::remove_all(directory_);
-  }
-
-  void Open(PrefixCacheOptions options = {}) {
-    cache_.reset();
-    Result<std::unique_ptr<PrefixCache>> cache = PrefixCache::Open(layout_, options);
-    ASSERT_TRUE(cache.ok()) << cache.status().message();
-    cache_ = std::move(*cache);
-  }
-  void OpenOnDisk(int64_t disk_bytes = int64_t{1} << 30) {
-    Open({.directory = directory_, .disk_bytes = disk_bytes, .model_fingerprint = 7});
-  }
-
-  // Stands in for the model: every row is a function of the tokens up to it.
-  static void Read(std::span<const int32_t> tokens, SequenceCache* cache) {
-    for (const int32_t token : tokens) {
-      const int64_t position = cache->position();
-      cache->PrepareAppend(1);
-      auto* const state = reinterpret_cast<float*>(cache->ring_row(1, 0));  // a running sum: all of the past
-      state[0] = state[0] * 0.5F + static_cast<float>(token);
-      *reinterpret_cast<float*>(cache->ring_row(0, position)) = static_cast<float>(token);
-      if (position % 4 == 3) *reinterpret_cast<float*>(cache->mutable_compressed_row(1, position / 4)) = state[0];
-      if (position % 128 == 127) *reinterpret_cast<float*>(cache->mutable_compressed_row(2, position / 128)) = state[0];
-      cache->Advance(1);
-    }
-  }
-
-  // A sequence reads `tokens`; its states at `positions` and at its end are kept.
-  SequenceCache Keep(const Tokens& tokens, const std::vector<int64_t>& positions = {}, std::string_view scope = "") {
-    SequenceCache sequence(layout_);
-    std::vector<SequenceCache::Snapshot> snapshots;
-    for (size_t at = 0; at < tokens.size(); ++at) {
-      if (std::ranges::find(positions, static_cast<int64_t>(at)) != positions.end())
-        snapshots.push_back(sequence.Save());
-      Read(std::span(tokens).subspan(at, 1), &sequence);
-    }
-    snapshots.push_back(sequence.Save());
-    cache_->Add(scope, tokens, &sequence, std::move(snapshots));
-    return sequence;
-  }
-
-  // Where `prompt` would continue, after checking that the cache there goes on as if it had read the prompt itself.
-  int64_t Hit(const Tokens& prompt, std::string_view scope = "") {
-    PrefixCache::Match match = cache_->Find(scope, prompt);
-    report_ = match.report;
-    EXPECT_EQ(match.cache.has_value(), report_.hit > 0);
-    if (!match.cache) return 0;
-    EXPECT_EQ(match.cache->position(), report_.hit);
-    EXPECT_LT(report_.hit, static_cast<int64_t>(prompt.size()));
-    SequenceCache fresh(layout_);
-    Read(prompt, &fresh);
-    Read(std::span(prompt).subspan(static_cast<size_t>(report_.hit)), &*match.cache);
-    // Bytes behind the last row of a block may differ: compare what can be read.
-    EXPECT_EQ(fresh.Save().state, match.cache->Save().state);
-    for (int64_t row = 0; row < fresh.position() / 4; ++row) {
-      EXPECT_EQ(*reinterpret_cast<const float*>(fresh.compressed_row(1, row)),
-                *reinterpret_cast<const float*>(match.cache->compressed_row(1, row)))
-          << row;
-    }
-    return report_.hit;
-  }
-
-  std::vector<fs::path> Files() const {
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(directory_)) {
-      if (entry.path().extension() == ".fkv") files.push_back(entry.path());
-    }
-    std::ranges::sort(files);
-    return files;
-  }
-
-  const CacheLayout layout_ = TestLayout();
-  std::string directory_;
-  std::unique_ptr<PrefixCache> cache_;
-  CacheReport report_;
+  void OpenOnDisk(int64_t disk_bytes = int64_t{1} << 30) { Open(OnDisk(disk_bytes)); }
 };
 
 TEST_F(PrefixCacheTest, AFollowUpContinuesFromTheEndOfTheAnswer) {
@@ -237,13 +134,15 @@ TEST_F(PrefixCacheTest, ARestartFindsEverythingAgain) {
 TEST_F(PrefixCacheTest, WhatLeftRamComesBackFromDisk) {
   OpenOnDisk();
   Keep(Range(0, 700), {333});
-  cache_->ShrinkTo(0);  // before it is certain to be written
+  cache_->Flush();
+  cache_->ShrinkTo(0);
   EXPECT_EQ(cache_->bytes(), 0);
   EXPECT_EQ(Hit(Range(0, 800)), 700);
   EXPECT_EQ(report_.source, CacheSource::kDisk);
   cache_->ShrinkTo(0);
   EXPECT_EQ(Hit(Range(0, 340) + Range(1, 9)), 333);
   Keep(Range(0, 800));
+  cache_->Flush();
   cache_->ShrinkTo(0);
   EXPECT_EQ(Hit(Range(0, 900)), 800);
 }
@@ -268,10 +167,8 @@ TEST_F(PrefixCacheTest, TheDiskHasABudget) {
   Keep(Range(90000, 64));
   cache_->Flush();
   EXPECT_GT(cache_->stats().disk_evictions, 30);
-  int64_t bytes = 0;
-  for (const fs::path& file : Files()) bytes += static_cast<int64_t>(fs::file_size(file));
-  EXPECT_EQ(bytes, cache_->stats().disk_bytes);
-  EXPECT_LE(bytes, 6 * one);
+  EXPECT_EQ(FileBytes(), cache_->stats().disk_bytes);
+  EXPECT_LE(FileBytes(), 6 * one);
   OpenOnDisk(4 * one);
   EXPECT_EQ(Hit(Range(90000, 80)), 64);
 }
@@ -281,7 +178,7 @@ TEST_F(PrefixCacheTest, AnotherModelsFilesAreLeftAlone) {
   Keep(Range(0, 300));
   cache_->Flush();
   const size_t files = Files().size();
-  Open({.directory = directory_, .disk_bytes = 1 << 30, .model_fingerprint = 8});
+  Open(OnDisk(1 << 30, 8));
   EXPECT_EQ(Hit(Range(0, 400)), 0);
   EXPECT_EQ(Files().size(), files);
   OpenOnDisk();
@@ -370,14 +267,11 @@ TEST_F(PrefixCacheTest, AFullDiskCostsNothingButTheDisk) {
   OpenOnDisk();
   Keep(Range(0, 300));
   cache_->Flush();
-  std::signal(SIGXFSZ, SIG_IGN);
-  rlimit before{};
-  getrlimit(RLIMIT_FSIZE, &before);
-  const rlimit small{100, before.rlim_max};
-  setrlimit(RLIMIT_FSIZE, &small);
-  Keep(Range(5000, 300));
-  cache_->Flush();
-  setrlimit(RLIMIT_FSIZE, &before);
+  {
+    const ScopedFullDisk full(100);
+    Keep(Range(5000, 300));
+    cache_->Flush();
+  }
   EXPECT_EQ(Hit(Range(5000, 400)), 300) << "from RAM";
   for (const auto& entry : fs::directory_iterator(directory_)) EXPECT_NE(entry.path().extension(), ".tmp");
   OpenOnDisk();

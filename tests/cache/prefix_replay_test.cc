@@ -1,57 +1,23 @@
 // Kept prefixes without states: every block is a place to continue from.
-#include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <filesystem>
 #include <fstream>
-#include <numeric>
 
-#include "cache/prefix_cache.h"
+#include "tests/cache/prefix_fixture.h"
 
 namespace fathom {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The i-th token of a conversation.
-std::vector<int32_t> Talk(int32_t first, int64_t count) {
-  std::vector<int32_t> tokens(static_cast<size_t>(count));
-  std::iota(tokens.begin(), tokens.end(), first);
-  return tokens;
-}
-std::vector<int32_t> Joined(std::vector<int32_t> a, const std::vector<int32_t>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-class PrefixReplayTest : public testing::Test {
+class PrefixReplayTest : public PrefixFixture {
  protected:
-  PrefixReplayTest() {
-    std::string pattern = (fs::temp_directory_path() / "fathom-replay-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-  }
-  ~PrefixReplayTest() override {
-    cache_.reset();
-    fs::remove_all(directory_);
-  }
-
   void Open(PrefixCacheOptions options = {}) {
     options.replay = true;
-    OpenAs(std::move(options));
+    OpenAs(options);
   }
-  void OpenAs(PrefixCacheOptions options) {
-    cache_.reset();
-    Result<std::unique_ptr<PrefixCache>> cache = PrefixCache::Open(layout_, options);
-    ASSERT_TRUE(cache.ok()) << cache.status().message();
-    cache_ = std::move(*cache);
-  }
-  PrefixCacheOptions OnDisk(int64_t disk_bytes = int64_t{1} << 30) const {
-    return {.directory = directory_, .disk_bytes = disk_bytes, .model_fingerprint = 7};
-  }
+  void OpenAs(const PrefixCacheOptions& options) { PrefixFixture::Open(options); }
 
   // Stands in for a model whose layers look at one token: the rows of a position are that token.
-  void Read(std::span<const int32_t> tokens, SequenceCache* cache) const {
+  void Read(std::span<const int32_t> tokens, SequenceCache* cache) const override {
     for (const int32_t token : tokens) {
       const int64_t position = cache->position();
       cache->PrepareAppend(1);
@@ -68,47 +34,12 @@ class PrefixReplayTest : public testing::Test {
       cache->Advance(1);
     }
   }
-  SequenceCache Keep(const std::vector<int32_t>& tokens, std::string_view scope = "") {
+  SequenceCache Keep(const Tokens& tokens, std::string_view scope = "") {
     SequenceCache sequence(layout_);
     Read(tokens, &sequence);
     cache_->Add(scope, tokens, &sequence, {});
     return sequence;
   }
-
-  // Where `prompt` continues, after checking that it does so as if it had been read from the start.
-  int64_t Hit(const std::vector<int32_t>& prompt, std::string_view scope = "") {
-    PrefixCache::Match match = cache_->Find(scope, prompt);
-    report_ = match.report;
-    EXPECT_EQ(match.cache.has_value(), report_.hit > 0);
-    if (!match.cache) return 0;
-    EXPECT_EQ(match.cache->position(), report_.hit - report_.replayed);
-    EXPECT_LT(report_.hit, static_cast<int64_t>(prompt.size()));
-    SequenceCache fresh(layout_);
-    Read(prompt, &fresh);
-    Read(std::span(prompt).subspan(static_cast<size_t>(match.cache->position())), &*match.cache);
-    EXPECT_EQ(fresh.Save().state, match.cache->Save().state);
-    for (int64_t row = 0; row < fresh.position() / 4; ++row) {
-      EXPECT_EQ(*reinterpret_cast<const float*>(fresh.compressed_row(1, row)),
-                *reinterpret_cast<const float*>(match.cache->compressed_row(1, row)))
-          << row;
-    }
-    return report_.hit;
-  }
-
-  std::vector<fs::path> Files() const {
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(directory_)) {
-      if (entry.path().extension() == ".fkv") files.push_back(entry.path());
-    }
-    return files;
-  }
-
-  const CacheLayout layout_ = {
-      {.format = RowFormat::kF32, .dim = 8, .rope_dim = 4}, {.format = RowFormat::kF32, .dim = 8}, 16, {0, 4, 128}};
-  const int64_t block_ = layout_.block_bytes();
-  std::string directory_;
-  std::unique_ptr<PrefixCache> cache_;
-  CacheReport report_;
 };
 
 TEST_F(PrefixReplayTest, TheReplayReachesFromTheLastLayerToTheFirst) {
@@ -119,44 +50,44 @@ TEST_F(PrefixReplayTest, TheReplayReachesFromTheLastLayerToTheFirst) {
 
 TEST_F(PrefixReplayTest, APromptContinuesBehindTheLastFullBlockThatAgrees) {
   Open();
-  Keep(Talk(0, 1000));
+  Keep(Range(0, 1000));
   EXPECT_EQ(cache_->bytes(), 7 * block_) << "full blocks and nothing else";
-  EXPECT_EQ(Hit(Joined(Talk(0, 700), Talk(9000, 50))), 640);
+  EXPECT_EQ(Hit(Range(0, 700) + Range(9000, 50)), 640);
   EXPECT_EQ(report_.replayed, layout_.replay_tokens());
   EXPECT_EQ(report_.common, 700);
   EXPECT_EQ(report_.miss, CacheMiss::kDiverged);
   EXPECT_EQ(report_.source, CacheSource::kRam);
-  EXPECT_EQ(Hit(Joined(Talk(0, 640), Talk(9000, 50))), 640);
-  EXPECT_EQ(Hit(Talk(0, 640)), 512) << "the last token has to be read";
+  EXPECT_EQ(Hit(Range(0, 640) + Range(9000, 50)), 640);
+  EXPECT_EQ(Hit(Range(0, 640)), 512) << "the last token has to be read";
   EXPECT_EQ(report_.miss, CacheMiss::kNothing);
-  EXPECT_EQ(Hit(Talk(0, 1000)), 896);
+  EXPECT_EQ(Hit(Range(0, 1000)), 896);
   EXPECT_EQ(report_.common, 896) << "of a block that is not full nothing is kept";
   EXPECT_EQ(report_.miss, CacheMiss::kDiverged);
-  EXPECT_EQ(Hit(Joined(Talk(0, 260), Talk(9000, 50))), 256);
+  EXPECT_EQ(Hit(Range(0, 260) + Range(9000, 50)), 256);
   EXPECT_EQ(cache_->stats().replayed_tokens, 5 * layout_.replay_tokens());
 }
 
 TEST_F(PrefixReplayTest, WhatIsNotLongerThanTheReplayIsReadFromTheStart) {
   Open();
-  Keep(Talk(0, 1000));
-  EXPECT_EQ(Hit(Joined(Talk(0, 200), Talk(9000, 50))), 0);
+  Keep(Range(0, 1000));
+  EXPECT_EQ(Hit(Range(0, 200) + Range(9000, 50)), 0);
   EXPECT_EQ(report_.miss, CacheMiss::kReplay);
   EXPECT_EQ(report_.common, 200);
   EXPECT_EQ(report_.replayed, 0);
-  Keep(Talk(50000, 200));
+  Keep(Range(50000, 200));
   EXPECT_EQ(cache_->bytes(), 7 * block_) << "too short to be of use";
-  EXPECT_EQ(Hit(Talk(50000, 300)), 0);
+  EXPECT_EQ(Hit(Range(50000, 300)), 0);
   EXPECT_EQ(report_.miss, CacheMiss::kNoEntry);
-  EXPECT_EQ(Hit(Talk(0, 1100), "another"), 0);
+  EXPECT_EQ(Hit(Range(0, 1100), "another"), 0);
 }
 
 TEST_F(PrefixReplayTest, WhatSequencesShareIsThereOnceAndCountsOnce) {
   Open();
-  SequenceCache first = Keep(Joined(Talk(0, 1024), Talk(5000, 128)));
+  SequenceCache first = Keep(Range(0, 1024) + Range(5000, 128));
   EXPECT_EQ(cache_->held_bytes(), 9 * block_) << "not once more for the sequence";
   // Has read all by itself and takes over what is there.
   SequenceCache second(layout_);
-  const std::vector<int32_t> tokens = Joined(Talk(0, 1024), Talk(6000, 200));
+  const Tokens tokens = Range(0, 1024) + Range(6000, 200);
   Read(tokens, &second);
   EXPECT_EQ(cache_->held_bytes(), 19 * block_);
   cache_->Add("", tokens, &second, {});
@@ -164,8 +95,8 @@ TEST_F(PrefixReplayTest, WhatSequencesShareIsThereOnceAndCountsOnce) {
   EXPECT_EQ(cache_->held_bytes(), 11 * block_) << "the half-full one is its own";
   EXPECT_EQ(second.own_blocks(), 2);
   EXPECT_EQ(layout_.used_blocks(), 11);
-  EXPECT_EQ(cache_->BlocksInUse("", Joined(Talk(0, 1024), Talk(7000, 10))), 8);
-  const auto third = cache_->Find("", Joined(Talk(0, 1024), Talk(7000, 10)));
+  EXPECT_EQ(cache_->BlocksInUse("", Range(0, 1024) + Range(7000, 10)), 8);
+  const auto third = cache_->Find("", Range(0, 1024) + Range(7000, 10));
   EXPECT_EQ(third.cache->own_blocks(), 0);
   EXPECT_EQ(cache_->held_bytes(), 11 * block_);
 }
@@ -173,12 +104,12 @@ TEST_F(PrefixReplayTest, WhatSequencesShareIsThereOnceAndCountsOnce) {
 TEST_F(PrefixReplayTest, BlocksThatASequenceUsesAreNotGivenUp) {
   Open();
   {
-    const SequenceCache sequence = Keep(Talk(0, 1024));
-    Keep(Talk(5000, 1024));
+    const SequenceCache sequence = Keep(Range(0, 1024));
+    Keep(Range(5000, 1024));
     cache_->ShrinkTo(0);
     EXPECT_EQ(cache_->held_bytes(), 8 * block_);
-    EXPECT_EQ(Hit(Talk(0, 1100)), 1024);
-    EXPECT_EQ(Hit(Talk(5000, 1100)), 0);
+    EXPECT_EQ(Hit(Range(0, 1100)), 1024);
+    EXPECT_EQ(Hit(Range(5000, 1100)), 0);
   }
   cache_->ShrinkTo(0);
   EXPECT_EQ(cache_->held_bytes(), 0);
@@ -189,14 +120,14 @@ TEST_F(PrefixReplayTest, BlocksThatASequenceUsesAreNotGivenUp) {
 
 TEST_F(PrefixReplayTest, AConversationIsGivenUpFromItsEnd) {
   Open();
-  Keep(Talk(0, 1024));
+  Keep(Range(0, 1024));
   for (int64_t blocks = 7; blocks * 128 > layout_.replay_tokens(); --blocks) {
     cache_->ShrinkTo(cache_->bytes() - 1);
     EXPECT_EQ(cache_->bytes(), blocks * block_);
     // Not by Hit(): what is used is worth more.
     EXPECT_EQ(cache_->points(), 1);
   }
-  EXPECT_EQ(Hit(Talk(0, 1100)), 256);
+  EXPECT_EQ(Hit(Range(0, 1100)), 256);
   cache_->ShrinkTo(cache_->bytes() - 1);
   EXPECT_EQ(cache_->bytes(), 0) << "what is left is not worth a replay";
   EXPECT_EQ(cache_->points(), 0);
@@ -204,27 +135,27 @@ TEST_F(PrefixReplayTest, AConversationIsGivenUpFromItsEnd) {
 
 TEST_F(PrefixReplayTest, TheLessUsedConversationGoesFirst) {
   Open();
-  Keep(Talk(0, 1024));
-  Keep(Talk(5000, 1024));
-  for (int uses = 0; uses < 3; ++uses) EXPECT_EQ(Hit(Talk(0, 1100)), 1024);
+  Keep(Range(0, 1024));
+  Keep(Range(5000, 1024));
+  for (int uses = 0; uses < 3; ++uses) EXPECT_EQ(Hit(Range(0, 1100)), 1024);
   cache_->ShrinkTo(10 * block_);
-  EXPECT_EQ(Hit(Talk(0, 1100)), 1024);
-  EXPECT_EQ(Hit(Talk(5000, 1100)), 256);
+  EXPECT_EQ(Hit(Range(0, 1100)), 1024);
+  EXPECT_EQ(Hit(Range(5000, 1100)), 256);
   // What both begin with stays as long as one of them does.
-  Keep(Joined(Talk(0, 512), Talk(8000, 512)));
+  Keep(Range(0, 512) + Range(8000, 512));
   cache_->ShrinkTo(5 * block_);
-  EXPECT_GE(Hit(Talk(0, 1100)), 256);
+  EXPECT_GE(Hit(Range(0, 1100)), 256);
   while (cache_->points() > 0) {
     cache_->ShrinkTo(cache_->bytes() - 1);
-    for (const auto& prompt : {Talk(0, 1100), Joined(Talk(0, 512), Talk(8000, 600)), Talk(5000, 1100)}) Hit(prompt);
+    for (const auto& prompt : {Range(0, 1100), Range(0, 512) + Range(8000, 600), Range(5000, 1100)}) Hit(prompt);
   }
   EXPECT_EQ(cache_->bytes(), 0);
 }
 
 TEST_F(PrefixReplayTest, ARestartFindsBlocksWithoutStates) {
   Open(OnDisk());
-  Keep(Talk(0, 1000), "a");
-  Keep(Joined(Talk(0, 512), Talk(9000, 300)), "a");
+  Keep(Range(0, 1000), "a");
+  Keep(Range(0, 512) + Range(9000, 300), "a");
   cache_->Flush();
   EXPECT_EQ(Files().size(), 9u) << "blocks alone, shared ones once";
   const int64_t bytes = cache_->stats().disk_bytes;
@@ -232,54 +163,55 @@ TEST_F(PrefixReplayTest, ARestartFindsBlocksWithoutStates) {
   EXPECT_EQ(cache_->bytes(), 0);
   EXPECT_EQ(cache_->stats().disk_bytes, bytes);
   EXPECT_EQ(cache_->stats().damaged, 0);
-  EXPECT_EQ(Hit(Joined(Talk(0, 700), Talk(1, 50)), "a"), 640);
+  EXPECT_EQ(Hit(Range(0, 700) + Range(1, 50), "a"), 640);
   EXPECT_EQ(report_.source, CacheSource::kDisk);
   EXPECT_EQ(cache_->stats().disk_reads, 5) << "only what is needed";
-  EXPECT_EQ(Hit(Joined(Talk(0, 700), Talk(1, 50)), "a"), 640);
+  EXPECT_EQ(Hit(Range(0, 700) + Range(1, 50), "a"), 640);
   EXPECT_EQ(report_.source, CacheSource::kRam);
-  EXPECT_EQ(Hit(Talk(0, 1000), "a"), 896);
+  EXPECT_EQ(Hit(Range(0, 1000), "a"), 896);
   EXPECT_EQ(report_.source, CacheSource::kDisk);
-  EXPECT_EQ(Hit(Joined(Talk(0, 512), Talk(9000, 400)), "a"), 768);
+  EXPECT_EQ(Hit(Range(0, 512) + Range(9000, 400), "a"), 768);
   EXPECT_EQ(Files().size(), 9u);
 }
 
 TEST_F(PrefixReplayTest, WhatLeftRamComesBackFromDisk) {
   Open(OnDisk());
-  Keep(Talk(0, 1000));
-  cache_->ShrinkTo(3 * block_);  // before it is certain to be written
-  EXPECT_EQ(Hit(Talk(0, 1100)), 896);
+  Keep(Range(0, 1000));
+  cache_->Flush();
+  cache_->ShrinkTo(3 * block_);
+  EXPECT_EQ(Hit(Range(0, 1100)), 896);
   EXPECT_EQ(report_.source, CacheSource::kDisk);
   cache_->ShrinkTo(0);
   EXPECT_EQ(cache_->held_bytes(), 0);
-  EXPECT_EQ(Hit(Joined(Talk(0, 700), Talk(1, 9))), 640);
-  Keep(Talk(0, 1300));
+  EXPECT_EQ(Hit(Range(0, 700) + Range(1, 9)), 640);
+  Keep(Range(0, 1300));
+  cache_->Flush();
   cache_->ShrinkTo(0);
-  EXPECT_EQ(Hit(Talk(0, 1400)), 1280);
+  EXPECT_EQ(Hit(Range(0, 1400)), 1280);
 }
 
 TEST_F(PrefixReplayTest, TheDiskBudgetShortensConversations) {
   const auto file = static_cast<int64_t>(layout_.block_bytes() + 80 + 512 + 8);
   Open(OnDisk(10 * file));
-  Keep(Talk(0, 1024));
+  Keep(Range(0, 1024));
   cache_->Flush();
-  Keep(Talk(5000, 1024));
+  Keep(Range(5000, 1024));
   cache_->Flush();
   EXPECT_GT(cache_->stats().disk_evictions, 0);
   cache_->Flush();
-  int64_t bytes = 0;
-  for (const fs::path& path : Files()) bytes += static_cast<int64_t>(fs::file_size(path));
+  const int64_t bytes = FileBytes();
   EXPECT_EQ(bytes, cache_->stats().disk_bytes);
   EXPECT_LE(bytes, 10 * file);
   EXPECT_GE(bytes, 8 * file);
   Open(OnDisk(10 * file));
   EXPECT_EQ(cache_->stats().damaged, 0);
-  EXPECT_EQ(Hit(Talk(5000, 1100)) + Hit(Talk(0, 1100)), bytes / file * 128);
+  EXPECT_EQ(Hit(Range(5000, 1100)) + Hit(Range(0, 1100)), bytes / file * 128);
 }
 
 TEST_F(PrefixReplayTest, AHitEndsBeforeALostOrDamagedBlock) {
   for (const bool lost : {true, false}) {
     Open(OnDisk());
-    Keep(Talk(0, 1024));
+    Keep(Range(0, 1024));
     cache_->Flush();
     cache_.reset();
     // The file whose head says that its block ends at token 768.
@@ -297,34 +229,34 @@ TEST_F(PrefixReplayTest, AHitEndsBeforeALostOrDamagedBlock) {
       }
     }
     Open(OnDisk());
-    EXPECT_EQ(Hit(Talk(0, 1100)), 640) << lost;
-    EXPECT_EQ(Hit(Talk(0, 1100)), 640);
+    EXPECT_EQ(Hit(Range(0, 1100)), 640) << lost;
+    EXPECT_EQ(Hit(Range(0, 1100)), 640);
     EXPECT_GT(cache_->stats().damaged, 0);
-    Keep(Talk(0, 1024));
+    Keep(Range(0, 1024));
     cache_->Flush();
     Open(OnDisk());
-    EXPECT_EQ(Hit(Talk(0, 1100)), 1024) << "and is there again when it was read again";
+    EXPECT_EQ(Hit(Range(0, 1100)), 1024) << "and is there again when it was read again";
   }
 }
 
 TEST_F(PrefixReplayTest, StatesOfAnotherPolicyAreUsedWhereTheySaveMore) {
   OpenAs(OnDisk());
   SequenceCache sequence(layout_);
-  const std::vector<int32_t> tokens = Talk(0, 1000);
+  const Tokens tokens = Range(0, 1000);
   Read(tokens, &sequence);
   cache_->Add("", tokens, &sequence, {sequence.Save()});
   cache_->Flush();
   Open(OnDisk());
-  EXPECT_EQ(Hit(Talk(0, 1100)), 1000);
+  EXPECT_EQ(Hit(Range(0, 1100)), 1000);
   EXPECT_EQ(report_.replayed, 0);
-  EXPECT_EQ(Hit(Talk(0, 999)), 896);
+  EXPECT_EQ(Hit(Range(0, 999)), 896);
   EXPECT_GT(report_.replayed, 0);
   // And without replay a block that no state stands behind is of no use.
-  Keep(Talk(5000, 1000));
+  Keep(Range(5000, 1000));
   cache_->Flush();
   OpenAs(OnDisk());
-  EXPECT_EQ(Hit(Talk(0, 1100)), 1000);
-  EXPECT_EQ(Hit(Talk(5000, 1100)), 0);
+  EXPECT_EQ(Hit(Range(0, 1100)), 1000);
+  EXPECT_EQ(Hit(Range(5000, 1100)), 0);
   cache_->Flush();
   EXPECT_EQ(Files().size(), 8u);
 }

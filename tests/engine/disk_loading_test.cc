@@ -4,45 +4,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 #include <thread>
 
 #include "tests/engine/engine_fixture.h"
+#include "tests/support/gate.h"
 
 namespace fathom {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Holds up whoever passes until it is opened.
-class Gate {
- public:
-  void Pass() {
-    std::unique_lock lock(mutex_);
-    ++arrived_;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return open_; });
-  }
-  void Open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  // Waits until somebody has come.
-  void Await() {
-    std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::minutes(2), [&] { return arrived_ > 0; })) << "nothing is read";
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int64_t arrived_ = 0;
-  bool open_ = false;
-};
 
 class DiskLoadingTest : public EngineTest {
  protected:
