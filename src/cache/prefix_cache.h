@@ -131,8 +131,9 @@ class PrefixCache {
   // Frees RAM until at most `bytes` are held. What waits to be written goes last, and what a sequence goes on from only
   // if the disk does not take it in time.
   void ShrinkTo(int64_t bytes);
-  // With a directory ShrinkTo() may be unable to free so much: the files that are being written and read.
-  static int64_t UnfreeableBytes(const CacheLayout& layout) {
+  // Of held_bytes(), of files that are being written and read for nobody any more; and how much that may be.
+  int64_t stuck_bytes() const { return stuck_bytes_; }
+  static int64_t MaxStuckBytes(const CacheLayout& layout) {
     constexpr int64_t kTokenBytes = CacheLayout::kBlockTokens * static_cast<int64_t>(sizeof(int32_t));
     return 2 * (layout.state_bytes() + layout.block_bytes() + kTokenBytes);
   }
@@ -255,6 +256,7 @@ class PrefixCache {
   void TakeState(const DiskReader::Loaded& loaded);
   // A read of so many bytes that nobody waits for any more.
   void CancelRead(uint64_t read, int64_t bytes);
+  void CountStuck(int64_t change);
   PrefixFileHead HeadOf(const Node& node) const;
   PrefixFileHead HeadOf(const Point& point) const;
 
@@ -317,6 +319,7 @@ class PrefixCache {
   };
   std::map<uint64_t, BegunWrite> begun_writes_;  // of what is no longer wanted in RAM
   std::map<uint64_t, int64_t> begun_reads_;      // the same: their bytes
+  int64_t stuck_bytes_ = 0;                      // of both
   bool writer_stands_ = false;                   // waiting for it was in vain, and nothing came since
   ForeignFiles foreign_;
   std::unique_ptr<DiskTier> disk_;

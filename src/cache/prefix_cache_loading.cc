@@ -142,13 +142,18 @@ void PrefixCache::EndLoad(Point* point) {
 void PrefixCache::CancelRead(uint64_t read, int64_t bytes) {
   if (reader_->Cancel(read)) return;
   begun_reads_[read] = bytes;
-  stats_.ram_bytes += bytes;
+  CountStuck(bytes);
+}
+
+void PrefixCache::CountStuck(int64_t change) {
+  stuck_bytes_ += change;
+  stats_.ram_bytes += change;
 }
 
 void PrefixCache::TakeLoaded() {
   for (const DiskReader::Loaded& loaded : reader_->TakeLoaded()) {
     ++stats_.disk_reads;
-    if (const auto begun = begun_reads_.extract(loaded.number)) stats_.ram_bytes -= begun.mapped();
+    if (const auto begun = begun_reads_.extract(loaded.number)) CountStuck(-begun.mapped());
     loaded.kind == PrefixFileKind::kBlock ? TakeBlock(loaded) : TakeState(loaded);
   }
   const std::vector<Point*> points = loading_;  // also without files: Add() may have brought what was missing

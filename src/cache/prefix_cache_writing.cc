@@ -57,7 +57,7 @@ int64_t PrefixCache::TakeWritten() {
   for (const DiskTier::Written& written : disk_->TakeWritten()) {
     writer_stands_ = false;
     files += written.file_bytes > 0 ? 1 : 0;
-    if (const auto begun = begun_writes_.extract(written.number)) stats_.ram_bytes -= begun.mapped().bytes;
+    if (const auto begun = begun_writes_.extract(written.number)) CountStuck(-begun.mapped().bytes);
     written.kind == PrefixFileKind::kBlock ? BlockWritten(written) : StateWritten(written);
   }
   stats_.disk_writes += files;
@@ -130,7 +130,7 @@ void PrefixCache::HoldBegun(uint64_t write, const KeptBlock& block, std::shared_
   entry->second.block = block.get();
   entry->second.state = std::move(state);
   entry->second.bytes = bytes;
-  stats_.ram_bytes += bytes;
+  CountStuck(bytes);
 }
 
 bool PrefixCache::AwaitWriter(std::chrono::steady_clock::time_point deadline) {

@@ -119,7 +119,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokeniz
     complete.cache_bytes = static_cast<int64_t>((ram == 0 ? kUnknownRam : ram) / 4);
   }
   const CacheLayout& layout = model.cache_layout();
-  const int64_t for_disk = complete.prefixes.directory.empty() ? 0 : PrefixCache::UnfreeableBytes(layout);
+  const int64_t for_disk = complete.prefixes.directory.empty() ? 0 : PrefixCache::MaxStuckBytes(layout);
   const int64_t fit = TokensThatFit(layout, complete.cache_bytes - for_disk, limits.context);
   if (fit < 2) {
     return ResourceExhausted(

@@ -177,8 +177,7 @@ int64_t Scheduler::BytesToShareOut() const {
   for (const auto& sequence : running_) {
     if (sequence->started()) shared -= sequence->cache().own_blocks();
   }
-  const int64_t for_disk = prefixes_->on_disk() ? PrefixCache::UnfreeableBytes(layout_) : 0;
-  return options_.cache_bytes - for_disk - shared * layout_.block_bytes();
+  return options_.cache_bytes - prefixes_->stuck_bytes() - shared * layout_.block_bytes();
 }
 
 AdmissionPlan Scheduler::PlanAdmission(std::vector<AdmissionCandidate> candidates) const {

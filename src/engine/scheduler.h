@@ -137,7 +137,7 @@ class Scheduler {
   void PlanChunks();
   // What is left for blocks, kept and used, beside the states of running sequences and what the planned chunks add.
   int64_t BytesForBlocks() const;
-  // What admission may distribute: all but blocks that several running sequences use, and what the disk may hold up.
+  // What admission may distribute: all but blocks that several running sequences use, and what the disk holds up.
   int64_t BytesToShareOut() const;
   AdmissionPlan PlanAdmission(std::vector<AdmissionCandidate> candidates) const;
   // Frees memory until the planned chunks fit. False if a sequence was sent back, so that the plan is void.

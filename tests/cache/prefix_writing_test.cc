@@ -43,7 +43,7 @@ class PrefixWritingTest : public PrefixFixture {
   bool Found(int32_t number) { return Hit(Range(number * 1000, kTokens + 1)) == kTokens; }
   // Two blocks, a state, and a block that is not full.
   const int64_t one_ = 3 * block_ + state_ + kTokens % 128 * 4;
-  const int64_t most_stuck_ = PrefixCache::UnfreeableBytes(layout_) / 2;  // by the writer
+  const int64_t most_stuck_ = PrefixCache::MaxStuckBytes(layout_) / 2;  // by the writer
 
   std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
 };

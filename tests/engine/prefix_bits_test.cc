@@ -175,9 +175,9 @@ TEST_P(PrefixBitsTest, FromWhereAnotherPromptParts) {
 }
 
 TEST_P(PrefixBitsTest, FromDiskAfterItLeftRam) {
-  Open(CacheBytes(layout_, 1024), true);
+  Open(CacheBytes(layout_, 1024) + PrefixCache::MaxStuckBytes(layout_), true);
   ExpectFirst(Run(first_));
-  Run(Asked(Prompt(960, 44), 1));  // leaves no room for anything else
+  for (int32_t n = 0; n < 9; ++n) Run(Asked(Prompt(960, 44 + n), 1));  // leave no room for anything else
   EXPECT_GT(engine_->stats().prefixes.ram_evictions, 0);
   ExpectSecond(Run(second_), CacheSource::kDisk, FullHit());
 }
@@ -242,22 +242,22 @@ TEST_P(PrefixBitsTest, AfterFilesOfThePrefixWereLost) {
 }
 
 TEST_P(PrefixBitsTest, PreemptedToDiskAndResumed) {
-  // Two answers that need a block more before their ends, and room for one.
+  // Three answers that need a block more before their ends, and room for one.
   std::vector<GenerateRequest> requests;
   std::vector<AnswerBits> expected;
   Open();
-  for (int32_t n = 0; n < 2; ++n) {
-    requests.push_back(Asked(Prompt(250 + n, n), static_cast<uint64_t>(n)));
+  for (int32_t n = 0; n < 3; ++n) {
+    requests.push_back(Asked(Prompt(120 + n, n), static_cast<uint64_t>(n)));
     requests.back().max_tokens = 20;
     expected.push_back(BitsOf(Run(WithoutCache(requests.back()))));
   }
-  Open(2 * CacheBytes(layout_, 256), true);
+  Open(CacheBytes(layout_, 256) + PrefixCache::MaxStuckBytes(layout_), true);
   const std::vector<Answer> answers = RunTogether(requests);
   for (size_t n = 0; n < answers.size(); ++n) EXPECT_EQ(BitsOf(answers[n]), expected[n]) << n;
   const EngineStats stats = engine_->stats();
   EXPECT_GE(stats.preemptions, 1);
   EXPECT_GT(stats.prefixes.ram_evictions, 0) << "it came from disk, or from what was on its way there";
-  EXPECT_GT(stats.prefixes.hit_tokens, 200) << "it did not start over";
+  EXPECT_GT(stats.prefixes.hit_tokens, 100) << "it did not start over";
 }
 
 TEST_P(PrefixBitsTest, InABatchWithOthers) {
