@@ -57,9 +57,12 @@ void RenderEngine(const EngineStats& stats, const ServerMetrics::Load& load, Pro
   text->Counter("fathom_prefix_replayed_tokens_total", "Of those found, read again since no state is kept.",
                 number(prefixes.replayed_tokens));
   text->Gauge("fathom_prefix_ram_bytes", "Memory of kept prefixes.", number(prefixes.ram_bytes));
+  text->Gauge("fathom_prefix_waiting_bytes", "Of that, waiting to be written to disk.", number(prefixes.waiting_bytes));
   text->Gauge("fathom_prefix_disk_bytes", "Bytes of kept prefixes on disk.", number(prefixes.disk_bytes));
   text->Counter("fathom_prefix_disk_reads_total", "Files read.", number(prefixes.disk_reads));
   text->Counter("fathom_prefix_disk_writes_total", "Files written.", number(prefixes.disk_writes));
+  text->Counter("fathom_prefix_dropped_writes_total", "Prefixes dropped from memory before they were on disk.",
+                number(prefixes.dropped_writes));
   text->Counter("fathom_prefix_ram_evictions_total", "Prefixes dropped from memory.", number(prefixes.ram_evictions));
   text->Counter("fathom_prefix_disk_evictions_total", "Prefixes dropped from disk.", number(prefixes.disk_evictions));
   text->Counter("fathom_prefix_damaged_total", "Files that could not be used.", number(prefixes.damaged));

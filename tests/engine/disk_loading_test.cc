@@ -205,6 +205,76 @@ TEST_F(DiskLoadingTest, BeginsWhileTheRequestWaitsForAPlace) {
   ExpectFirst(Collect(waiting), CacheSource::kDisk, kPrompt - 1);
 }
 
+TEST_F(DiskLoadingTest, TheEngineRestsMeanwhile) {
+  EventQueue queue;
+  Submit(first_, &queue);
+  gate_->Await();
+  Run(Plain(Request(Prompt(20, 7), 3)));
+  const int64_t before = engine_->stats().turns;
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // for an engine that spins to be seen
+  EXPECT_LE(engine_->stats().turns - before, 2);
+  gate_->Open();
+  ExpectFirst(Collect(queue), CacheSource::kDisk, kPrompt - 1);
+  const EngineStats stats = engine_->stats();
+  EXPECT_LE(stats.turns - before, stats.steps + stats.prefixes.disk_reads + 5) << "one for every file";
+  // And when there is nothing to do at all. What it has kept is written meanwhile, which wakes it at the end.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_LE(engine_->stats().turns - stats.turns, stats.prefixes.waiting_bytes > 0 ? 10 : 3);
+}
+
+TEST_F(DiskLoadingTest, AllAreCancelledWhateverTheyAreDoing) {
+  Reopen({.max_sequences = 3, .step_tokens = 64});
+  EventQueue answering;
+  EventQueue loading;
+  EventQueue reading;
+  EventQueue waiting[2];
+  int64_t tokens = 0;
+  const auto handler = [&, inner = answering.handler()](const Event& event) {
+    if (std::holds_alternative<GeneratedToken>(event)) {
+      ++tokens;
+      if (tokens == 1) {
+        Submit(first_, &loading);
+        Submit(Plain(Request(Prompt(1500, 8), 5)), &reading);
+        for (EventQueue& queue : waiting) Submit(Request(Prompt(30, 9), 5), &queue);
+      }
+      if (tokens == 4) {
+        gate_->Await();
+        const EngineStats stats = engine_->stats();
+        EXPECT_EQ(stats.running, 3);
+        EXPECT_EQ(stats.waiting, 2);
+        engine_->CancelAll();
+      }
+    }
+    return inner(event);
+  };
+  ASSERT_TRUE(engine_->Submit(Plain(Request(Prompt(40, 7), 1000)), handler).ok());
+  const auto ended = [](EventQueue& queue) {
+    const Answer answer = Collect(queue);
+    EXPECT_EQ(answer.finished.reason, FinishReason::kCancelled);
+    EXPECT_FALSE(queue.Pop(std::chrono::milliseconds(0)).has_value()) << "nothing comes after the end";
+    return answer;
+  };
+  EXPECT_EQ(ended(answering).ids.size(), 4u);
+  const Answer read = ended(reading);
+  EXPECT_FALSE(read.progress.empty());
+  EXPECT_TRUE(read.ids.empty());
+  for (EventQueue* queue : {&loading, &waiting[0], &waiting[1]}) {
+    const Answer answer = ended(*queue);
+    EXPECT_TRUE(answer.progress.empty() && answer.ids.empty());
+  }
+  EXPECT_TRUE(engine_->requests().empty());
+  gate_->Open();
+  ExpectFirst(Run(first_), CacheSource::kDisk, kPrompt - 1);
+  const EngineStats stats = engine_->stats();
+  EXPECT_EQ(stats.running, 0);
+  EXPECT_EQ(stats.waiting, 0);
+  EXPECT_TRUE(stats.priorities.empty());
+  EXPECT_EQ(stats.requests, 6);
+  EXPECT_EQ(stats.cache_bytes, stats.prefixes.ram_bytes) << "of sequences nothing is left";
+  EXPECT_EQ(model_->cache_layout().used_blocks(), 0);
+  engine_.reset();  // before what its handlers refer to
+}
+
 TEST_F(DiskLoadingTest, ADamagedFileEndsInTheNextBestState) {
   EventQueue queue;
   Submit(first_, &queue);
