@@ -292,7 +292,8 @@ void PrefixCache::AddPoint(Node* node, std::span<const int32_t> tail, const Sequ
   }
   point->resumes |= resumes;
   SetValue(point);
-  Persist(point);
+  // With replay a state is here for sequences that are about to come.
+  if (replay_tokens_ == 0 || point->resumes) Persist(point);
 }
 
 }  // namespace fathom

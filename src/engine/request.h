@@ -64,6 +64,8 @@ struct GenerateRequest {
   std::optional<int64_t> prompt_logprobs;
   // Whether to look for this prompt's beginning among kept prefixes, and to keep this sequence when it is done.
   bool use_prefix_cache = true;
+  // Requests with the same prompt follow when this one has read it: its state there is kept for them under any policy.
+  bool shares_prompt = false;
 };
 
 // The prompt is being read: `done` of `total` prompt tokens, of which `cached` came from a kept prefix. The last

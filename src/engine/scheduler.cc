@@ -272,12 +272,13 @@ bool Scheduler::DropPrefetched() {
 }
 
 std::vector<int64_t> Scheduler::SnapshotPositions(const Sequence& sequence, const CacheReport& report) const {
-  if (options_.state_policy == StatePolicy::kRecompute) return {};
+  const bool recompute = options_.state_policy == StatePolicy::kRecompute;
+  if (recompute && !sequence.request().shares_prompt) return {};
   // The last token of a chat prompt opens or closes the thinking part, and the next turn's prompt may have the other
   // one in its place: save before it. Where a prompt agrees with an earlier one for a while, others will too.
   const auto prompt_tokens = static_cast<int64_t>(sequence.request().prompt.size());
   std::vector<int64_t> positions = {prompt_tokens - 1};
-  if (report.common >= report.hit + kMinPrefixTokens) positions.push_back(report.common);
+  if (!recompute && report.common >= report.hit + kMinPrefixTokens) positions.push_back(report.common);
   int64_t interval = options_.state_policy == StatePolicy::kPeriodic ? options_.snapshot_interval : 0;
   if (options_.state_policy == StatePolicy::kFull) interval = CacheLayout::kBlockTokens;
   for (int64_t at = interval; interval > 0 && at < prompt_tokens; at += interval) positions.push_back(at);

@@ -33,9 +33,11 @@ namespace fathom {
 // prompt that leaves it elsewhere reads again from the last kept state before (V4 report: the trade-off between the
 // bytes of states and the tokens to be read again).
 enum class StatePolicy : uint8_t {
-  kFull,       // after every block of 128 tokens
-  kPeriodic,   // every snapshot_interval tokens
-  kRecompute,  // nowhere: blocks alone are kept, and a hit reads CacheLayout::replay_tokens() again
+  kFull,      // after every block of 128 tokens
+  kPeriodic,  // every snapshot_interval tokens
+  // Nowhere: blocks alone are kept, and a hit reads CacheLayout::replay_tokens() again. Only sequences that are sent
+  // back and GenerateRequest::shares_prompt have a state kept for those that go on from it.
+  kRecompute,
 };
 
 struct SchedulerOptions {

@@ -77,9 +77,10 @@ TEST_F(PrefixWritingTest, ASequenceThatGoesOnDoesNotChangeWhatIsWrittenLater) {
 
 TEST_F(PrefixWritingTest, TheBudgetHoldsWhileTheDiskStands) {
   OpenSlow(OnDisk());
-  const int64_t budget = 4 * one_;
+  const int64_t budget = 4 * one_ + block_;  // which is being written
   for (int32_t number = 0; number < 40; ++number) {
     Keep(Conversation(number));
+    gate_->Await();
     cache_->ShrinkTo(budget);
     EXPECT_LE(cache_->held_bytes(), budget);
     EXPECT_LE(cache_->stats().waiting_bytes, cache_->bytes());

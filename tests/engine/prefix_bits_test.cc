@@ -260,6 +260,38 @@ TEST_P(PrefixBitsTest, PreemptedToDiskAndResumed) {
   EXPECT_GT(stats.prefixes.hit_tokens, 100) << "it did not start over";
 }
 
+TEST_P(PrefixBitsTest, ChoicesOfOneRequestReadItsPromptOnce) {
+  Open(0, true);
+  ExpectFirst(Run(first_));
+  const auto length = static_cast<int64_t>(second_.prompt.size());
+  // As the APIs do: the others come with the first one's first token.
+  EventQueue queues[3];
+  bool submitted = false;
+  const auto handler = [&, inner = queues[0].handler()](const Event& event) {
+    if (std::holds_alternative<GeneratedToken>(event) && !std::exchange(submitted, true)) {
+      EXPECT_TRUE(engine_->Submit(second_, queues[1].handler()).ok());
+      EXPECT_TRUE(engine_->Submit(second_, queues[2].handler()).ok());
+    }
+    return inner(event);
+  };
+  GenerateRequest choice = second_;
+  choice.shares_prompt = true;
+  ASSERT_TRUE(engine_->Submit(choice, handler).ok());
+  ExpectSecond(Collect(queues[0]), CacheSource::kRam, FullHit());
+  for (const size_t n : {1u, 2u}) {
+    const Answer answer = Collect(queues[n]);
+    EXPECT_EQ(BitsOf(answer), second_bits_);
+    EXPECT_EQ(answer.finished.cache.hit, length - 1);
+    EXPECT_EQ(answer.finished.cache.replayed, 0);
+  }
+  EXPECT_EQ(engine_->stats().prefixes.replayed_tokens, Recompute() ? layout_.replay_tokens() : 0);
+  engine_.reset();
+  const auto states = std::ranges::count_if(fs::directory_iterator(directory_), [](const auto& entry) {
+    return entry.path().filename().string().starts_with("state-");
+  });
+  EXPECT_EQ(states == 0, Recompute()) << "on disk there are blocks alone";
+}
+
 TEST_P(PrefixBitsTest, InABatchWithOthers) {
   for (const bool disk : {false, true}) {
     Open(0, disk);

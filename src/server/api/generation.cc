@@ -225,10 +225,12 @@ ApiResult<Generation> GenerationService::Submit(GenerateRequest request, AnswerP
   sink->OnPrompt(length);
   const auto requests = std::make_shared<RequestGroup>();
   setup.requests = requests;
-  const auto submit = [this, seed, requests, request = std::move(request)](int choice, EventHandler handler) -> Status {
+  const auto submit = [this, seed, choices, requests, request = std::move(request)](int choice,
+                                                                                    EventHandler handler) -> Status {
     GenerateRequest copy = request;
     copy.sampling.seed = SeedOfChoice(seed, choice);
     if (choice > 0) copy.prompt_logprobs.reset();
+    copy.shares_prompt = choice == 0 && choices > 1;
     FATHOM_ASSIGN_OR_RETURN(RequestHandle handle, engine_.Submit(std::move(copy), std::move(handler)));
     requests->Add(std::move(handle));
     return {};
