@@ -115,6 +115,11 @@ void DiskReader::Wait() {
   changed_.wait(lock, [&] { return !loaded_.empty() || (jobs_.empty() && !busy_); });
 }
 
+void DiskReader::WaitUntil(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, deadline, [&] { return !loaded_.empty() || (jobs_.empty() && !busy_); });
+}
+
 void DiskReader::SetListener(std::function<void()> listener) {
   const std::lock_guard lock(mutex_);
   listener_ = std::move(listener);

@@ -7,6 +7,7 @@
 #ifndef FATHOM_CACHE_DISK_READER_H_
 #define FATHOM_CACHE_DISK_READER_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -56,6 +57,8 @@ class DiskReader {
   std::vector<Loaded> TakeLoaded();
   // Waits until TakeLoaded() has something, or nothing is to be read.
   void Wait();
+  // The same until `deadline`.
+  void WaitUntil(std::chrono::steady_clock::time_point deadline);
   // Called after every read from now on.
   void SetListener(std::function<void()> listener);
 

@@ -289,8 +289,8 @@ class PrefixCache {
   void Evict(Point* point);
   // Whether it frees anything to evict it.
   bool Frees(const Point& point) const { return !point.stateless || point.node->block->users() == 0; }
-  // False if nothing was written until `deadline`, or nothing can be won by waiting.
-  bool AwaitWriter(std::chrono::steady_clock::time_point deadline);
+  // Waits for the disk if that may free something. False if nothing was written or read until `deadline`.
+  bool AwaitDisk(std::chrono::steady_clock::time_point deadline);
   // Removes the point and the nodes that are of no use any more, unless something of it is left.
   void Prune(Point* point);
   void CountRam(Node* node, int64_t change);
@@ -320,7 +320,9 @@ class PrefixCache {
   std::map<uint64_t, BegunWrite> begun_writes_;  // of what is no longer wanted in RAM
   std::map<uint64_t, int64_t> begun_reads_;      // the same: their bytes
   int64_t stuck_bytes_ = 0;                      // of both
-  bool writer_stands_ = false;                   // waiting for it was in vain, and nothing came since
+  // Waiting for it was in vain, and nothing came since.
+  bool writer_stands_ = false;
+  bool reader_stands_ = false;
   ForeignFiles foreign_;
   std::unique_ptr<DiskTier> disk_;
   std::unique_ptr<DiskReader> reader_;

@@ -149,9 +149,9 @@ void PrefixCache::ShrinkTo(int64_t bytes) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(options_.max_wait_ns);
   bool all = false;
   while (held_bytes() > bytes) {
-    if (EvictOne() || EvictWriting(all)) continue;
+    if (EvictOne() || EvictWriting(all) || AwaitDisk(deadline)) continue;
     if (all) return;
-    all = !AwaitWriter(deadline);
+    all = true;
   }
 }
 

@@ -153,6 +153,7 @@ void PrefixCache::CountStuck(int64_t change) {
 void PrefixCache::TakeLoaded() {
   for (const DiskReader::Loaded& loaded : reader_->TakeLoaded()) {
     ++stats_.disk_reads;
+    reader_stands_ = false;
     if (const auto begun = begun_reads_.extract(loaded.number)) CountStuck(-begun.mapped());
     loaded.kind == PrefixFileKind::kBlock ? TakeBlock(loaded) : TakeState(loaded);
   }

@@ -133,15 +133,17 @@ void PrefixCache::HoldBegun(uint64_t write, const KeptBlock& block, std::shared_
   CountStuck(bytes);
 }
 
-bool PrefixCache::AwaitWriter(std::chrono::steady_clock::time_point deadline) {
-  if (disk_ == nullptr || writer_stands_) return false;
-  const bool helps =
-      !begun_writes_.empty() || std::ranges::any_of(writing_order_, [&](const Point* point) { return Frees(*point); });
-  if (!helps) return false;
-  disk_->WaitForOne(deadline);
-  writer_stands_ = true;
-  TakeWritten();
-  return !writer_stands_;
+bool PrefixCache::AwaitDisk(std::chrono::steady_clock::time_point deadline) {
+  const auto frees = [&](const Point* point) { return Frees(*point); };
+  if (!begun_writes_.empty() || std::ranges::any_of(writing_order_, frees)) {
+    if (!std::exchange(writer_stands_, true)) disk_->WaitForOne(deadline);
+    TakeWritten();
+    if (!writer_stands_) return true;
+  }
+  if (begun_reads_.empty()) return false;
+  if (!std::exchange(reader_stands_, true)) reader_->WaitUntil(deadline);
+  TakeLoaded();
+  return !reader_stands_;
 }
 
 void PrefixCache::Flush() {

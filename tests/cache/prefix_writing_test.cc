@@ -152,6 +152,29 @@ TEST_F(PrefixWritingTest, WhatASequenceGoesOnFromIsWaitedFor) {
   EXPECT_EQ(report_.source, CacheSource::kDisk);
 }
 
+TEST_F(PrefixWritingTest, SoIsAReadThatWasGivenUp) {
+  Open(OnDisk());
+  Keep(Conversation(1));
+  cache_->Flush();
+  PrefixCacheOptions options = OnDisk();
+  options.max_wait_ns = int64_t{3600} * 1'000'000'000;
+  options.before_read = [gate = gate_] { gate->Pass(); };
+  Open(options);
+  std::unique_ptr<PrefixCache::Loading> loading = cache_->Load("", Range(1000, kTokens + 1));
+  ASSERT_NE(loading, nullptr);
+  EXPECT_EQ(cache_->held_bytes(), one_);
+  gate_->Await();
+  loading.reset();
+  EXPECT_GT(cache_->held_bytes(), 0);
+  EXPECT_LE(cache_->held_bytes(), most_stuck_);
+  EXPECT_EQ(cache_->stuck_bytes(), cache_->held_bytes());
+  std::thread opener([this] { gate_->Open(); });
+  cache_->ShrinkTo(0);
+  opener.join();
+  EXPECT_EQ(cache_->held_bytes(), 0);
+  EXPECT_TRUE(Found(1));
+}
+
 TEST_F(PrefixWritingTest, ButNotForEver) {
   PrefixCacheOptions options = OnDisk();
   options.max_wait_ns = 1'000'000;
