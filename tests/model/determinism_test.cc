@@ -18,7 +18,7 @@ using testing::TinyModel;
 constexpr int64_t kTokens = 300;  // past block ends of both ratios, two windows and ring wrap-around
 
 // Every test runs on presets that between them have every layer kind, wide heads and hash routing.
-class Determinism : public ::testing::TestWithParam<const char*> {
+class Determinism : public ::testing::TestWithParam<const char*>, protected testing::TestTokens {
  protected:
   void SetUp() override {
     checkpoint_ = OpenGolden(GetParam());
@@ -32,28 +32,12 @@ class Determinism : public ::testing::TestWithParam<const char*> {
   }
   void TearDown() override { SelectKernels("auto"); }
 
-  // Logits of all tokens read in chunks of `chunk`.
-  std::vector<float> InChunks(TinyModel* tiny, int64_t chunk, SequenceCache* cache) const {
-    std::vector<float> logits;
-    while (cache->position() < kTokens) {
-      const std::vector<float> part =
-          tiny->Append(Slice(cache->position(), std::min(kTokens, cache->position() + chunk)), cache);
-      logits.insert(logits.end(), part.begin(), part.end());
-    }
-    return logits;
-  }
-
-  std::span<const int32_t> Slice(int64_t begin, int64_t end) const {
-    return std::span<const int32_t>(tokens_).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
-  }
-
   // The rows of `whole_` from token `begin` on.
   std::vector<float> WholeFrom(int64_t begin) const {
     return {whole_.begin() + begin * checkpoint_->config().vocab_size, whole_.end()};
   }
 
   std::unique_ptr<Checkpoint> checkpoint_;
-  std::vector<int32_t> tokens_;
   std::vector<float> whole_;
 };
 
@@ -69,7 +53,7 @@ TEST_P(Determinism, SameBitsInChunksAndTokenByToken) {
   TinyModel tiny(*checkpoint_, 2);
   for (const int64_t chunk : {1, 7, 64, 128}) {
     SequenceCache cache(tiny.model().cache_layout());
-    EXPECT_EQ(Hash(InChunks(&tiny, chunk, &cache)), Hash(whole_)) << "chunks of " << chunk;
+    EXPECT_EQ(Hash(ReadTo(kTokens, chunk, &tiny, &cache)), Hash(whole_)) << "chunks of " << chunk;
   }
 }
 

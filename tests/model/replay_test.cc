@@ -18,7 +18,7 @@ using testing::TinyModel;
 constexpr int64_t kBlock = CacheLayout::kBlockTokens;
 
 // Presets that between them have every layer kind, windows of 16 to 128 and hash routing; and a trained model.
-class Replay : public ::testing::TestWithParam<const char*> {
+class Replay : public ::testing::TestWithParam<const char*>, protected testing::TestTokens {
  protected:
   void SetUp() override {
     if (std::string_view(GetParam()) == "nano") {
@@ -48,10 +48,6 @@ class Replay : public ::testing::TestWithParam<const char*> {
     after_ = Hash(tiny_->Append(Slice(place_, place_ + 150), &cache));
   }
 
-  std::span<const int32_t> Slice(int64_t begin, int64_t end) const {
-    return std::span<const int32_t>(tokens_).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
-  }
-
   std::vector<std::string> BytesOfBlocks() const {
     std::vector<std::string> bytes;
     for (const auto& block : blocks_) {
@@ -64,17 +60,12 @@ class Replay : public ::testing::TestWithParam<const char*> {
   SequenceCache Start(int64_t begin) const {
     return SequenceCache::Replay(tiny_->model().cache_layout(), begin, place_, blocks_);
   }
-  void AppendInChunks(int64_t chunk, SequenceCache* cache) {
-    while (cache->position() < place_) {
-      tiny_->Append(Slice(cache->position(), std::min(place_, cache->position() + chunk)), cache);
-    }
-  }
+  void AppendInChunks(int64_t chunk, SequenceCache* cache) { ReadTo(place_, chunk, tiny_.get(), cache); }
 
   std::unique_ptr<Checkpoint> checkpoint_;
   std::unique_ptr<TinyModel> tiny_;
   int64_t place_ = 0;
   int64_t begin_ = 0;
-  std::vector<int32_t> tokens_;
   StateBytes state_;
   BlockTable::Blocks blocks_;
   std::vector<std::string> block_bytes_;

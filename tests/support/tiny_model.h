@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -63,6 +65,26 @@ class TinyModel {
   ThreadPool pool_;
   Model model_;
   Workspace workspace_;
+};
+
+// The tokens of a test, which are read in pieces.
+class TestTokens {
+ protected:
+  std::span<const int32_t> Slice(int64_t begin, int64_t end) const {
+    return std::span<const int32_t>(tokens_).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  }
+  // Reads on up to `end` in chunks; the logits of what was read.
+  std::vector<float> ReadTo(int64_t end, int64_t chunk, TinyModel* tiny, SequenceCache* cache) const {
+    std::vector<float> logits;
+    while (cache->position() < end) {
+      const std::vector<float> part =
+          tiny->Append(Slice(cache->position(), std::min(end, cache->position() + chunk)), cache);
+      logits.insert(logits.end(), part.begin(), part.end());
+    }
+    return logits;
+  }
+
+  std::vector<int32_t> tokens_;
 };
 
 inline uint64_t Hash(const std::vector<float>& values) {
