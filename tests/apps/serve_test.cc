@@ -210,6 +210,7 @@ TEST(ServeCommand, WhatIsNotAcceptedIsSaid) {
   const auto refused = [&](std::vector<std::string> arguments, const std::string& expected, RunOptions options = {}) {
     arguments.insert(arguments.begin(), "serve");
     options.environment.emplace_back("XDG_STATE_HOME", directory.path());
+    options.environment.emplace_back("XDG_CACHE_HOME", directory.path());
     const RunResult result = RunFathom(arguments, options);
     EXPECT_EQ(result.exit_code, 2) << result;
     EXPECT_NE(result.err.find(expected), std::string::npos) << expected << "\n" << result;
