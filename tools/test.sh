@@ -79,7 +79,9 @@ asan_folders=(base numeric kernels cache model engine http)
 # Patterns of GoogleTest. Each kernel table has tests of its own; the ways to a hit are the same under each policy; two of
 # the recorded models have every kind of layer; and others do at length what their neighbours do once.
 asan_left_out='*SameBitsOnEveryInstructionSet*:*PrefixBits*/Full*:*PrefixBits*/PeriodicThreads3*:KillTest*'
-asan_left_out+=':ServingTest.TwoHundredRequests*:StateMemory.WhatIsKept*:*Replay.*/nano*'
+asan_left_out+=':ServingTest.TwoHundredRequests*:StateMemory.WhatIsKept*:*Replay.*/nano*:*PrefixBits*.InABatch*'
+asan_left_out+=':*PrefixBits*.FromDiskAfterItLeftRam*:*DiskWriting*.WhatFoundNoRoom*:*DiskWriting*/Recompute'
+asan_left_out+=':*CacheMemory*.SequencesWithOneLong*'
 for preset in full csa swa wide; do asan_left_out+=":*Replay.*/tiny_$preset:*Determinism.*/tiny$preset"; done
 cmake_options=()  # for every variant
 logs=$root/build/test-logs
