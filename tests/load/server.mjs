@@ -3,6 +3,7 @@ import {spawn} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
+import {after} from 'node:test';
 import {fileURLToPath} from 'node:url';
 import {getJson, getText} from './client.mjs';
 
@@ -20,6 +21,12 @@ export function removeDirectory(directory) {
   rmSync(directory, {recursive: true, force: true});
 }
 
+// A test that fails leaves its server behind, and its connections would keep the file from ending.
+const running = new Set();
+after(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export class Server {
   // Resolves when the server is ready to answer.
   static async start(model, ...options) {
@@ -30,7 +37,9 @@ export class Server {
       env: {...process.env, XDG_STATE_HOME: server.home, XDG_CACHE_HOME: server.home},
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    running.add(server.child);
     server.exited = new Promise((resolve) => server.child.once('exit', (code, signal) => resolve(signal ?? code)));
+    server.exited.then(() => running.delete(server.child));
     server.port = await new Promise((resolve, reject) => {
       let text = '';
       server.child.stdout.on('data', (data) => {
