@@ -9,7 +9,7 @@ usage() {
   cat <<'EOT'
 Usage: ./fathom test [options] [FILTER]
 
-Runs these stages, about twenty minutes on two cores:
+Runs these stages (13 minutes on two cores after most of the compiling; the first time takes longer):
   format    every file is formatted as .clang-format says
   data      fetches the tokenizer that some tests read
   release   the tests in the optimised build

@@ -21,7 +21,7 @@ namespace {
 const std::string kOfflineModel = FATHOM_SOURCE_DIR "/models/nano";
 
 // Forbids itself what the library forbids, then does what `act` says; in a child process of its own. (A shell as the
-// one that reaches out would not do: on some systems it asks a name service on a socket before its first command.)
+// one that reaches out would not do: where CI runs, the filter ends it before its first command.)
 template <typename Act>
 void WithFilter(Act act) {
   if (dlopen(FATHOM_NO_CONNECT_LIBRARY, RTLD_NOW) == nullptr) _exit(1);
