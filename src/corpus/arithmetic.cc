@@ -301,7 +301,7 @@ constexpr Subject kSubjects[] = {
     {"arithmetic.add4", 1.2, WriteFrom<Add<4>>},          {"arithmetic.sub2", 2.4, WriteFrom<Subtract<2>>},
     {"arithmetic.sub3", 3.0, WriteFrom<Subtract<3>>},     {"arithmetic.sub4", 1.2, WriteFrom<Subtract<4>>},
     {"arithmetic.mul1", 1.4, WriteFrom<MultiplyByTable>}, {"arithmetic.mul2", 1.4, WriteFrom<MultiplyLonger>},
-    {"arithmetic.div", 1.6, WriteFrom<Divide>},           {"arithmetic.compare", 0.8, WriteFrom<Compare>},
+    {"arithmetic.div", 1.6, WriteFrom<Divide>},           {"arithmetic.compare", 1.2, WriteFrom<Compare>},
     {"arithmetic.chain", 1.0, WriteFrom<Chain>},
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/check.h"
 #include "corpus/subjects.h"
 
 #define XXH_INLINE_ALL
@@ -28,6 +29,11 @@ std::vector<Subject> AllSubjects() {
   return all;
 }
 
+// "lookup" names "lookup.short", "lookup.long" and so on.
+bool IsNamedBy(const Subject& subject, std::string_view name) {
+  return subject.name == name || (subject.name.starts_with(name) && subject.name.substr(name.size()).starts_with('.'));
+}
+
 }  // namespace
 
 std::span<const Subject> Subjects() {
@@ -42,16 +48,30 @@ Dialogue WriteDialogue(const Subject& subject, Split split, uint64_t seed, uint6
   return dialogue;
 }
 
-Dialogue CorpusDialogue(uint64_t seed, uint64_t index) {
+bool IsSubjectOrGroup(std::string_view name) {
+  return std::ranges::any_of(Subjects(), [&](const Subject& subject) { return IsNamedBy(subject, name); });
+}
+
+Dialogue CorpusDialogue(uint64_t seed, uint64_t index, std::span<const std::string> among) {
+  const auto share_of = [&](const Subject& subject) {
+    const bool drawn =
+        among.empty() || std::ranges::any_of(among, [&](const std::string& name) { return IsNamedBy(subject, name); });
+    return drawn ? subject.share : 0;
+  };
   double total = 0;
-  for (const Subject& subject : Subjects()) total += subject.share;
+  for (const Subject& subject : Subjects()) total += share_of(subject);
   CorpusRandom random(Mix("subject", seed, index, Split::kTrain));
   double at = random.Unit() * total;
+  const Subject* last = nullptr;  // of those drawn from, for what rounding leaves of `at`
   for (const Subject& subject : Subjects()) {
-    at -= subject.share;
-    if (at < 0) return WriteDialogue(subject, Split::kTrain, seed, index);
+    const double share = share_of(subject);
+    if (share == 0) continue;
+    last = &subject;
+    at -= share;
+    if (at < 0) break;
   }
-  return WriteDialogue(Subjects().back(), Split::kTrain, seed, index);
+  FATHOM_CHECK(last != nullptr);
+  return WriteDialogue(*last, Split::kTrain, seed, index);
 }
 
 bool BelongsTo(Split split, std::string_view key) {

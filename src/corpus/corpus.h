@@ -58,8 +58,12 @@ std::span<const Subject> Subjects();
 // The dialogue number `index` of a subject.
 Dialogue WriteDialogue(const Subject& subject, Split split, uint64_t seed, uint64_t index);
 
-// The training dialogue number `index`: a subject drawn by share, then one of its dialogues.
-Dialogue CorpusDialogue(uint64_t seed, uint64_t index);
+// Whether `name` is a subject or a group of subjects ("lookup").
+bool IsSubjectOrGroup(std::string_view name);
+
+// The training dialogue number `index`: a subject drawn by share, then one of its dialogues. With names of subjects and
+// groups in `among`, only those are drawn from.
+Dialogue CorpusDialogue(uint64_t seed, uint64_t index, std::span<const std::string> among = {});
 
 // Whether a question with this key belongs to `split`: a tenth of all keys is held out.
 bool BelongsTo(Split split, std::string_view key);

@@ -371,9 +371,9 @@ Draft Counting(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"facts.capitals", 10.0, WriteFrom<Capital>},   {"facts.colors", 2.5, WriteFrom<Color>},
-    {"facts.opposites", 10.0, WriteFrom<Opposite>}, {"facts.days", 4.0, WriteFrom<DayOrMonth>},
-    {"facts.counting", 3.0, WriteFrom<Counting>},
+    {"facts.capitals", 16.0, WriteFrom<Capital>},   {"facts.colors", 4.0, WriteFrom<Color>},
+    {"facts.opposites", 18.0, WriteFrom<Opposite>}, {"facts.days", 6.0, WriteFrom<DayOrMonth>},
+    {"facts.counting", 5.0, WriteFrom<Counting>},
 };
 
 }  // namespace

@@ -257,17 +257,13 @@ Draft Long(CorpusRandom& random) {
   return Ask(random, kind, asked, language, text);
 }
 
-// A text of facts with distinct keys, most often without other sentences, and several questions about it one after the
-// other. The earlier ones are for training whatever the split.
-Draft Several(CorpusRandom& random) {
+// A text of `facts` facts with distinct keys and `fillers` other sentences, and several questions about it one after
+// the other. The earlier ones are for training whatever the split.
+Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers) {
   constexpr size_t kMostQuestions = 8;
   const Language language = PickLanguage(random);
   const FactKind& kind = random.Pick(kKinds);
   const FactKind& second = random.Pick(kKinds);
-  // Half of the texts fit the attention window; few have more than a thousand tokens.
-  const size_t size = random.Below(20);
-  const size_t facts = size < 10 ? 2 + random.Below(5) : size < 16 ? 5 + random.Below(20) : 6 + random.Below(25);
-  const size_t fillers = size < 16 ? 0 : size < 19 ? random.Below(40) : 40 + random.Below(160);
   struct Planted {
     const FactKind* kind;
     Fact fact;
@@ -318,11 +314,26 @@ Draft Several(CorpusRandom& random) {
   return draft;
 }
 
+// Texts that fit the attention window: where a model learns what looking up is.
+Draft Few(CorpusRandom& random) {
+  const size_t facts = 2 + random.Below(5);
+  return AskSeveral(random, facts, 0);
+}
+
+// A few of these have more than a thousand tokens.
+Draft Several(CorpusRandom& random) {
+  const size_t size = random.Below(10);
+  const size_t facts = 5 + random.Below(size < 6 ? 20 : 26);
+  const size_t fillers = size < 6 ? 0 : size < 9 ? random.Below(40) : 40 + random.Below(160);
+  return AskSeveral(random, facts, fillers);
+}
+
 // Long texts are few: they are most of the tokens nevertheless.
 constexpr Subject kSubjects[] = {
-    {"lookup.short", 6.0, WriteFrom<Short>},
-    {"lookup.long", 0.6, WriteFrom<Long>},
-    {"lookup.several", 7.0, WriteFrom<Several>},
+    {"lookup.few", 8.0, WriteFrom<Few>},
+    {"lookup.short", 4.0, WriteFrom<Short>},
+    {"lookup.several", 4.0, WriteFrom<Several>},
+    {"lookup.long", 0.7, WriteFrom<Long>},
 };
 
 }  // namespace

@@ -283,10 +283,10 @@ Draft AboutSelf(CorpusRandom& random) { return DraftExchange(random, ExchangesAb
 Draft AboutFathom(CorpusRandom& random) { return DraftExchange(random, ExchangesAboutFathom()); }
 
 constexpr Subject kSubjects[] = {
-    {"small_talk.greeting", 0.8, WriteFrom<Greeting>},    {"small_talk.how_are_you", 0.5, WriteFrom<HowAreYou>},
-    {"small_talk.thanks", 0.4, WriteFrom<Thanks>},        {"small_talk.bye", 0.4, WriteFrom<Farewell>},
-    {"small_talk.about_self", 2.0, WriteFrom<AboutSelf>}, {"small_talk.about_fathom", 0.8, WriteFrom<AboutFathom>},
-    {"small_talk.refusal", 1.1, WriteFrom<Refusal>},
+    {"small_talk.greeting", 1.6, WriteFrom<Greeting>},    {"small_talk.how_are_you", 0.8, WriteFrom<HowAreYou>},
+    {"small_talk.thanks", 0.5, WriteFrom<Thanks>},        {"small_talk.bye", 0.7, WriteFrom<Farewell>},
+    {"small_talk.about_self", 2.0, WriteFrom<AboutSelf>}, {"small_talk.about_fathom", 1.2, WriteFrom<AboutFathom>},
+    {"small_talk.refusal", 1.8, WriteFrom<Refusal>},
 };
 
 }  // namespace

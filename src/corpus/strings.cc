@@ -277,14 +277,14 @@ Draft Nth(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"strings.copy", 3.0, WriteFrom<Copy>},
+    {"strings.copy", 3.6, WriteFrom<Copy>},
     {"strings.reverse", 2.0, WriteFrom<Reverse>},
     {"strings.sort_numbers", 1.8, WriteFrom<SortNumbers>},
-    {"strings.sort_words", 0.8, WriteFrom<SortWords>},
-    {"strings.spell", 1.8, WriteFrom<Spell>},
-    {"strings.join", 1.5, WriteFrom<JoinLetters>},
+    {"strings.sort_words", 1.6, WriteFrom<SortWords>},
+    {"strings.spell", 2.6, WriteFrom<Spell>},
+    {"strings.join", 2.2, WriteFrom<JoinLetters>},
     {"strings.count", 1.0, WriteFrom<Count>},
-    {"strings.nth", 1.6, WriteFrom<Nth>},
+    {"strings.nth", 2.0, WriteFrom<Nth>},
 };
 
 }  // namespace

@@ -314,8 +314,8 @@ Draft SentenceDraft(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"translation.words", 6.0, WriteFrom<Word>},
-    {"translation.sentences", 4.0, WriteFrom<SentenceDraft>},
+    {"translation.words", 12.0, WriteFrom<Word>},
+    {"translation.sentences", 8.0, WriteFrom<SentenceDraft>},
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 // fathom-train - the trainer: a program of its own, because it needs libtorch. `./fathom train` builds and runs it.
 #include <malloc.h>
+#include <omp.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include "corpus/tokenizer_training.h"
 #include "corpus/training_sequence.h"
 #include "train/torch/golden_writer.h"
+#include "train/torch/torch.h"
 #include "train/torch/trainer.h"
 #include "train/train_config.h"
 
@@ -110,6 +112,8 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   InstallInterruptHandler();
   KeepFreedMemory();
+  // Left alone, libtorch takes half of the processors on machines whose topology it does not know.
+  torch::set_num_threads(omp_get_num_procs());
   Status status;
   try {  // libtorch and oneDNN report by exceptions
     status = Dispatch(flags);

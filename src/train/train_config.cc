@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "checkpoint/config_json.h"
+#include "corpus/corpus.h"
 
 namespace fathom {
 namespace {
@@ -28,10 +29,13 @@ struct Real {
 struct Text {
   std::string* out;
 };
+struct SubjectNames {
+  std::vector<std::string>* out;
+};
 
 struct Key {
   std::string_view name;
-  std::variant<WholeNumber, Real, Text> value;
+  std::variant<WholeNumber, Real, Text, SubjectNames> value;
 };
 struct Section {
   std::string_view name;
@@ -52,6 +56,8 @@ std::vector<Section> SectionsOf(TrainConfig* config, Narrow* narrow) {
        {{"tokenizer", Text{&c.tokenizer}},
         {"jsonl", Text{&c.jsonl}},
         {"seed", WholeNumber{&narrow->seed, 0, INT64_MAX}},
+        {"opening_subjects", SubjectNames{&c.opening_subjects}},
+        {"opening_dialogues", WholeNumber{&c.opening_dialogues, 0, INT64_MAX}},
         {"max_sequence_tokens", WholeNumber{&c.max_sequence_tokens, 2, kMaxBatch}},
         {"prompt_weight", Real{&narrow->prompt_weight, 0, 1}}}},
       {"schedule",
@@ -89,6 +95,15 @@ Status ReadValue(const std::string& name, const Json& found, const Key& key) {
   if (const auto* text = std::get_if<Text>(&key.value)) {
     if (!found.is_string()) return Refused(name, found, "is a string");
     *text->out = found.string();
+  } else if (const auto* names = std::get_if<SubjectNames>(&key.value)) {
+    if (!found.is_array()) return Refused(name, found, "is a list of subjects");
+    for (const Json& item : found.items()) {
+      if (!item.is_string() || !IsSubjectOrGroup(item.string())) {
+        return Refused(StrCat("an item of ", name), item,
+                       "are subjects and groups of the corpus, such as \"strings.copy\" and \"lookup\"");
+      }
+      names->out->push_back(item.string());
+    }
   } else if (const auto* whole = std::get_if<WholeNumber>(&key.value)) {
     const std::optional<int64_t> number = found.AsInt();
     if (!number || *number < whole->low || *number > whole->high) {
@@ -135,6 +150,12 @@ Status ReadSections(const Json& root, const std::vector<Section>& sections) {
 Status CheckTogether(const TrainConfig& config) {
   if (config.tokenizer.empty())
     return InvalidArgument("data.tokenizer is missing; the path of a tokenizer.json is needed");
+  if (config.opening_subjects.empty() != (config.opening_dialogues == 0)) {
+    return InvalidArgument("data.opening_subjects and data.opening_dialogues belong together; one is missing or empty");
+  }
+  if (!config.opening_subjects.empty() && !config.jsonl.empty()) {
+    return InvalidArgument("data.opening_subjects is for the generated corpus and does not go with data.jsonl");
+  }
   if (config.max_sequence_tokens > config.model.max_context) {
     return InvalidArgument(StrCat("data.max_sequence_tokens is ", config.max_sequence_tokens,
                                   "; accepted are at most the ", config.model.max_context,

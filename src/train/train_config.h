@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
@@ -25,7 +26,11 @@ struct TrainConfig {
   std::string jsonl;      // path of the user's dialogues, likewise; empty: the generated corpus
   uint64_t seed = 1;
   int64_t max_sequence_tokens = 8192;  // longer dialogues are left out
-  float prompt_weight = 0.1f;          // loss weight of tokens that the assistant did not write
+  // The first `opening_dialogues` of the generated corpus come from these subjects and groups alone: copying and
+  // looking up are learnt in a few hundred steps from texts that ask for nothing else, and late from a mixture.
+  std::vector<std::string> opening_subjects;
+  int64_t opening_dialogues = 0;
+  float prompt_weight = 0.1f;  // loss weight of tokens that the assistant did not write
 
   // schedule
   int64_t steps = 1000;

@@ -129,22 +129,40 @@ TEST(Dialogues, HeldOutPromptsAreNeverTrained) {
   }
 }
 
+TEST(Dialogues, AreDrawnFromTheSubjectsAskedFor) {
+  std::set<std::string> drawn;
+  const std::vector<std::string> among = {"lookup.few", "strings"};
+  for (uint64_t index = 0; index < 500; ++index) {
+    const Dialogue dialogue = CorpusDialogue(1, index, among);
+    EXPECT_TRUE(dialogue.subject == "lookup.few" || dialogue.subject.starts_with("strings.")) << dialogue.subject;
+    drawn.insert(dialogue.subject);
+  }
+  EXPECT_EQ(drawn.size(), 9u);  // every kind of both
+  EXPECT_TRUE(IsSubjectOrGroup("lookup.few"));
+  EXPECT_TRUE(IsSubjectOrGroup("strings"));
+  EXPECT_FALSE(IsSubjectOrGroup("string"));
+  EXPECT_FALSE(IsSubjectOrGroup("lookup.none"));
+  EXPECT_FALSE(IsSubjectOrGroup(""));
+}
+
 TEST(Dialogues, LookupsOfSeveralFactsTrainNoneThatIsHeldOut) {
-  const auto several = std::ranges::find(Subjects(), "lookup.several", &Subject::name);
-  ASSERT_NE(several, Subjects().end());
-  size_t answers = 0;
-  for (const Split split : {Split::kTrain, Split::kHeldOut}) {
-    for (uint64_t index = 0; index < kDialoguesPerSubject; ++index) {
-      const std::vector<ChatMessage> messages = WriteDialogue(*several, split, 1, index).messages;
-      for (size_t at = 1; at < messages.size(); at += 2) {
-        const std::string& answer = messages[at].content;
-        EXPECT_NE(messages[0].content.find(answer), std::string::npos) << answer;
-        EXPECT_TRUE(BelongsTo(at + 1 == messages.size() ? split : Split::kTrain, answer)) << answer;
-        ++answers;
+  for (const std::string_view name : {"lookup.few", "lookup.several"}) {
+    const auto subject = std::ranges::find(Subjects(), name, &Subject::name);
+    ASSERT_NE(subject, Subjects().end());
+    size_t answers = 0;
+    for (const Split split : {Split::kTrain, Split::kHeldOut}) {
+      for (uint64_t index = 0; index < kDialoguesPerSubject; ++index) {
+        const std::vector<ChatMessage> messages = WriteDialogue(*subject, split, 1, index).messages;
+        for (size_t at = 1; at < messages.size(); at += 2) {
+          const std::string& answer = messages[at].content;
+          EXPECT_NE(messages[0].content.find(answer), std::string::npos) << answer;
+          EXPECT_TRUE(BelongsTo(at + 1 == messages.size() ? split : Split::kTrain, answer)) << answer;
+          ++answers;
+        }
       }
     }
+    EXPECT_GT(answers, 4 * kDialoguesPerSubject);
   }
-  EXPECT_GT(answers, 4 * kDialoguesPerSubject);
 }
 
 TEST(Dialogues, JsonAnswersHaveExactlyTheSchemasProperties) {

@@ -128,6 +128,26 @@ TEST_F(TrainConfigTest, WhatIsRequiredMustBeThere) {
   EXPECT_FALSE(ReadTrainConfig(directory_ / "none.json").ok());
 }
 
+TEST_F(TrainConfigTest, TheCorpusBeginsWithTheSubjectsAskedFor) {
+  const Result<TrainConfig> config =
+      Read("data", R"({"tokenizer": "t", "opening_subjects": ["lookup", "strings.copy"], "opening_dialogues": 5})");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config->opening_subjects, (std::vector<std::string>{"lookup", "strings.copy"}));
+  EXPECT_EQ(config->opening_dialogues, 5);
+
+  EXPECT_EQ(Error(Read("data", R"({"opening_subjects": ["cooking"]})")),
+            "an item of data.opening_subjects is \"cooking\"; accepted are subjects and groups of the corpus, such as "
+            "\"strings.copy\" and \"lookup\"");
+  EXPECT_EQ(Error(Read("data", R"({"opening_subjects": "lookup"})")),
+            "data.opening_subjects is \"lookup\"; accepted is a list of subjects");
+  const std::string alone = "data.opening_subjects and data.opening_dialogues belong together; one is missing or empty";
+  EXPECT_EQ(Error(Read("data", R"({"tokenizer": "t", "opening_subjects": ["lookup"]})")), alone);
+  EXPECT_EQ(Error(Read("data", R"({"tokenizer": "t", "opening_dialogues": 5})")), alone);
+  EXPECT_EQ(Error(Read("data", R"({"tokenizer": "t", "jsonl": "j", "opening_subjects": ["lookup"],
+                                    "opening_dialogues": 5})")),
+            "data.opening_subjects is for the generated corpus and does not go with data.jsonl");
+}
+
 TEST_F(TrainConfigTest, SequencesFitTheContext) {
   EXPECT_EQ(Error(Read("data", R"({"tokenizer": "t", "max_sequence_tokens": 65537})")),
             "data.max_sequence_tokens is 65537; accepted are at most the 65536 of model.max_position_embeddings");

@@ -20,8 +20,9 @@ namespace fathom {
 // Where dialogues come from: the corpus's rules, or a user's file.
 class DialogueSource {
  public:
-  // `own` is empty for the corpus. A twentieth of a user's dialogues, at least one, is held out.
-  DialogueSource(uint64_t seed, std::vector<Dialogue> own);
+  // `own` is empty for the corpus. A twentieth of a user's dialogues, at least one, is held out. Takes from the
+  // configuration the seed and what the corpus begins with.
+  DialogueSource(const TrainConfig& config, std::vector<Dialogue> own);
 
   // Number `index` of the training dialogues: the same for the same seed. A user's are shuffled anew every round.
   Dialogue Training(uint64_t index) const;
@@ -30,6 +31,8 @@ class DialogueSource {
 
  private:
   const uint64_t seed_;
+  const std::vector<std::string> opening_subjects_;
+  const uint64_t opening_dialogues_;
   std::vector<Dialogue> training_;
   std::vector<Dialogue> held_out_;
 };

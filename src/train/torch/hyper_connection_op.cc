@@ -313,8 +313,14 @@ variable_list MixBeforeFunction::backward(AutogradContext* context, variable_lis
   Tensor dfn = torch::zeros_like(saved[1]);
   Tensor dbase = torch::zeros_like(saved[2]);
   Tensor dscale = torch::zeros_like(saved[3]);
+  float* dfn_data = Floats(dfn);
+  ParallelRanges(rows * shape.flat(), kGrain * kGrain, [&](int64_t begin, int64_t end) {
+    for (const ParameterSums& sum : sums) {
+      const float* part = sum.fn.data();
+      for (int64_t i = begin; i < end; ++i) dfn_data[i] += part[i];
+    }
+  });
   for (const ParameterSums& sum : sums) {
-    for (size_t i = 0; i < sum.fn.size(); ++i) Floats(dfn)[i] += sum.fn[i];
     for (size_t i = 0; i < sum.base.size(); ++i) Floats(dbase)[i] += sum.base[i];
     for (int64_t i = 0; i < dscale.numel(); ++i) Floats(dscale)[i] += sum.scale[static_cast<size_t>(i)];
   }

@@ -1,6 +1,8 @@
 #include "train/torch/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "base/check.h"
 #include "base/strings.h"
@@ -96,20 +98,30 @@ double SquareOf(const Tensor& x) {
 
 }  // namespace
 
-Tensor Orthogonalized(const Tensor& x) {
-  Tensor out = x.clone().contiguous();
-  const int64_t rows = x.size(-2);
-  const int64_t cols = x.size(-1);
+void Orthogonalize(const std::vector<Tensor>& stacks) {
+  struct Job {
+    float* data;
+    int64_t rows, cols;
+    int64_t work() const { return rows * cols * std::min(rows, cols); }
+  };
+  std::vector<Job> matrices;
+  for (const Tensor& stack : stacks) {
+    FATHOM_CHECK(stack.is_contiguous());
+    const int64_t rows = stack.size(-2);
+    const int64_t cols = stack.size(-1);
+    for (int64_t at = 0; at < stack.numel(); at += rows * cols) matrices.push_back({Floats(stack) + at, rows, cols});
+  }
+  // The largest first: the small ones at the end leave no core idle for long.
+  std::ranges::stable_sort(matrices, std::greater(), &Job::work);
   const bool half = Arithmetic().half;
-  ParallelParts(x.numel() / (rows * cols), [&](int64_t matrix) {
-    float* data = Floats(out) + matrix * rows * cols;
+  ParallelParts(static_cast<int64_t>(matrices.size()), [&](int64_t i) {
+    const Job& matrix = matrices[static_cast<size_t>(i)];
     if (half) {
-      NewtonSchulz<uint16_t>(rows, cols).Run(data);
+      NewtonSchulz<uint16_t>(matrix.rows, matrix.cols).Run(matrix.data);
     } else {
-      NewtonSchulz<float>(rows, cols).Run(data);
+      NewtonSchulz<float>(matrix.rows, matrix.cols).Run(matrix.data);
     }
   });
-  return out;
 }
 
 Optimizer::Optimizer(const TrainConfig& config, Parameters& parameters) : config_(config), parameters_(parameters) {
@@ -135,12 +147,23 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::State() const {
 }
 
 // W <- (1 - rate decay) W - rate * 0.18 sqrt(max(rows, cols)) * orthogonal(G + momentum * M), M <- momentum * M + G.
-void Optimizer::Muon(Parameter& p, Moments& moments, double rate, float clip) const {
-  const Tensor g = p.value.grad() * clip;
-  moments.first.mul_(config_.muon_momentum).add_(g);
-  const Tensor update = Orthogonalized(g.add(moments.first, config_.muon_momentum));
-  const auto longest = static_cast<double>(std::max(p.value.size(-2), p.value.size(-1)));
-  p.value.mul_(1 - rate * config_.weight_decay).sub_(update, rate * kMuonUpdateRms * std::sqrt(longest));
+void Optimizer::Muon(double rate, float clip) {
+  std::vector<size_t> trained;
+  std::vector<Tensor> updates;
+  for (size_t i = 0; i < moments_.size(); ++i) {
+    const Parameter& p = parameters_.all()[i];
+    if (!p.trained || !p.matrix || !p.value.grad().defined()) continue;
+    const Tensor g = p.value.grad() * clip;
+    moments_[i].first.mul_(config_.muon_momentum).add_(g);
+    trained.push_back(i);
+    updates.push_back(g.add(moments_[i].first, config_.muon_momentum).contiguous());
+  }
+  Orthogonalize(updates);
+  for (size_t at = 0; at < trained.size(); ++at) {
+    Tensor& value = parameters_.all()[trained[at]].value;
+    const auto longest = static_cast<double>(std::max(value.size(-2), value.size(-1)));
+    value.mul_(1 - rate * config_.weight_decay).sub_(updates[at], rate * kMuonUpdateRms * std::sqrt(longest));
+  }
 }
 
 // Loshchilov and Hutter 2019. No decay of vectors: norms and mixes have their own scale.
@@ -165,14 +188,11 @@ double Optimizer::Step(double rate) {
   }
   const double norm = std::sqrt(square);
   const auto clip = static_cast<float>(norm > config_.clip_norm ? config_.clip_norm / norm : 1.0);
+  Muon(rate * config_.muon_rate, clip);
   for (size_t i = 0; i < moments_.size(); ++i) {
     Parameter& p = parameters_.all()[i];
     if (!p.trained || !p.value.grad().defined()) continue;
-    if (p.matrix) {
-      Muon(p, moments_[i], rate * config_.muon_rate, clip);
-    } else {
-      Adam(p, moments_[i], rate * config_.adam_rate, clip);
-    }
+    if (!p.matrix) Adam(p, moments_[i], rate * config_.adam_rate, clip);
     p.value.mutable_grad().reset();
   }
   return norm;

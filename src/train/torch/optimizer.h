@@ -32,7 +32,7 @@ class Optimizer {
     Tensor second;  // Adam only
   };
 
-  void Muon(Parameter& p, Moments& moments, double rate, float clip) const;
+  void Muon(double rate, float clip);
   void Adam(Parameter& p, Moments& moments, double rate, float clip) const;
 
   const TrainConfig config_;
@@ -41,9 +41,9 @@ class Optimizer {
   int64_t steps_ = 0;
 };
 
-// The nearest (semi-)orthogonal matrix of each of x's matrices [.., rows, cols], by the report's hybrid Newton-Schulz
-// iteration: eight steps that bring singular values near 1 quickly, two that settle them there.
-Tensor Orthogonalized(const Tensor& x);
+// Replaces each matrix of the stacks [.., rows, cols] by the nearest (semi-)orthogonal one, by the report's hybrid
+// Newton-Schulz iteration: eight steps that bring singular values near 1 quickly, two that settle them there.
+void Orthogonalize(const std::vector<Tensor>& stacks);
 
 }  // namespace fathom
 

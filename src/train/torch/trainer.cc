@@ -69,7 +69,7 @@ Status Trainer::ReadInputs() {
     FATHOM_ASSIGN_OR_RETURN(own, ReadDialogues(config_.jsonl));
     if (own.empty()) return InvalidArgument(StrCat(config_.jsonl, " has no dialogues"));
   }
-  source_ = std::make_unique<DialogueSource>(config_.seed, std::move(own));
+  source_ = std::make_unique<DialogueSource>(config_, std::move(own));
   if (options_.from.empty()) {
     parameters_ = std::make_unique<Parameters>(Parameters::Random(config_.model, config_.seed));
   } else {

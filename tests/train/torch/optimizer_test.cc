@@ -14,6 +14,12 @@ void ExpectOrthogonal(const Tensor& x, double tolerance) {
   EXPECT_LT(difference.max().item<double>(), tolerance);
 }
 
+Tensor Orthogonalized(const Tensor& x) {
+  Tensor out = x.clone();
+  Orthogonalize({out});
+  return out;
+}
+
 TEST(Orthogonalized, SingularValuesBecomeOneForWideTallAndStackedMatrices) {
   torch::manual_seed(1);
   ExpectOrthogonal(Orthogonalized(torch::randn({32, 96})), 0.05);
