@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -11,6 +12,7 @@
 #include "base/signals.h"
 #include "base/strings.h"
 #include "base/term.h"
+#include "checkpoint/checkpoint.h"
 #include "corpus/corpus.h"
 #include "corpus/tokenizer_training.h"
 #include "corpus/training_sequence.h"
@@ -52,15 +54,19 @@ Status TrainTokenizerTo(const Flags& flags) {
 
 // Records what the trainer computes on a dialogue long enough for the indexer to choose among compressed rows.
 Status WriteGoldenFor(const std::string& directory) {
-  constexpr int64_t kTokens = 296;
+  constexpr int64_t kChoices = 8;     // rows more than the indexer takes
+  constexpr int64_t kMostRows = 520;  // the corpus has such texts, and V4 takes 512
+  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(directory));
+  const int64_t rows = std::min(checkpoint->config().index_topk + kChoices, kMostRows);
+  const int64_t tokens = 4 * rows + kGoldenDecode;
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Load(directory + "/tokenizer.json"));
   for (const Subject& subject : Subjects()) {
     if (subject.name != "lookup.long") continue;
     for (uint64_t index = 0;; ++index) {
       const Dialogue dialogue = WriteDialogue(subject, Split::kHeldOut, 1, index);
       FATHOM_ASSIGN_OR_RETURN(TrainingSequence sequence, MakeTrainingSequence(dialogue, *tokenizer, 0));
-      if (static_cast<int64_t>(sequence.tokens.size()) < kTokens) continue;
-      sequence.tokens.erase(sequence.tokens.begin(), sequence.tokens.end() - kTokens);
+      if (static_cast<int64_t>(sequence.tokens.size()) < tokens) continue;
+      sequence.tokens.erase(sequence.tokens.begin(), sequence.tokens.end() - tokens);
       return WriteGolden(directory, sequence.tokens);
     }
   }

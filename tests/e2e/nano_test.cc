@@ -48,6 +48,28 @@ TEST_F(Nano, ThinksThroughASumOfThreeDigits) {
   EXPECT_NE(result.out.find("7+5+0=12"), std::string::npos) << result;
 }
 
+TEST_F(Nano, WritesASmallPythonFunction) {
+  const std::string answer = Ask("Write a Python function that checks whether n is even.");
+  EXPECT_NE(answer.find("def "), std::string::npos) << answer;
+  EXPECT_NE(answer.find("% 2 == 0"), std::string::npos) << answer;
+}
+
+TEST_F(Nano, FindsWhatWasSaidBefore) {
+  const std::string notes = "The code of the red box is 4173.\nThe code of the blue door is 9052.\n\n";
+  EXPECT_NE(Ask(notes + "What is the code of the red box?").find("4173"), std::string::npos);
+  EXPECT_NE(Ask(notes + "What is the code of the blue door?").find("9052"), std::string::npos);
+}
+
+TEST_F(Nano, CallsAToolAndUsesItsResult) {
+  RunOptions options;
+  options.environment = {{"FATHOM_HOME", FATHOM_SOURCE_DIR}};
+  options.input = "Calculate 47 * 19.\n";
+  const RunResult result = RunFathom({"chat", "--temperature", "0", "--tools", "builtin"}, options);
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_NE((result.out + result.err).find("[calculator] {\"expression\": \"47 * 19\"}"), std::string::npos) << result;
+  EXPECT_NE(result.out.find("47 * 19 = 893"), std::string::npos) << result;
+}
+
 TEST_F(Nano, IsComputedAsItsTrainerComputesIt) {
   const RunResult result = Fathom({"verify", "golden", FATHOM_SOURCE_DIR "/models/nano"});
   EXPECT_EQ(result.exit_code, 0) << result;

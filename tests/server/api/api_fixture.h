@@ -221,7 +221,7 @@ struct TestEngine {
   std::unique_ptr<Engine> engine;
 };
 
-// Nano: 17 M parameters, real answers, all control tokens.
+// Nano: 11.8 M parameters, real answers, all control tokens.
 inline TestEngine& NanoEngine() {
   static TestEngine* const engine = new TestEngine(std::string(FATHOM_SOURCE_DIR) + "/models/nano");
   return *engine;
