@@ -42,7 +42,9 @@ function checkHits(turns) {
   for (const [index, request] of requests.entries()) {
     if (index === 0) continue;
     const before = requests[index - 1];
-    const known = before.prompt + before.output;
+    // A call that the limit cut off comes back otherwise than it was written.
+    const broken = ['incomplete', 'max_tokens'].includes(before.stop);
+    const known = before.prompt + (broken ? 0 : before.output);
     assert.ok(request.cached >= 0.95 * known, `request ${index}: ${request.cached} of ${known} known tokens`);
     if (index < turns[0].length) continue;
     prompt += request.prompt;

@@ -173,10 +173,10 @@ TEST_F(GenerationTest, SchemaBesideTools) {
 }
 
 TEST_F(GenerationTest, StopSequenceAcrossTokensIsNamedAndLeftOut) {
-  const auto whole = Run(Chat("Tell me a story.", 60));
+  const auto whole = Run(Chat("Count from 1 to 12.", 60));
   const std::string text = whole->choices[0].content;
   ASSERT_GT(text.size(), 20u);
-  ChatRequest request = Chat("Tell me a story.", 60);
+  ChatRequest request = Chat("Count from 1 to 12.", 60);
   request.stop = {"not in it at all", text.substr(9, 7)};
   const auto stopped = Run(request);
   EXPECT_EQ(stopped->choices[0].end->finish, AnswerFinish::kStopSequence);
