@@ -363,7 +363,7 @@ void Run(const Options& options) {
     SelectKernels(table->name);
     if (options.isa.empty() ? table == tables.front() : options.isa != table->name) continue;
     for (const Op& op : kOps) {
-      for (const int64_t tokens : {1, 8, 64}) {
+      for (const int64_t tokens : {1, 8, 64, 512}) {
         if (wanted(op.name) && Bytes(op) <= pool.size()) BenchMatMul(options, *table, op, tokens, pool, threads);
       }
     }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/bench_compare.h"
 #include "apps/bench_cost.h"
 #include "apps/bench_report.h"
 #include "apps/bench_run.h"
@@ -31,24 +32,27 @@ constexpr double kPeakSeconds = 0.5;
 
 constexpr char kBenchFooter[] =
     R"(For every prompt length and batch size: that many prompts of random tokens are read together (prefill) and then continued
-token by token (decode, a step is one token of each). A first pass warms up and counts which experts are used; then the
+token by token (decode, a step is one token of each). --context puts as many tokens before them. A first pass warms up and counts which experts are used; then the
 clock runs. Speeds are medians with the extremes; decode speed is of all sequences together. Weight bytes count every
 matrix once per step, and of the routed experts those that some token of the step chose. FLOP/s are products with
 weights only, two operations each. Shares compare with memory reads and register-only loops measured in the same run; in the
 compute share an FP4 weight counts as two byte products, which is what it takes.
 
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa},
-roof {read_bytes_per_s, f32_flop_per_s, int8_op_per_s}, runs [{prompt, batch, generate, repeat, step_tokens,
-prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max}; tokens, weight_bytes,
-flop (of a repetition, or of an average decode step); weight_bytes_per_s, flop_per_s, bandwidth_share, compute_share;
-extrapolated: null, or for a model with fewer layers than the release {model, from_layers, to_layers, tokens_per_s}}}]}.
+roof {read_bytes_per_s, f32_flop_per_s, int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens,
+prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds: mean
+seconds of each part of a prefill or a step; tokens, weight_bytes, flop (of a repetition, or of an average decode step);
+weight_bytes_per_s, flop_per_s, bandwidth_share, compute_share; extrapolated: null, or for a model with fewer layers than
+the release {model, from_layers, to_layers, tokens_per_s}}}]}.
 
 Examples:
   fathom bench --model DIR --prompt 128,512 --batch 1,8 --generate 32
+  fathom bench --model DIR --context 4096,1000000 --prompt 1 --generate 16
   fathom synth /tmp/flash4 --shape v4-flash --layers 4 && fathom bench --model /tmp/flash4)";
 
 struct BenchFlags {
   ModelFlags model;
+  std::vector<int64_t> contexts = {0};
   std::vector<int64_t> prompts = {512};
   std::vector<int64_t> batches = {1};
   int64_t generate = 32;
@@ -56,6 +60,7 @@ struct BenchFlags {
   int64_t step_tokens = 512;
   uint64_t seed = 1;
   std::string json;
+  std::string compare;
 };
 
 void PrintLine(const std::string& text) {
@@ -63,31 +68,48 @@ void PrintLine(const std::string& text) {
   std::fflush(stdout);
 }
 
-// Each combination, checked against the model and this machine's memory before anything runs.
+// Against the model and this machine's memory.
+Status CheckFits(const BenchSettings& settings, const Model& model) {
+  const int64_t length = settings.context + settings.prompt + settings.generate;
+  if (length > model.config().max_context) {
+    const std::string flags = settings.context > 0
+                                  ? StrCat("--context ", settings.context, " with --prompt ", settings.prompt, " and")
+                                  : StrCat("--prompt ", settings.prompt, " with");
+    return InvalidArgument(StrCat(flags, " --generate ", settings.generate, " needs ", length,
+                                  " tokens of context; this model has ", model.config().max_context));
+  }
+  const CacheLayout& layout = model.cache_layout();
+  const auto caches =
+      static_cast<uint64_t>(settings.batch * (layout.state_bytes() + layout.BlocksFor(length) * layout.block_bytes()));
+  const uint64_t ram = GetCpuFeatures().ram_bytes;
+  if (ram != 0 && caches > ram / 2) {
+    return ResourceExhausted(StrCat("--batch ", settings.batch, " with ", length, " tokens each needs ",
+                                    HumanBytes(caches), " of caches, more than half of this machine's memory"));
+  }
+  return {};
+}
+
+// Each combination, checked before anything runs.
 Result<std::vector<BenchSettings>> PlanRuns(const BenchFlags& flags, const Model& model) {
   std::vector<BenchSettings> plan;
-  const uint64_t ram = GetCpuFeatures().ram_bytes;
-  const CacheLayout& layout = model.cache_layout();
-  for (const int64_t prompt : flags.prompts) {
-    for (const int64_t batch : flags.batches) {
-      const int64_t length = prompt + flags.generate;
-      if (length > model.config().max_context) {
-        return InvalidArgument(StrCat("--prompt ", prompt, " with --generate ", flags.generate, " needs ", length,
-                                      " tokens of context; this model has ", model.config().max_context));
+  for (const int64_t context : flags.contexts) {
+    for (const int64_t prompt : flags.prompts) {
+      for (const int64_t batch : flags.batches) {
+        const BenchSettings settings = {
+            context, prompt, batch, flags.generate, flags.repeat, std::max(flags.step_tokens, batch), flags.seed};
+        FATHOM_RETURN_IF_ERROR(CheckFits(settings, model));
+        plan.push_back(settings);
       }
-      const auto caches =
-          static_cast<uint64_t>(batch * (layout.state_bytes() + layout.BlocksFor(length) * layout.block_bytes()));
-      if (ram != 0 && caches > ram / 2) {
-        return ResourceExhausted(StrCat("--batch ", batch, " with ", length, " tokens each needs ", HumanBytes(caches),
-                                        " of caches, more than half of this machine's memory"));
-      }
-      plan.push_back({prompt, batch, flags.generate, flags.repeat, std::max(flags.step_tokens, batch), flags.seed});
     }
   }
   return plan;
 }
 
 Status RunAll(const BenchFlags& flags) {
+  std::optional<EarlierBench> earlier;
+  if (!flags.compare.empty()) {
+    FATHOM_ASSIGN_OR_RETURN(earlier, EarlierBench::Read(flags.compare));
+  }
   FATHOM_ASSIGN_OR_RETURN(const int threads, ApplyMachineFlags(flags.model));
   std::string directory = flags.model.model;
   if (directory.empty()) {
@@ -108,13 +130,15 @@ Status RunAll(const BenchFlags& flags) {
   const CostModel costs(checkpoint->config(), checkpoint->weights());
   std::vector<BenchResult> results;
   for (const BenchSettings& settings : plan) {
-    Progress progress(StrCat("prompt ", settings.prompt, ", batch ", settings.batch),
+    Progress progress(StrCat(settings.context > 0 ? StrCat("context ", settings.context, ", ") : "", "prompt ",
+                             settings.prompt, ", batch ", settings.batch),
                       static_cast<uint64_t>(BenchTokens(settings)), Progress::Unit::kTokens);
     FATHOM_ASSIGN_OR_RETURN(BenchResult result, RunBench(model, costs, settings, [&](int64_t tokens) {
                               progress.Add(static_cast<uint64_t>(tokens));
                             }));
     results.push_back(std::move(result));
     PrintLine(BenchLines(context, results.back()));
+    if (earlier) PrintLine(earlier->Compare(results.back()));
   }
   if (flags.json.empty()) return {};
   return WriteFileAtomically(flags.json, BenchJson(context, results).DumpPretty() + "\n");
@@ -128,6 +152,11 @@ int BenchMain(int argc, char** argv) {
   app.footer(kBenchFooter);
   AddModelFlags(app, &flags.model);
   const auto positive = CLI::Range(int64_t{1}, int64_t{1} << 24);
+  app.add_option("--context", flags.contexts,
+                 "Tokens that are taken as read, with random rows in the caches (default 0)")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 24))
+      ->type_name("N[,N..]");
   app.add_option("--prompt", flags.prompts, "Prompt lengths in tokens, separated by commas (default 512)")
       ->delimiter(',')
       ->check(positive)
@@ -143,6 +172,8 @@ int BenchMain(int argc, char** argv) {
       ->check(CLI::Range(int64_t{1}, int64_t{65536}));
   app.add_option("--seed", flags.seed, "Of the random tokens (default 1)");
   app.add_option("--json", flags.json, "Also write the results to this file")->type_name("FILE");
+  app.add_option("--compare", flags.compare, "Also print the speed beside that of an earlier run, which --json wrote")
+      ->type_name("FILE");
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;
   InstallInterruptHandler();
   const Status status = RunAll(flags);

@@ -1,6 +1,8 @@
 #include "apps/bench_report.h"
 
 #include <algorithm>
+#include <functional>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -22,11 +24,39 @@ auto LayerShape(const ModelConfig& c) {
 
 std::string Line(const BenchResult& result, const char* name, const PhaseResult& phase, const Roof& roof) {
   const PhaseRates rates = RatesOf(phase, roof);
-  return StrFormat("%7lld %6lld  %-8s %9.4g  (%.4g .. %.4g)%*s %9.2f %7.1f %% %10.1f %7.1f %%\n",
-                   static_cast<long long>(result.settings.prompt), static_cast<long long>(result.settings.batch), name,
-                   rates.tokens_per_second.median, rates.tokens_per_second.min, rates.tokens_per_second.max, 1, "",
-                   rates.bytes_per_second / kGiga, 100 * rates.bandwidth_share, rates.flops_per_second / kGiga,
-                   100 * rates.compute_share);
+  return StrFormat("%8lld %7lld %6lld  %-8s %9.4g  (%.4g .. %.4g)%*s %9.2f %7.1f %% %10.1f %7.1f %%\n",
+                   static_cast<long long>(result.settings.context), static_cast<long long>(result.settings.prompt),
+                   static_cast<long long>(result.settings.batch), name, rates.tokens_per_second.median,
+                   rates.tokens_per_second.min, rates.tokens_per_second.max, 1, "", rates.bytes_per_second / kGiga,
+                   100 * rates.bandwidth_share, rates.flops_per_second / kGiga, 100 * rates.compute_share);
+}
+
+// "experts 61 %, attention input 20 %, ...", the largest first; what is below half a percent is left out.
+std::string PartsLine(const char* name, const PhaseResult& phase) {
+  std::vector<std::pair<double, std::string_view>> parts;
+  double sum = 0;
+  for (size_t part = 0; part < kStepParts; ++part) {
+    parts.emplace_back(phase.part_seconds[part], kStepPartNames[part]);
+    sum += phase.part_seconds[part];
+  }
+  if (sum <= 0) return "";
+  std::ranges::stable_sort(parts, std::greater(), &std::pair<double, std::string_view>::first);
+  std::string text;
+  for (const auto& [seconds, part] : parts) {
+    if (seconds < 0.005 * sum) break;
+    text += StrCat(text.empty() ? "" : ", ", part, StrFormat(" %.0f %%", 100 * seconds / sum));
+  }
+  return StrFormat("                %s spent on: ", name) + text + "\n";
+}
+
+// Seconds of one prefill, or of one decode step.
+Json PartsJson(const PhaseResult& phase) {
+  Json parts = Json::Object({});
+  for (size_t part = 0; part < kStepParts; ++part) {
+    parts.Set(std::string(kStepPartNames[part]),
+              Json::Double(phase.part_seconds[part] / static_cast<double>(phase.seconds.size())));
+  }
+  return parts;
 }
 
 Json SpreadJson(const Spread& spread) {
@@ -49,6 +79,7 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase) {
   return Json::Object({{"tokens_per_s", SpreadJson(rates.tokens_per_second)},
                        {"seconds", SpreadJson(SpreadOf(phase.seconds))},
                        {"head_seconds", SpreadJson(SpreadOf(phase.head_seconds))},
+                       {"part_seconds", PartsJson(phase)},
                        {"tokens", Json::Int(phase.cost.tokens)},
                        {"weight_bytes", Json::Double(phase.cost.weight_bytes)},
                        {"flop", Json::Double(phase.cost.flops)},
@@ -109,7 +140,7 @@ std::string BenchHeading(const BenchContext& context) {
 }
 
 std::string BenchTableHead() {
-  return " prompt  batch  phase     tokens/s  (min .. max)   weights GB/s    of roof   GFLOP/s   of roof\n";
+  return " context  prompt  batch  phase     tokens/s  (min .. max)   weights GB/s    of roof   GFLOP/s   of roof\n";
 }
 
 std::string BenchLines(const BenchContext& context, const BenchResult& result) {
@@ -119,6 +150,7 @@ std::string BenchLines(const BenchContext& context, const BenchResult& result) {
   for (const auto& [name, phase] : {std::pair("prefill", &result.prefill), std::pair("decode", &result.decode)}) {
     if (phase->seconds.empty()) continue;
     text += Line(result, name, *phase, context.roof);
+    estimates += PartsLine(name, *phase);
     if (full.name.empty()) continue;
     estimates +=
         StrFormat("                %s extrapolated from %lld to the %lld layers of %s: %.3g tokens/s (not measured)\n",
@@ -132,7 +164,8 @@ Json BenchJson(const BenchContext& context, const std::vector<BenchResult>& resu
   std::vector<Json> runs;
   for (const BenchResult& result : results) {
     const BenchSettings& settings = result.settings;
-    runs.push_back(Json::Object({{"prompt", Json::Int(settings.prompt)},
+    runs.push_back(Json::Object({{"context", Json::Int(settings.context)},
+                                 {"prompt", Json::Int(settings.prompt)},
                                  {"batch", Json::Int(settings.batch)},
                                  {"generate", Json::Int(settings.generate)},
                                  {"repeat", Json::Int(settings.repeat)},

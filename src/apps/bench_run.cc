@@ -23,13 +23,18 @@ class Bench {
         costs_(costs),
         settings_(settings),
         progress_(progress),
-        workspace_(model, std::max(settings.step_tokens, settings.batch), settings.prompt + settings.generate),
+        workspace_(model, std::max(settings.step_tokens, settings.batch),
+                   settings.context + settings.prompt + settings.generate),
         experts_(model.config()),
         rows_(static_cast<size_t>(settings.batch * model.config().streams * model.config().hidden_size)),
         logits_(static_cast<size_t>(settings.batch * model.config().vocab_size)) {
     std::mt19937_64 random(settings.seed);
     std::uniform_int_distribution<int32_t> token(0, static_cast<int32_t>(model.config().vocab_size - 1));
     tokens_.resize(static_cast<size_t>(settings.batch));
+    for (int64_t n = 0; n < settings.batch; ++n) {
+      begin_.emplace_back(model.cache_layout());
+      if (settings.context > 0) begin_.back().FillSynthetic(settings.context, settings.seed + static_cast<uint64_t>(n));
+    }
     for (std::vector<int32_t>& sequence : tokens_) {
       sequence.resize(static_cast<size_t>(settings.prompt + settings.generate));
       for (int32_t& id : sequence) id = token(random);
@@ -39,7 +44,7 @@ class Bench {
   // `measured`: null to warm up and count costs into `counted`.
   Status Pass(BenchResult* measured, BenchResult* counted) {
     std::vector<SequenceCache> caches;
-    for (int64_t n = 0; n < settings_.batch; ++n) caches.emplace_back(model_.cache_layout());
+    for (const SequenceCache& begin : begin_) caches.push_back(begin.Fork());
     counting_ = counted != nullptr;
     StepTimes prompt;
     for (int64_t position = 0; position < settings_.prompt;) {
@@ -66,12 +71,16 @@ class Bench {
   struct StepTimes {
     double seconds = 0;
     double head_seconds = 0;
+    StepClock clock;
     StepCost cost;
   };
 
   static void Record(const StepTimes& times, PhaseResult* phase) {
     phase->seconds.push_back(times.seconds);
     phase->head_seconds.push_back(times.head_seconds);
+    for (size_t part = 0; part < kStepParts; ++part) {
+      phase->part_seconds[part] += times.clock.seconds(static_cast<StepPart>(part));
+    }
   }
 
   static StepCost Average(const StepCost& sum, int64_t count) {
@@ -85,11 +94,12 @@ class Bench {
     step_tokens_.clear();
     segments_.clear();
     for (size_t n = 0; n < caches->size(); ++n) {
-      const auto begin = tokens_[n].begin() + static_cast<ptrdiff_t>((*caches)[n].position());
+      const auto begin = tokens_[n].begin() + static_cast<ptrdiff_t>((*caches)[n].position() - settings_.context);
       step_tokens_.insert(step_tokens_.end(), begin, begin + static_cast<ptrdiff_t>(chunk));
       segments_.push_back({&(*caches)[n], chunk});
     }
     experts_.Reset();
+    workspace_.clock = &times->clock;
     const Clock::time_point start = Clock::now();
     const MatView<const float> streams =
         model_.Forward({step_tokens_, segments_}, workspace_, counting_ ? &experts_ : nullptr);
@@ -97,6 +107,7 @@ class Bench {
     if (with_logits) Logits(streams, chunk);
     times->head_seconds += with_logits ? SecondsSince(before_head) : 0;
     times->seconds += SecondsSince(start);
+    workspace_.clock = nullptr;
     const auto count = static_cast<int64_t>(step_tokens_.size());
     if (counting_) times->cost += costs_.Step(count, with_logits ? settings_.batch : 0, experts_.distinct());
     progress_(count);
@@ -119,6 +130,7 @@ class Bench {
   Workspace workspace_;
   ExpertCounter experts_;
   bool counting_ = false;
+  std::vector<SequenceCache> begin_;  // what every pass starts from
   std::vector<std::vector<int32_t>> tokens_;
   std::vector<int32_t> step_tokens_;
   std::vector<Segment> segments_;

@@ -2,6 +2,7 @@
 #ifndef FATHOM_APPS_BENCH_RUN_H_
 #define FATHOM_APPS_BENCH_RUN_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -9,11 +10,13 @@
 #include "apps/bench_cost.h"
 #include "base/result.h"
 #include "model/model.h"
+#include "model/step_clock.h"
 #include "model/weights.h"
 
 namespace fathom {
 
 struct BenchSettings {
+  int64_t context = 0;   // tokens that every sequence begins with; their rows are random (FillSynthetic)
   int64_t prompt = 0;    // tokens of each sequence
   int64_t batch = 0;     // sequences
   int64_t generate = 0;  // steps after the prompt; 0: only the prompt is measured
@@ -24,9 +27,10 @@ struct BenchSettings {
 
 // Prefill: the whole prompt, the last token's logits included. Decode: one step, its logits included.
 struct PhaseResult {
-  StepCost cost;                     // of a repetition's whole prefill; of an average decode step
-  std::vector<double> seconds;       // of each repetition's prefill; of each step
-  std::vector<double> head_seconds;  // the part of it that is computing logits
+  StepCost cost;                                     // of a repetition's whole prefill; of an average decode step
+  std::vector<double> seconds;                       // of each repetition's prefill; of each step
+  std::vector<double> head_seconds;                  // the part of it that is computing logits
+  std::array<double, kStepParts> part_seconds = {};  // of all of them together, by StepPart
 };
 
 struct BenchResult {

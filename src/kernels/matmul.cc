@@ -8,28 +8,55 @@
 namespace fathom {
 namespace {
 
-// Rows of one task: enough bytes to stream (prefetchers need some KB to start), few enough that a layer's smallest
-// matrix still feeds every thread. A multiple of 4 for the kernels' row tiles; with more tokens than stream through
-// registers at least two panels of 8 rows, which share the walk over the inputs.
-constexpr int64_t kTaskBytes = 32 * 1024;
+int64_t Parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 
-int64_t TaskRows(const MatMulArgs& job) {
-  const int64_t rows = kTaskBytes / std::max<int64_t>(1, job.w->row_bytes());
+// What one task computes: so many rows of the matrix for so many tokens.
+struct TaskShape {
+  int64_t rows = 1;
+  int64_t tokens = 1;
+};
+
+// Few tokens: all of them, and rows of 32 KB, enough to stream (prefetchers need some KB to start) and few enough that
+// a layer's smallest matrix still feeds every thread. A multiple of 4 for the kernels' row tiles; with more tokens than
+// stream through registers at least two panels of 8 rows, which share the walk over the inputs.
+// Many tokens: a block whose inputs stay in a core's own cache while many rows go by. Inputs of all tokens, read again
+// for every few rows, would come from the cache that all cores share, at less than the arithmetic takes.
+TaskShape ShapeOf(const MatMulArgs& job, int threads) {
+  constexpr int64_t kTaskBytes = 32 * 1024;
+  constexpr int64_t kBlockTokens = 64;
+  constexpr int64_t kBlockRows = 128;
   const int64_t least = job.tokens > 2 ? 16 : 4;
-  return std::clamp<int64_t>(rows / least * least, least, 256);
+  if (job.tokens <= kBlockTokens) {
+    const int64_t rows = kTaskBytes / std::max<int64_t>(1, job.w->row_bytes());
+    return {std::clamp<int64_t>(rows / least * least, least, 256), std::max<int64_t>(1, job.tokens)};
+  }
+  const int64_t blocks = Parts(job.tokens, kBlockTokens);
+  TaskShape shape = {kBlockRows, 4 * Parts(job.tokens, 4 * blocks)};
+  const int64_t rows = job.row_end - job.row_begin;
+  while (shape.rows > least && Parts(rows, shape.rows) * blocks < 4 * threads) shape.rows /= 2;
+  return shape;
 }
 
-int64_t Tasks(const MatMulArgs& job) {
-  const int64_t rows = TaskRows(job);
-  return (job.row_end - job.row_begin + rows - 1) / rows;
+int64_t Tasks(const MatMulArgs& job, const TaskShape& shape) {
+  return Parts(job.row_end - job.row_begin, shape.rows) * Parts(job.tokens, shape.tokens);
 }
 
-void RunTask(const MatMulArgs& job, int64_t task) {
+// Tasks of the same tokens follow each other.
+void RunTask(const MatMulArgs& job, const TaskShape& shape, int64_t task) {
   const KernelTable& kernels = Kernels();
   MatMulArgs part = job;
-  const int64_t rows = TaskRows(job);
-  part.row_begin = job.row_begin + task * rows;
-  part.row_end = std::min(job.row_end, part.row_begin + rows);
+  const int64_t row_parts = Parts(job.row_end - job.row_begin, shape.rows);
+  part.row_begin = job.row_begin + task % row_parts * shape.rows;
+  part.row_end = std::min(job.row_end, part.row_begin + shape.rows);
+  const int64_t first = task / row_parts * shape.tokens;
+  part.tokens = std::min(shape.tokens, job.tokens - first);
+  part.y += first * job.y_stride;
+  if (job.x_rows != nullptr) {
+    part.x_rows += first;
+  } else {
+    part.x.values += first * job.x.stride;
+    if (job.x.chunks != nullptr) part.x.chunks += first * (job.w->cols / 128);
+  }
   switch (job.w->type) {
     case WeightType::kFp4:
       return job.x.chunks != nullptr ? kernels.matmul_fp4(part) : kernels.matmul_fp4_f32(part);
@@ -63,14 +90,14 @@ void MatMul(ThreadPool& pool, std::span<const MatMulArgs> jobs) {
   int64_t total = 0;
   for (const MatMulArgs& job : jobs) {
     first.push_back(total);
-    total += job.tokens > 0 ? Tasks(job) : 0;
+    total += job.tokens > 0 ? Tasks(job, ShapeOf(job, pool.threads())) : 0;
   }
   const std::vector<int64_t>& starts = first;  // the workers' own thread_local is another one
   pool.ParallelFor(total, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t task = begin; task < end; ++task) {
       // The last job that starts at or before the task; empty jobs start where the next one does.
       const auto job = static_cast<size_t>(std::upper_bound(starts.begin(), starts.end(), task) - starts.begin() - 1);
-      RunTask(jobs[job], task - starts[job]);
+      RunTask(jobs[job], ShapeOf(jobs[job], pool.threads()), task - starts[job]);
     }
   });
 }

@@ -179,19 +179,25 @@ void Attention(const Step& step, const LayerWeights& w, int64_t layer, const flo
   Project(step, w, x);
   ProjectQueries(step, w);
   FinishQueriesAndRows(step, w, layout);
+  step.Mark(StepPart::kAttentionInput);
   if (w.ratio == 4) {
     Compress(step, w.indexer.compressor, CompressorKind::kIndexer, layer, 4, ws.index_kv.data(),
              ws.index_score_in.data());
+    step.Mark(StepPart::kCompressor);
     SelectRows(step, layer);
+    step.Mark(StepPart::kIndexer);
   }
   if (w.ratio != 0) {
     Compress(step, w.compressor, CompressorKind::kMain, layer, w.ratio, ws.comp_kv.data(), ws.comp_score.data());
+    step.Mark(StepPart::kCompressor);
   }
   float sink[4096];  // Validate() bounds the heads
   for (int64_t head = 0; head < step.config.heads; ++head) sink[head] = w.sink[head];
   Attend(step, w, layer, layout, sink);
   StoreWindow(step, layer, layout);
+  step.Mark(StepPart::kAttention);
   ProjectOutput(step, w, y);
+  step.Mark(StepPart::kAttentionOutput);
 }
 
 }  // namespace fathom

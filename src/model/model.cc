@@ -26,6 +26,7 @@ Step BeginStep(const Model& model, const std::vector<double>& plain, const std::
   const ModelConfig& c = model.config();
   const auto tokens = static_cast<int64_t>(batch.tokens.size());
   FATHOM_CHECK(tokens > 0 && tokens <= ws.max_tokens());
+  if (ws.clock != nullptr) ws.clock->Start();
   int64_t token = 0;
   ws.first.clear();
   for (size_t s = 0; s < batch.segments.size(); ++s) {
@@ -67,6 +68,7 @@ void Block(const Step& step, const LayerWeights& w, int64_t layer, float* stream
 
   HcPre(c, w.attn_mix, step.pool, streams, t, ws.mix.data(), x, ws.post.data(), ws.comb.data());
   RmsNormRows(step.pool, x, w.attn_norm, t, dim, c.rms_eps, ws.x_norm.data());
+  step.Mark(StepPart::kStreams);
   Attention(step, w, layer, ws.x_norm.data(), y);
   HcPost(c, step.pool, y, ws.post.data(), ws.comb.data(), t, streams);
   step.Tap(layer, "attn_in", x, t, dim);
@@ -75,8 +77,10 @@ void Block(const Step& step, const LayerWeights& w, int64_t layer, float* stream
 
   HcPre(c, w.ffn_mix, step.pool, streams, t, ws.mix.data(), x, ws.post.data(), ws.comb.data());
   RmsNormRows(step.pool, x, w.ffn_norm, t, dim, c.rms_eps, ws.x_norm.data());
+  step.Mark(StepPart::kStreams);
   Moe(step, w, layer, ws.x_norm.data(), y);
   HcPost(c, step.pool, y, ws.post.data(), ws.comb.data(), t, streams);
+  step.Mark(StepPart::kStreams);
   step.Tap(layer, "ffn_in", x, t, dim);
   step.Tap(layer, "ffn_out", y, t, dim);
   step.Tap(layer, "after_ffn", streams, t, c.streams * dim);
@@ -87,11 +91,13 @@ void Head(const ModelConfig& c, ThreadPool& pool, const HyperConnectionWeights& 
           const Matrix& head, MatView<const float> streams, Workspace& ws, MatView<float> logits) {
   FATHOM_CHECK(streams.rows == logits.rows && streams.rows <= ws.max_tokens());
   FATHOM_CHECK(streams.stride == c.streams * c.hidden_size && logits.cols == c.vocab_size);
+  if (ws.clock != nullptr) ws.clock->Start();
   HcHead(c, mix, pool, streams.data, streams.rows, ws.mix.data(), ws.x.data());
   RmsNormRows(pool, ws.x.data(), norm, streams.rows, c.hidden_size, c.rms_eps, ws.x_norm.data());
   const MatMulArgs job = MatMulJob(head, PlainInput(ws.x_norm.data(), streams.rows, c.hidden_size), streams.rows,
                                    logits.data, logits.stride);
   MatMul(pool, {&job, 1});
+  if (ws.clock != nullptr) ws.clock->Mark(StepPart::kHead);
 }
 
 }  // namespace

@@ -187,6 +187,7 @@ void Moe(const Step& step, const LayerWeights& w, int64_t layer, const float* x,
   MatMul(step.pool, {&gate, 1});
   Route(step, w);
   GroupByExpert(step);
+  step.Mark(StepPart::kRouter);
 
   ProjectUp(step, w, QuantizeInput(step, x, t, c.hidden_size, ws.x_q.values.data(), ws.x_q.chunks.data()));
   step.pool.ParallelFor(pairs + t, 1, [&](int64_t begin, int64_t end, int) {
@@ -199,6 +200,7 @@ void Moe(const Step& step, const LayerWeights& w, int64_t layer, const float* x,
   ProjectDown(step, w,
               QuantizeInput(step, ws.gate.data(), pairs + t, c.expert_dim, ws.h_q.values.data(), ws.h_q.chunks.data()));
   SumOutputs(step, y);
+  step.Mark(StepPart::kExperts);
 
   if (step.taps != nullptr) {
     step.taps->TapIds(layer, "expert_ids", MatView<const int32_t>(ws.expert_ids.data(), t, c.experts_per_token));

@@ -25,6 +25,11 @@ struct Step {
   bool quantized() const { return options.precision != Precision::kExact; }
   const Segment& segment_of(int64_t token) const { return batch.segments[static_cast<size_t>(ws.segment[token])]; }
 
+  // What was done since the last mark is this part of the layer.
+  void Mark(StepPart part) const {
+    if (ws.clock != nullptr) ws.clock->Mark(part);
+  }
+
   void Tap(int64_t layer, std::string_view name, const float* values, int64_t rows, int64_t cols) const {
     if (taps != nullptr) taps->Tap(layer, name, MatView<const float>(values, rows, cols));
   }

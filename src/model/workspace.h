@@ -10,6 +10,7 @@
 
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "model/step_clock.h"
 
 namespace fathom {
 
@@ -48,6 +49,8 @@ class Workspace {
 
   int64_t max_tokens() const { return max_tokens_; }
   int64_t max_context() const { return max_context_; }
+
+  StepClock* clock = nullptr;  // told of every part of a step, if there is one
 
   // ---- the step -----------------------------------------------------------------------------------------------------
   Buffer<int64_t> position;    // [T]

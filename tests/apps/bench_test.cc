@@ -108,9 +108,14 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
                                       "1,3", "--generate", "2", "--repeat", "2", "--json", directory / "b.json"});
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_NE(result.out.find("roof, measured now: reads "), std::string::npos) << result;
-  size_t phases = 0;
-  for (size_t at = 0; (at = result.out.find(" prefill ", at)) != std::string::npos; ++at) ++phases;
-  EXPECT_EQ(phases, 4u) << result;
+  const auto count = [](const std::string& text, const std::string& part) {
+    size_t found = 0;
+    for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at) ++found;
+    return found;
+  };
+  EXPECT_EQ(count(result.out, " prefill  "), 4u) << result;
+  EXPECT_EQ(count(result.out, " prefill spent on: "), 4u) << result;
+  EXPECT_EQ(count(result.out, " decode spent on: "), 4u) << result;
 
   const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
   ASSERT_TRUE(json.ok());
@@ -128,8 +133,54 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
       EXPECT_GT(rates.Find("tokens_per_s")->Find("median")->AsDouble(), 0);
       EXPECT_GT(rates.Find("weight_bytes")->AsDouble(), 0);
       EXPECT_TRUE(rates.Find("extrapolated")->is_null());
+      double parts = 0;
+      for (const auto& [name, seconds] : rates.Find("part_seconds")->members()) parts += *seconds.AsDouble();
+      EXPECT_GT(parts, 0);
+      EXPECT_LE(parts, *rates.Find("seconds")->Find("max")->AsDouble());
     }
   }
+
+  // The same again beside those results, and something that was not measured then.
+  const RunResult again = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "8", "--batch", "1,2",
+                                     "--generate", "2", "--repeat", "1", "--compare", directory / "b.json"});
+  EXPECT_EQ(again.exit_code, 0) << again;
+  EXPECT_EQ(count(again.out, " times the speed"), 2u) << again;
+  EXPECT_NE(again.out.find((directory / "b.json") + " has no run with this context, prompt, batch and --generate"),
+            std::string::npos)
+      << again;
+}
+
+TEST(BenchCommand, WhatIsComparedWithMustBeABenchsResults) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "earlier.json";
+  const auto error = [&](const std::string& text) {
+    WriteTestFile(path, text);
+    const RunResult result = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--compare", path});
+    EXPECT_EQ(result.exit_code, 2) << result;
+    EXPECT_EQ(result.out, "") << result;
+    return result.err;
+  };
+  for (const char* text :
+       {"", "3", "{}", R"({"format": "fathom-bench-1", "runs": 3})", R"({"format": "fathom-bench-1", "runs": [3]})",
+        R"({"format": "fathom-bench-1", "runs": [{"prompt": 1, "batch": 1, "generate": 1,
+                               "prefill": null, "decode": {"tokens_per_s": {"median": "fast"}}}]})"}) {
+    EXPECT_NE(error(text).find(path), std::string::npos) << text;
+  }
+}
+
+TEST(BenchCommand, BeginsAtALongContext) {
+  const TemporaryDirectory directory;
+  const RunResult result = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--context", "0,3000", "--prompt",
+                                      "5", "--generate", "2", "--repeat", "1", "--json", directory / "b.json"});
+  EXPECT_EQ(result.exit_code, 0) << result;
+  const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
+  ASSERT_TRUE(json.ok());
+  const std::vector<Json>& runs = json->Find("runs")->items();
+  ASSERT_EQ(runs.size(), 2u);
+  EXPECT_EQ(runs[0].Find("context")->AsInt(), 0);
+  EXPECT_EQ(runs[1].Find("context")->AsInt(), 3000);
+  EXPECT_EQ(runs[1].Find("prefill")->Find("tokens")->AsInt(), 5);
+  EXPECT_EQ(runs[1].Find("decode")->Find("tokens")->AsInt(), 1);
 }
 
 TEST(BenchCommand, NothingToGenerateMeasuresThePromptOnly) {
@@ -150,6 +201,8 @@ TEST(BenchCommand, MistakesAreOneSentence) {
   };
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--prompt", "9000"}, "--prompt 9000 with --generate 32 needs 9032 tokens of context; this model has 8192"},
+      {{"--context", "8000", "--prompt", "200"},
+       "--context 8000 with --prompt 200 and --generate 32 needs 8232 tokens of context; this model has 8192"},
       {{"--prompt", "0"}, "--prompt"},
       {{"--batch", "many"}, "--batch"},
       {{"--isa", "z80"}, "--isa is 'z80'"},
