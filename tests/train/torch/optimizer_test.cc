@@ -15,7 +15,7 @@ void ExpectOrthogonal(const Tensor& x, double tolerance) {
 }
 
 Tensor Orthogonalized(const Tensor& x) {
-  Tensor out = x.clone();
+  const Tensor out = x.contiguous().clone();
   Orthogonalize({out});
   return out;
 }
