@@ -74,6 +74,7 @@ std::string EarlierBench::Compare(const BenchResult& result) const {
     };
     add("prefill", result.prefill, run.prefill);
     add("decode", result.decode, run.decode);
+    if (text.empty()) break;  // nothing that both have measured
     return StrCat("                ", text, " of ", path_, "\n");
   }
   return StrCat("                ", path_, " has no run with this context, prompt, batch and --generate\n");
