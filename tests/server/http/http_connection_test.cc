@@ -204,7 +204,7 @@ TEST_F(HttpConnectionTest, TheNextRequestIsReadAfterTheAnswerOnly) {
   held[0]->Respond({200, {}, "first"});
   EXPECT_EQ(client.Read().body, "first");
   EXPECT_EQ(client.Read().body, "GET second ");
-  EXPECT_EQ(disconnects_, 0);
+  EXPECT_EQ(disconnects(), 0);
 }
 
 TEST_F(HttpConnectionTest, DropsClientsThatDoNotRead) {

@@ -86,6 +86,10 @@ class HttpServerTest : public testing::Test {
     const std::lock_guard lock(mutex_);
     return std::exchange(held_, {});
   }
+  int disconnects() {
+    const std::lock_guard lock(mutex_);
+    return disconnects_;
+  }
   uint16_t port() const { return server_->port(); }
 
   std::mutex mutex_;

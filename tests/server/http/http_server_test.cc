@@ -135,7 +135,7 @@ TEST_F(HttpServerTest, ExchangesMayOutliveTheServer) {
   server_.reset();
   EXPECT_FALSE(held[0]->Write("late"));
   held[0]->End();
-  EXPECT_EQ(disconnects_, 1);
+  EXPECT_EQ(disconnects(), 1);
 }
 
 TEST_F(HttpServerTest, LimitsTheNumberOfConnections) {

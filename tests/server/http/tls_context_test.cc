@@ -54,7 +54,7 @@ TEST_F(HttpServerTlsTest, AnswersStreamsAndNoticesDisconnects) {
       const auto held = TakeHeld(1);
       EXPECT_TRUE(held[0]->Write("data: held\n\n"));
       EXPECT_NE(client.ReadUntil("held").find("held"), std::string::npos);
-      const int before = disconnects_;
+      const int before = disconnects();
       socket.Close();
       EXPECT_TRUE(WaitFor([&] { return disconnects_ == before + 1; }));
     }
