@@ -234,6 +234,8 @@ class PrefixCache {
   bool IsPlace(const Node& node) const { return replay_tokens_ > 0 && node.position > replay_tokens_; }
   // The child behind `node` with the block of `cache`.
   Node* Extend(Node* node, std::span<const int32_t> tokens, SequenceCache* cache);
+  // Whether its block and all before it are on disk.
+  bool IsOnDisk(Node* node) const;
   // The point without a state in `node`, or null.
   Point* FindPlace(Node* node) const;
   // The same, made if need be, as it is: in RAM or on disk if all blocks up to there are.
@@ -246,6 +248,7 @@ class PrefixCache {
   void FindPlacesOnDisk(std::span<const DiskTier::Found> files);
   void DropBlockFromRam(Node* node);
   void DropBlockFromDisk(Node* node);
+  void RemoveBlockFile(Node* node);
 
   // False if something of it is nowhere to be had.
   bool BeginLoad(Point* point);

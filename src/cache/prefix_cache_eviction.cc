@@ -88,10 +88,14 @@ void PrefixCache::CountDisk(Node* node, int64_t change) {
 void PrefixCache::DropBlockFromDisk(Node* node) {
   if (node->on_disk == OnDisk::kNo || node->parent == nullptr) return;
   if (node->on_disk == OnDisk::kWriting && CancelWrite(node)) return;
+  RemoveBlockFile(node);
+  node->write = 0;
+}
+
+void PrefixCache::RemoveBlockFile(Node* node) {
   disk_->Remove(PrefixFileKind::kBlock, node->key);
   stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
   node->on_disk = OnDisk::kNo;
-  node->write = 0;
 }
 
 void PrefixCache::DropFromRam(Point* point) {

@@ -171,10 +171,7 @@ void PrefixCache::TakeBlock(const DiskReader::Loaded& loaded) {
   LogUnusable(loaded);
   ++stats_.damaged;
   stats_.ram_bytes -= layout_.block_bytes();
-  if (node->on_disk == OnDisk::kNo) return;
-  disk_->Remove(PrefixFileKind::kBlock, node->key);
-  stats_.disk_bytes -= std::exchange(node->file_bytes, 0);
-  node->on_disk = OnDisk::kNo;
+  if (node->on_disk != OnDisk::kNo) RemoveBlockFile(node);
 }
 
 void PrefixCache::TakeState(const DiskReader::Loaded& loaded) {

@@ -11,6 +11,10 @@ PrefixCache::Point* PrefixCache::FindPlace(Node* node) const {
   return found != node->points.end() ? found->get() : nullptr;
 }
 
+bool PrefixCache::IsOnDisk(Node* node) const {
+  return std::ranges::all_of(Chain(node), [](const Node* one) { return one->on_disk == OnDisk::kYes; });
+}
+
 PrefixCache::Point* PrefixCache::MakePlace(Node* node) {
   if (Point* const known = FindPlace(node)) return known;
   Point* const point = MakePoint(node, {});
@@ -20,7 +24,7 @@ PrefixCache::Point* PrefixCache::MakePlace(Node* node) {
     CountRam(node, 1);
     point->blocks_in_ram = true;
   }
-  if (std::ranges::all_of(chain, [](const Node* one) { return one->on_disk == OnDisk::kYes; })) {
+  if (IsOnDisk(node)) {
     CountDisk(node, 1);
     point->on_disk = OnDisk::kYes;
   }
@@ -58,7 +62,8 @@ bool PrefixCache::ShortenInRam(Point* point) {
   if (unwritten && target->on_disk == OnDisk::kNo) {
     CountDisk(before, 1);
     target->on_disk = OnDisk::kUnwritten;
-    if (point->on_disk == OnDisk::kWriting && before->on_disk != OnDisk::kNo) target->on_disk = before->on_disk;
+    if (point->on_disk == OnDisk::kWriting && before->on_disk == OnDisk::kWriting) target->on_disk = OnDisk::kWriting;
+    if (IsOnDisk(before)) target->on_disk = OnDisk::kYes;
   }
   InOrder(target);
   if (unwritten) DropFromDisk(point);

@@ -27,7 +27,12 @@ PrefixCache::OnDisk PrefixCache::QueueWrites(Point* point) {
   const auto part = [&](const KeptBlock& block) {
     return std::pair(DiskTier::Part(block.get()), BytesOf(block->bytes.get(), layout_.block_bytes()));
   };
+  bool waits = false;  // a block so far
   for (Node* node : Chain(point->node)) {
+    // A block that got to disk while one before it did not is written once more if no state follows: the point is on
+    // disk when the write of its last block ends.
+    if (waits && point->stateless && node->on_disk == OnDisk::kYes) RemoveBlockFile(node);
+    waits = waits || node->on_disk != OnDisk::kYes;
     if (node->on_disk != OnDisk::kNo) continue;
     DiskTier::Job job{HeadOf(*node), {}};
     if (node->block != nullptr) job.parts.push_back(part(node->block));
@@ -92,9 +97,8 @@ void PrefixCache::StateWritten(const DiskTier::Written& written) {
 
 bool PrefixCache::EndWrite(Point* point, bool written) {
   Unorder(point);
-  // The writer may have failed at a block and gone on behind it.
-  const auto is_missing = [](const Node* node) { return node->on_disk == OnDisk::kNo; };
-  const bool whole = written && std::ranges::none_of(Chain(point->node), is_missing);
+  // The writer may have failed at a block and gone on behind it; that block may be waiting again by now.
+  const bool whole = written && IsOnDisk(point->node);
   point->on_disk = whole ? OnDisk::kYes : OnDisk::kUnwritten;
   if (whole) point->resumes = false;
   InOrder(point);

@@ -293,6 +293,39 @@ TEST_F(PrefixWritingTest, WithoutStatesAConversationThatWaitsIsShortened) {
   EXPECT_EQ(match.report.hit, 512);
 }
 
+// The disk refuses the first block and takes those behind it. Before the first is written after all, memory runs short.
+TEST_F(PrefixWritingTest, WithoutStatesNoBlockStaysBehindAMissingOne) {
+  PrefixCacheOptions options = OnDisk();
+  options.replay = true;
+  options.tier.retry_ns = 0;
+  options.max_wait_ns = 1'000'000;
+  for (const bool shortened : {false, true}) {
+    OpenSlow(options);
+    const auto keep = [&](const Tokens& tokens) {
+      SequenceCache sequence(layout_);
+      Read(tokens, &sequence);
+      cache_->Add("", tokens, &sequence, {});
+    };
+    keep(Range(0, 1024));
+    {
+      const ScopedFullDisk full;
+      gate_->Admit(1);
+      gate_->Await(2);
+    }
+    keep(Range(5000, 1024));
+    gate_->Admit(7);
+    gate_->Await(9);  // the writer stands at the second conversation
+    cache_->Poll();
+    cache_->ShrinkTo(shortened ? 12 * block_ : 0);
+    gate_->Open();
+    if (shortened) cache_->Flush();
+    Open(options);
+    EXPECT_EQ(cache_->stats().damaged, 0) << shortened;
+    cache_.reset();
+    for (const auto& file : Files()) std::filesystem::remove(file);
+  }
+}
+
 // Whatever comes together, the budget holds, and in the end RAM, disk and counters agree.
 TEST_F(PrefixWritingTest, AnyMixtureOfCalls) {
   for (uint32_t seed = 0; seed < 60; ++seed) {
