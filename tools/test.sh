@@ -233,8 +233,8 @@ fuzz_one() {
   mkdir -p "$root/build/fuzz-corpus/$name" "$root/build/fuzz-findings"
   [[ -d $root/fuzz/corpus/$name ]] && seeds=("$root/fuzz/corpus/$name")
   [[ -e $root/fuzz/corpus/$name.dict ]] && dictionary=(-dict="$root/fuzz/corpus/$name.dict")
-  "$root/build/asan-ubsan/fuzz/$program" -max_total_time="$fuzz_seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="$root/build/fuzz-findings/$name-" "${dictionary[@]}" \
+  "$root/build/asan-ubsan/fuzz/$program" -max_total_time="$fuzz_seconds" -timeout=20 -rss_limit_mb=2048 \
+    -print_final_stats=1 -artifact_prefix="$root/build/fuzz-findings/$name-" "${dictionary[@]}" \
     "$root/build/fuzz-corpus/$name" "${seeds[@]}" >"$logs/fuzz-$name.log" 2>&1
 }
 

@@ -235,7 +235,7 @@ class PrefixCache {
   // The child behind `node` with the block of `cache`.
   Node* Extend(Node* node, std::span<const int32_t> tokens, SequenceCache* cache);
   // Whether its block and all before it are on disk.
-  bool IsOnDisk(Node* node) const;
+  static bool IsOnDisk(const Node* node);
   // The point without a state in `node`, or null.
   Point* FindPlace(Node* node) const;
   // The same, made if need be, as it is: in RAM or on disk if all blocks up to there are.

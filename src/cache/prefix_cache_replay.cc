@@ -11,8 +11,11 @@ PrefixCache::Point* PrefixCache::FindPlace(Node* node) const {
   return found != node->points.end() ? found->get() : nullptr;
 }
 
-bool PrefixCache::IsOnDisk(Node* node) const {
-  return std::ranges::all_of(Chain(node), [](const Node* one) { return one->on_disk == OnDisk::kYes; });
+bool PrefixCache::IsOnDisk(const Node* node) {
+  for (; node->parent != nullptr; node = node->parent) {
+    if (node->on_disk != OnDisk::kYes) return false;
+  }
+  return true;
 }
 
 PrefixCache::Point* PrefixCache::MakePlace(Node* node) {
@@ -61,9 +64,8 @@ bool PrefixCache::ShortenInRam(Point* point) {
   const bool unwritten = point->on_disk == OnDisk::kUnwritten || point->on_disk == OnDisk::kWriting;
   if (unwritten && target->on_disk == OnDisk::kNo) {
     CountDisk(before, 1);
-    target->on_disk = OnDisk::kUnwritten;
-    if (point->on_disk == OnDisk::kWriting && before->on_disk == OnDisk::kWriting) target->on_disk = OnDisk::kWriting;
-    if (IsOnDisk(before)) target->on_disk = OnDisk::kYes;
+    const bool writing = point->on_disk == OnDisk::kWriting && before->on_disk == OnDisk::kWriting;
+    target->on_disk = IsOnDisk(before) ? OnDisk::kYes : writing ? OnDisk::kWriting : OnDisk::kUnwritten;
   }
   InOrder(target);
   if (unwritten) DropFromDisk(point);

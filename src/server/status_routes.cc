@@ -17,7 +17,6 @@ void RespondJson(HttpExchange& exchange, const Json& json, int status = 200) {
 
 // Why the server takes no requests now.
 ApiError NotReady(ServerPhase phase) {
-  constexpr int kRetryAfterSeconds = 5;
   return {ApiErrorKind::kOverloaded,
           phase == ServerPhase::kLoading ? "Loading model" : "The server is shutting down",
           {},

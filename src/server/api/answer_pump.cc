@@ -10,8 +10,6 @@
 namespace fathom {
 namespace {
 
-constexpr int kRetryAfterSeconds = 5;
-
 double SecondsBetween(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }

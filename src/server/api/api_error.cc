@@ -23,7 +23,6 @@ std::string FieldIn(std::string_view message) {
 }  // namespace
 
 ApiError ApiErrorFrom(const Status& status) {
-  constexpr int kRetryAfterSeconds = 5;
   switch (status.code()) {
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kDataLoss:

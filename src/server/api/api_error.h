@@ -23,6 +23,9 @@ enum class ApiErrorKind {
   kOverloaded,        // 503 (Anthropic: 529), with Retry-After
 };
 
+// For errors that pass by themselves, when nothing better is known.
+inline constexpr int kRetryAfterSeconds = 5;
+
 struct ApiError {
   ApiErrorKind kind = ApiErrorKind::kInvalidRequest;
   std::string message;                    // one sentence: field, found, accepted
