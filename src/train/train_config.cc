@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -16,7 +17,8 @@ namespace {
 
 constexpr uint64_t kMaxFileBytes = 1 << 20;
 constexpr int64_t kMaxSteps = 1'000'000'000;
-constexpr double kAlmostOne = 0.999999;  // what decays by 1 would never forget
+constexpr int64_t kMaxOpeningDialogues = 1'000'000'000;  // of a part
+constexpr double kAlmostOne = 0.999999;                  // what decays by 1 would never forget
 
 struct WholeNumber {
   int64_t* out;
@@ -29,13 +31,13 @@ struct Real {
 struct Text {
   std::string* out;
 };
-struct SubjectNames {
-  std::vector<std::string>* out;
+struct OpeningParts {
+  std::vector<OpeningPart>* out;
 };
 
 struct Key {
   std::string_view name;
-  std::variant<WholeNumber, Real, Text, SubjectNames> value;
+  std::variant<WholeNumber, Real, Text, OpeningParts> value;
 };
 struct Section {
   std::string_view name;
@@ -56,8 +58,7 @@ std::vector<Section> SectionsOf(TrainConfig* config, Narrow* narrow) {
        {{"tokenizer", Text{&c.tokenizer}},
         {"jsonl", Text{&c.jsonl}},
         {"seed", WholeNumber{&narrow->seed, 0, INT64_MAX}},
-        {"opening_subjects", SubjectNames{&c.opening_subjects}},
-        {"opening_dialogues", WholeNumber{&c.opening_dialogues, 0, INT64_MAX}},
+        {"opening", OpeningParts{&c.opening}},
         {"max_sequence_tokens", WholeNumber{&c.max_sequence_tokens, 2, kMaxBatch}},
         {"prompt_weight", Real{&narrow->prompt_weight, 0, 1}}}},
       {"schedule",
@@ -91,18 +92,48 @@ Status Refused(std::string_view key, const Json& found, std::string_view accepte
   return InvalidArgument(StrCat(key, " is ", Printable(found.Dump(), 40), "; accepted ", accepted));
 }
 
+// One item of data.opening, which is `name` in errors.
+Result<OpeningPart> ReadOpeningPart(const std::string& name, const Json& found) {
+  if (!found.is_object()) return Refused(name, found, R"(are objects {"subjects": [...], "dialogues": N})");
+  OpeningPart part;
+  for (const auto& [key, value] : found.members()) {
+    if (key == "subjects") {
+      if (!value.is_array()) return Refused(StrCat(name, ".subjects"), value, "is a list of subjects");
+      for (const Json& item : value.items()) {
+        if (!item.is_string() || !IsSubjectOrGroup(item.string())) {
+          return Refused(StrCat("an item of ", name, ".subjects"), item,
+                         "are subjects and groups of the corpus, such as \"strings.copy\" and \"lookup\"");
+        }
+        part.subjects.push_back(item.string());
+      }
+    } else if (key == "dialogues") {
+      const std::optional<int64_t> number = value.AsInt();
+      if (!number || *number < 1 || *number > kMaxOpeningDialogues) {
+        return Refused(StrCat(name, ".dialogues"), value, StrCat("are whole numbers from 1 to ", kMaxOpeningDialogues));
+      }
+      part.dialogues = *number;
+    } else {
+      return InvalidArgument(
+          StrCat("there is no key ", Printable(StrCat(name, ".", key)), "; accepted are subjects, dialogues"));
+    }
+  }
+  if (part.subjects.empty() || part.dialogues == 0) {
+    return InvalidArgument(
+        StrCat(name, " lacks ", part.subjects.empty() ? "subjects" : "dialogues",
+               "; an object {\"subjects\": [...], \"dialogues\": N} with at least one of both is needed"));
+  }
+  return part;
+}
+
 Status ReadValue(const std::string& name, const Json& found, const Key& key) {
   if (const auto* text = std::get_if<Text>(&key.value)) {
     if (!found.is_string()) return Refused(name, found, "is a string");
     *text->out = found.string();
-  } else if (const auto* names = std::get_if<SubjectNames>(&key.value)) {
-    if (!found.is_array()) return Refused(name, found, "is a list of subjects");
+  } else if (const auto* parts = std::get_if<OpeningParts>(&key.value)) {
+    if (!found.is_array()) return Refused(name, found, R"(is a list of {"subjects": [...], "dialogues": N})");
     for (const Json& item : found.items()) {
-      if (!item.is_string() || !IsSubjectOrGroup(item.string())) {
-        return Refused(StrCat("an item of ", name), item,
-                       "are subjects and groups of the corpus, such as \"strings.copy\" and \"lookup\"");
-      }
-      names->out->push_back(item.string());
+      FATHOM_ASSIGN_OR_RETURN(OpeningPart part, ReadOpeningPart(StrCat(name, "[", parts->out->size(), "]"), item));
+      parts->out->push_back(std::move(part));
     }
   } else if (const auto* whole = std::get_if<WholeNumber>(&key.value)) {
     const std::optional<int64_t> number = found.AsInt();
@@ -150,11 +181,8 @@ Status ReadSections(const Json& root, const std::vector<Section>& sections) {
 Status CheckTogether(const TrainConfig& config) {
   if (config.tokenizer.empty())
     return InvalidArgument("data.tokenizer is missing; the path of a tokenizer.json is needed");
-  if (config.opening_subjects.empty() != (config.opening_dialogues == 0)) {
-    return InvalidArgument("data.opening_subjects and data.opening_dialogues belong together; one is missing or empty");
-  }
-  if (!config.opening_subjects.empty() && !config.jsonl.empty()) {
-    return InvalidArgument("data.opening_subjects is for the generated corpus and does not go with data.jsonl");
+  if (!config.opening.empty() && !config.jsonl.empty()) {
+    return InvalidArgument("data.opening is for the generated corpus and does not go with data.jsonl");
   }
   if (config.max_sequence_tokens > config.model.max_context) {
     return InvalidArgument(StrCat("data.max_sequence_tokens is ", config.max_sequence_tokens,

@@ -17,6 +17,12 @@
 
 namespace fathom {
 
+// A part of the generated corpus that comes before the mixture of all subjects.
+struct OpeningPart {
+  std::vector<std::string> subjects;  // and groups, drawn by their shares
+  int64_t dialogues = 0;
+};
+
 struct TrainConfig {
   Json model_json;    // as in the file
   ModelConfig model;  // read from it
@@ -26,10 +32,9 @@ struct TrainConfig {
   std::string jsonl;      // path of the user's dialogues, likewise; empty: the generated corpus
   uint64_t seed = 1;
   int64_t max_sequence_tokens = 8192;  // longer dialogues are left out
-  // The first `opening_dialogues` of the generated corpus come from these subjects and groups alone: copying and
-  // looking up are learnt in a few hundred steps from texts that ask for nothing else, and late from a mixture.
-  std::vector<std::string> opening_subjects;
-  int64_t opening_dialogues = 0;
+  // What the generated corpus begins with, part after part: copying and looking up are learnt in a few hundred steps
+  // from texts that ask for nothing else, and late or never from a mixture.
+  std::vector<OpeningPart> opening;
   float prompt_weight = 0.1f;  // loss weight of tokens that the assistant did not write
 
   // schedule

@@ -129,23 +129,42 @@ TEST_F(TrainConfigTest, WhatIsRequiredMustBeThere) {
 }
 
 TEST_F(TrainConfigTest, TheCorpusBeginsWithTheSubjectsAskedFor) {
-  const Result<TrainConfig> config =
-      Read("data", R"({"tokenizer": "t", "opening_subjects": ["lookup", "strings.copy"], "opening_dialogues": 5})");
+  const Result<TrainConfig> config = Read("data", R"({"tokenizer": "t", "opening": [
+      {"subjects": ["lookup", "strings.copy"], "dialogues": 5}, {"subjects": ["strings"], "dialogues": 7}]})");
   ASSERT_TRUE(config.ok()) << config.status().message();
-  EXPECT_EQ(config->opening_subjects, (std::vector<std::string>{"lookup", "strings.copy"}));
-  EXPECT_EQ(config->opening_dialogues, 5);
+  ASSERT_EQ(config->opening.size(), 2u);
+  EXPECT_EQ(config->opening[0].subjects, (std::vector<std::string>{"lookup", "strings.copy"}));
+  EXPECT_EQ(config->opening[0].dialogues, 5);
+  EXPECT_EQ(config->opening[1].subjects, std::vector<std::string>{"strings"});
+  EXPECT_EQ(config->opening[1].dialogues, 7);
+  EXPECT_TRUE(Read("data", R"({"tokenizer": "t", "opening": []})")->opening.empty());
+}
 
-  EXPECT_EQ(Error(Read("data", R"({"opening_subjects": ["cooking"]})")),
-            "an item of data.opening_subjects is \"cooking\"; accepted are subjects and groups of the corpus, such as "
-            "\"strings.copy\" and \"lookup\"");
-  EXPECT_EQ(Error(Read("data", R"({"opening_subjects": "lookup"})")),
-            "data.opening_subjects is \"lookup\"; accepted is a list of subjects");
-  const std::string alone = "data.opening_subjects and data.opening_dialogues belong together; one is missing or empty";
-  EXPECT_EQ(Error(Read("data", R"({"tokenizer": "t", "opening_subjects": ["lookup"]})")), alone);
-  EXPECT_EQ(Error(Read("data", R"({"tokenizer": "t", "opening_dialogues": 5})")), alone);
-  EXPECT_EQ(Error(Read("data", R"({"tokenizer": "t", "jsonl": "j", "opening_subjects": ["lookup"],
-                                    "opening_dialogues": 5})")),
-            "data.opening_subjects is for the generated corpus and does not go with data.jsonl");
+TEST_F(TrainConfigTest, ABadOpeningIsRefused) {
+  const auto error = [&](const std::string& opening) {
+    return Error(Read("data", R"({"tokenizer": "t", "opening": )" + opening + "}"));
+  };
+  EXPECT_EQ(error(R"("lookup")"),
+            "data.opening is \"lookup\"; accepted is a list of {\"subjects\": [...], \"dialogues\": N}");
+  EXPECT_EQ(error(R"(["lookup"])"),
+            "data.opening[0] is \"lookup\"; accepted are objects {\"subjects\": [...], \"dialogues\": N}");
+  EXPECT_EQ(
+      error(R"([{"subjects": ["cooking"]}])"),
+      "an item of data.opening[0].subjects is \"cooking\"; accepted are subjects and groups of the corpus, such as "
+      "\"strings.copy\" and \"lookup\"");
+  EXPECT_EQ(error(R"([{"subjects": "lookup"}])"),
+            "data.opening[0].subjects is \"lookup\"; accepted is a list of subjects");
+  EXPECT_EQ(error(R"([{"dialogues": 0}])"),
+            "data.opening[0].dialogues is 0; accepted are whole numbers from 1 to 1000000000");
+  EXPECT_EQ(error(R"([{"dialogue": 3}])"),
+            "there is no key data.opening[0].dialogue; accepted are subjects, dialogues");
+  const std::string needed = "; an object {\"subjects\": [...], \"dialogues\": N} with at least one of both is needed";
+  EXPECT_EQ(error(R"([{"subjects": ["lookup"], "dialogues": 3}, {"subjects": ["lookup"]}])"),
+            "data.opening[1] lacks dialogues" + needed);
+  EXPECT_EQ(error(R"([{"dialogues": 5}])"), "data.opening[0] lacks subjects" + needed);
+  EXPECT_EQ(Error(Read("data", R"({"tokenizer": "t", "jsonl": "j",
+                                    "opening": [{"subjects": ["lookup"], "dialogues": 5}]})")),
+            "data.opening is for the generated corpus and does not go with data.jsonl");
 }
 
 TEST_F(TrainConfigTest, SequencesFitTheContext) {

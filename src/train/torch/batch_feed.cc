@@ -15,9 +15,7 @@ constexpr int64_t kGiveUpAfter = 100000;  // dialogues in a row that are too lon
 }  // namespace
 
 DialogueSource::DialogueSource(const TrainConfig& config, std::vector<Dialogue> own)
-    : seed_(config.seed),
-      opening_subjects_(config.opening_subjects),
-      opening_dialogues_(static_cast<uint64_t>(config.opening_dialogues)) {
+    : seed_(config.seed), opening_(config.opening) {
   for (size_t i = 0; i < own.size(); ++i) {
     (i % kHeldOutOneIn == kHeldOutOneIn / 2 ? held_out_ : training_).push_back(std::move(own[i]));
   }
@@ -25,8 +23,14 @@ DialogueSource::DialogueSource(const TrainConfig& config, std::vector<Dialogue> 
 }
 
 Dialogue DialogueSource::Training(uint64_t index) const {
-  if (training_.empty() && index < opening_dialogues_) return CorpusDialogue(seed_, index, opening_subjects_);
-  if (training_.empty()) return CorpusDialogue(seed_, index);
+  if (training_.empty()) {
+    uint64_t end = 0;  // of the parts so far
+    for (const OpeningPart& part : opening_) {
+      end += static_cast<uint64_t>(part.dialogues);
+      if (index < end) return CorpusDialogue(seed_, index, part.subjects);
+    }
+    return CorpusDialogue(seed_, index);
+  }
   std::vector<size_t> order(training_.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   CorpusRandom random(seed_ + index / order.size());

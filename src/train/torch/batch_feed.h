@@ -31,8 +31,7 @@ class DialogueSource {
 
  private:
   const uint64_t seed_;
-  const std::vector<std::string> opening_subjects_;
-  const uint64_t opening_dialogues_;
+  const std::vector<OpeningPart> opening_;
   std::vector<Dialogue> training_;
   std::vector<Dialogue> held_out_;
 };
