@@ -8,8 +8,9 @@
 //   A dot product over k has 16 lanes. Column k belongs to lane k mod 16 (FP4 against quantised input: lane
 //   (k mod 128) / 8); a lane adds its products in ascending k, each with one fused multiply-add in float32. k is padded
 //   with zeros to a multiple of 16. The 16 lanes are added as a tree: l += l[+8], then [+4], [+2], [+1].
-//   With scaled weights the lanes of one block (FP8: 128 columns; FP4: 32) are summed from zero and enter the running
-//   lanes as fma(block, scale, lane).
+//   A power of two as the scale of FP8 weights (E8M0) is multiplied into the weight first, which is exact. With other
+//   scales, and FP4 weights against float input, the lanes of one block (FP8: 128 columns; FP4: 32) are summed from
+//   zero and enter the running lanes as fma(block, scale, lane).
 //   FP4 against quantised input: a lane's 8 products are whole numbers and summed exactly; per 128 columns
 //   lane = fma(float(sum X * 2w), scale_w * (scale_x * 2^-7), lane), then, if the chunk is wide,
 //   lane = fma(float(sum residual * 2w), scale_w * (scale_x * 2^-10), lane).
@@ -81,6 +82,7 @@ struct IndexScoreArgs {
 
 struct KernelTable {
   const char* name;  // "reference", "avx2", "avx512", "neon"
+  bool word_chunks;  // the form of its Fp8Chunks
 
   // Q8_128 of one row (section 6): values[k] = q * s, and the integer form if `chunks` is not null. cols % 128 == 0.
   // values may be x.

@@ -59,6 +59,11 @@ void Compare(Product product, WeightType type, ScaleType scale_type, bool quanti
   for (const KernelTable* table : test::FastTables()) {
     std::vector<float> found(expected.size(), -7.5f);
     args.y = found.data();
+    if (quantized) {
+      q = test::Quantize(*table, x, x_count, c.cols);  // a table reads the chunks that it writes
+      args.x.values = q.values.data();
+      args.x.chunks = q.chunks.data();
+    }
     (table->*product)(args);
     test::ExpectSameBits(
         expected, found,
@@ -122,6 +127,41 @@ TEST(MatMul, Fp8WithFloatScalesIsTheReferenceBitForBit) {
 TEST(MatMul, RoundingWithPowerScalesChangesNothing) {
   Compare(&KernelTable::matmul_fp8, WeightType::kFp8, ScaleType::kE8m0, false,
           {.rows = 20, .cols = 256, .tokens = 3, .round_weights = true});
+}
+
+// Weights take their power of two in different ways where it leads out of the usual numbers: by tables, by one product,
+// by two. One token goes through registers, six through a panel.
+TEST(MatMul, EveryPowerOfTwoScalesFp8Exactly) {
+  constexpr int64_t kCols = 256;
+  std::vector<uint8_t> codes(2 * kCols);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i % 256);
+  const std::vector<float> x = test::RandomFloats(6 * kCols, Inputs::kUsual, 5);
+  for (int power = 0; power < 256; ++power) {
+    const std::vector<uint8_t> scale = {static_cast<uint8_t>(power), static_cast<uint8_t>(255 - power)};
+    const Matrix w = {.data = codes.data(),
+                      .scale = scale.data(),
+                      .type = WeightType::kFp8,
+                      .scale_type = ScaleType::kE8m0,
+                      .rows = 2,
+                      .cols = kCols};
+    for (const int64_t tokens : {1, 6}) {
+      std::vector<float> expected(static_cast<size_t>(2 * tokens));
+      MatMulArgs args = {.w = &w,
+                         .row_end = 2,
+                         .x = {.values = x.data(), .stride = kCols, .rows = 6, .cols = kCols},
+                         .tokens = tokens,
+                         .y = expected.data(),
+                         .y_stride = 2};
+      ReferenceKernels().matmul_fp8(args);
+      for (const KernelTable* table : test::FastTables()) {
+        std::vector<float> found(expected.size());
+        args.y = found.data();
+        table->matmul_fp8(args);
+        test::ExpectSameBits(expected, found, StrCat(table->name, " power ", power, " tokens ", tokens));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
 }
 
 TEST(MatMul, Bf16IsTheReferenceBitForBit) {

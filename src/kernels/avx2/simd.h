@@ -10,6 +10,7 @@
 #include "kernels/kernels.h"
 
 #define FATHOM_ISA avx2
+#define FATHOM_WORD_CHUNKS 0
 #define FATHOM_INLINE static inline __attribute__((always_inline))
 
 namespace fathom::avx2 {
@@ -194,21 +195,37 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   return DecodeBf16(padded);
 }
 
-FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* codes) {
+// An E8M0 scale as kernels read it: the exponent field of a float.
+FATHOM_INLINE float PowerOf(uint8_t code) {
+  const uint32_t bits = static_cast<uint32_t>(code) << 23;
+  float power;
+  std::memcpy(&power, &bits, 4);
+  return power;
+}
+// Whether 256 times the power is a finite float and `code` not 0, which stands for 0.
+FATHOM_INLINE bool HasPowerTimes256(uint8_t code) { return code >= 1 && code <= 246; }
+
+// 16 numbers / 256, times `scale`.
+FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* codes, float scale) {
   // The code's bits moved to FP16's places are the number / 256, subnormal codes included; the NaN code becomes 480.
   const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
   const __m256i half = _mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16(static_cast<int16_t>(0xBF80)));
-  const __m256 scale = _mm256_set1_ps(256.0f);
-  return {_mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(half)), scale),
-          _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(half, 1)), scale)};
+  return {_mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(half)), _mm256_set1_ps(scale)),
+          _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(half, 1)), _mm256_set1_ps(scale))};
 }
 FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
-  for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v);
+  for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, 256.0f);
 }
-FATHOM_INLINE void DecodeFp8First(const uint8_t* codes, int64_t n, F32x16* out) {
-  uint8_t padded[64] = {};
-  std::memcpy(padded, codes, static_cast<size_t>(n));
-  DecodeFp8(padded, out);
+
+inline constexpr int kFp8Step = 64;
+FATHOM_INLINE void DecodeFp8Times(const uint8_t* codes, uint8_t power, F32x16* out) {
+  if (HasPowerTimes256(power)) {
+    const float scale = PowerOf(static_cast<uint8_t>(power + 8));
+    for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, scale);
+    return;
+  }
+  DecodeFp8(codes, out);
+  for (int v = 0; v < 4; ++v) out[v] = Mul(out[v], Broadcast(PowerOf(power)));
 }
 
 FATHOM_INLINE __m256 HalfOf(__m128i doubled) {
@@ -229,16 +246,16 @@ FATHOM_INLINE void DecodeFp4ToFloat(const uint8_t* nibbles, F32x16* out) {
 // ---- FP4 against quantised input ------------------------------------------------------------------------------------
 
 // 2w + 12 of 128 weights, in halves of 64 columns.
-struct Codes64 {
+struct Fp4Codes {
   __m256i even[2];
   __m256i odd[2];
 };
 
-FATHOM_INLINE Codes64 DecodeFp4(const uint8_t* nibbles) {
+FATHOM_INLINE Fp4Codes DecodeFp4(const uint8_t* nibbles) {
   const __m256i table =
       _mm256_broadcastsi128_si256(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
   const __m256i mask = _mm256_set1_epi8(15);
-  Codes64 codes;
+  Fp4Codes codes;
   for (int h = 0; h < 2; ++h) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(nibbles + 32 * h));
     codes.even[h] = _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, mask));
@@ -266,20 +283,21 @@ FATHOM_INLINE __m256i DotFour(__m256i even, __m256i odd, const int8_t* plane) {
   const __m256i x_odd = _mm256_load_si256(reinterpret_cast<const __m256i*>(plane + 64));
   return _mm256_add_epi16(_mm256_maddubs_epi16(even, x_even), _mm256_maddubs_epi16(odd, x_odd));
 }
-FATHOM_INLINE __m256i DotChunkHalf(const Codes64& w, const Fp8Chunk& x, int h) {
-  const __m256i high = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.high + 32 * h), _mm256_set1_epi16(256));
-  const __m256i low = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.low + 32 * h), _mm256_set1_epi16(1));
+FATHOM_INLINE __m256i DotChunkHalf(const Fp4Codes& w, const Fp8Chunk& x, int h) {
+  const __m256i high = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.bytes.high + 32 * h), _mm256_set1_epi16(256));
+  const __m256i low = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.bytes.low + 32 * h), _mm256_set1_epi16(1));
   const __m256i offset = _mm256_load_si256(reinterpret_cast<const __m256i*>(x.offset + 8 * h));
   return _mm256_add_epi32(_mm256_add_epi32(high, low), offset);
 }
-FATHOM_INLINE I32x16 DotChunk(const Codes64& w, const Fp8Chunk& x) {
+FATHOM_INLINE I32x16 DotChunk(const Fp4Codes& w, const Fp8Chunk& x) {
   return {DotChunkHalf(w, x, 0), DotChunkHalf(w, x, 1)};
 }
-FATHOM_INLINE __m256i DotResidualHalf(const Codes64& w, const Fp8Chunk& x, int h) {
+FATHOM_INLINE __m256i DotResidualHalf(const Fp4Codes& w, const Fp8Chunk& x, int h) {
   const __m256i sum = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.residual + 32 * h), _mm256_set1_epi16(1));
   return _mm256_add_epi32(sum, _mm256_load_si256(reinterpret_cast<const __m256i*>(x.residual_offset + 8 * h)));
 }
-FATHOM_INLINE I32x16 DotChunkResidual(const Codes64& w, const Fp8Chunk& x) {
+FATHOM_INLINE I32x16 DotChunkResidual(const uint8_t* nibbles, const Fp8Chunk& x) {
+  const Fp4Codes w = DecodeFp4(nibbles);
   return {DotResidualHalf(w, x, 0), DotResidualHalf(w, x, 1)};
 }
 FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {
@@ -307,7 +325,7 @@ FATHOM_INLINE void SplitEvenOdd(const uint8_t* in, int8_t* out) {
 inline constexpr int32_t kKeyBias = 12;
 
 FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
-  const Codes64 codes = DecodeFp4(nibbles);
+  const Fp4Codes codes = DecodeFp4(nibbles);
   for (int h = 0; h < 2; ++h) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(low + 32 * h), codes.even[h]);
     _mm256_store_si256(reinterpret_cast<__m256i*>(high + 32 * h), codes.odd[h]);

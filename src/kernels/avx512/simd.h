@@ -2,7 +2,7 @@
 // (F, BW, DQ, VL, VNNI, VBMI). The other instruction sets have a file of the same name with the same functions:
 //
 //   F32x16, I32x16    16 lanes; lane l holds columns l, l + 16, .. of a dot product
-//   Codes64           64 bytes of decoded FP4 weights, and what DotChunk() wants
+//   Fp4Codes          128 decoded FP4 weights, as DotChunk() wants them
 //
 // Only files of this folder may include it: they alone are compiled for the instruction set. Everything here and in
 // kernels/simd/ lives in the instruction set's own namespace, and no inline function of another header is called, so
@@ -18,6 +18,7 @@
 #include "kernels/kernels.h"
 
 #define FATHOM_ISA avx512
+#define FATHOM_WORD_CHUNKS 1
 #define FATHOM_INLINE static inline __attribute__((always_inline))
 
 namespace fathom::avx512 {
@@ -163,10 +164,19 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(codes), 16))};
 }
 
-// E4M3 codes without sign as BF16 numbers, split into low and high bytes; NaN counts as 480.
+// An E8M0 scale as kernels read it: the exponent field of a float.
+FATHOM_INLINE float PowerOf(uint8_t code) {
+  const uint32_t bits = static_cast<uint32_t>(code) << 23;
+  float power;
+  std::memcpy(&power, &bits, 4);
+  return power;
+}
+
+// E4M3 codes without sign as BF16 numbers, split into low and high bytes; NaN counts as 480. The second pair holds
+// twice the numbers: with it and an addition to the high bytes, any power of two is multiplied in.
 struct Fp8Tables {
-  alignas(64) uint8_t low[128];
-  alignas(64) uint8_t high[128];
+  alignas(64) uint8_t low[2][128];
+  alignas(64) uint8_t high[2][128];
   // Where each code goes so that two byte unpacks and the two halves of a dword deliver 16 consecutive ones.
   alignas(64) uint8_t order[64];
 };
@@ -189,8 +199,11 @@ constexpr Fp8Tables MakeFp8Tables() {
         bf16 = (exponent << 7) | ((mantissa & 7) << 4);
       }
     }
-    t.low[code] = static_cast<uint8_t>(bf16 & 255);
-    t.high[code] = static_cast<uint8_t>(bf16 >> 8);
+    for (int twice = 0; twice < 2; ++twice) {
+      const int number = bf16 == 0 ? 0 : bf16 + (twice << 7);
+      t.low[twice][code] = static_cast<uint8_t>(number & 255);
+      t.high[twice][code] = static_cast<uint8_t>(number >> 8);
+    }
   }
   for (int q = 0; q < 4; ++q) {
     for (int j = 0; j < 4; ++j) {
@@ -203,13 +216,21 @@ constexpr Fp8Tables MakeFp8Tables() {
 }
 inline constexpr Fp8Tables kFp8Tables = MakeFp8Tables();
 
-FATHOM_INLINE void DecodeFp8Codes(__m512i codes, F32x16* out) {
+// The tables' bytes in registers.
+struct Fp8Numbers {
+  __m512i low[2];
+  __m512i high[2];
+};
+FATHOM_INLINE Fp8Numbers LoadFp8Numbers(int twice) {
+  return {{_mm512_load_si512(kFp8Tables.low[twice]), _mm512_load_si512(kFp8Tables.low[twice] + 64)},
+          {_mm512_load_si512(kFp8Tables.high[twice]), _mm512_load_si512(kFp8Tables.high[twice] + 64)}};
+}
+
+FATHOM_INLINE void DecodeFp8Codes(__m512i codes, const Fp8Numbers& numbers, F32x16* out) {
   // Two 128-entry look-ups and one shuffle give 64 numbers: half the instructions of the route over FP16.
   const __m512i p = _mm512_permutexvar_epi8(_mm512_load_si512(kFp8Tables.order), codes);
-  const __m512i low =
-      _mm512_permutex2var_epi8(_mm512_load_si512(kFp8Tables.low), p, _mm512_load_si512(kFp8Tables.low + 64));
-  const __m512i magnitude =
-      _mm512_permutex2var_epi8(_mm512_load_si512(kFp8Tables.high), p, _mm512_load_si512(kFp8Tables.high + 64));
+  const __m512i low = _mm512_permutex2var_epi8(numbers.low[0], p, numbers.low[1]);
+  const __m512i magnitude = _mm512_permutex2var_epi8(numbers.high[0], p, numbers.high[1]);
   const __m512i high = _mm512_ternarylogic_epi32(magnitude, p, _mm512_set1_epi8(-128), 0xF8);  // magnitude | (p & sign)
   const __m512i a = _mm512_unpacklo_epi8(low, high);
   const __m512i b = _mm512_unpackhi_epi8(low, high);
@@ -220,10 +241,27 @@ FATHOM_INLINE void DecodeFp8Codes(__m512i codes, F32x16* out) {
   out[3].v = _mm512_castsi512_ps(_mm512_and_si512(b, upper));
 }
 // 64 E4M3 codes as floats, 16 consecutive ones a vector.
-FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) { DecodeFp8Codes(_mm512_loadu_si512(codes), out); }
-// n in [1, 63] codes; zeros beyond.
-FATHOM_INLINE void DecodeFp8First(const uint8_t* codes, int64_t n, F32x16* out) {
-  DecodeFp8Codes(_mm512_maskz_loadu_epi8((uint64_t{1} << n) - 1, codes), out);
+FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
+  DecodeFp8Codes(_mm512_loadu_si512(codes), LoadFp8Numbers(0), out);
+}
+
+// kFp8Step codes as floats, times the power of two with this E8M0 code.
+inline constexpr int kFp8Step = 128;
+FATHOM_INLINE void DecodeFp8Times(const uint8_t* codes, uint8_t power, F32x16* out) {
+  constexpr int kLeast = 10;  // beyond these a product may leave BF16's normal numbers
+  constexpr int kMost = 246;
+  const bool in_tables = power >= kLeast && power <= kMost;
+  const int exponent = in_tables ? power - 127 : 0;
+  Fp8Numbers numbers = LoadFp8Numbers(exponent & 1);
+  const __m512i more = _mm512_set1_epi8(static_cast<char>(exponent >> 1));
+  // Entry 0 is zero and stays it.
+  numbers.high[0] = _mm512_mask_add_epi8(numbers.high[0], ~__mmask64{1}, numbers.high[0], more);
+  numbers.high[1] = _mm512_add_epi8(numbers.high[1], more);
+  for (int half = 0; half < 2; ++half) {
+    DecodeFp8Codes(_mm512_loadu_si512(codes + 64 * half), numbers, out + 4 * half);
+  }
+  if (in_tables) return;
+  for (int v = 0; v < 8; ++v) out[v].v = _mm512_mul_ps(out[v].v, _mm512_set1_ps(PowerOf(power)));
 }
 
 // E2M1 nibbles of 32 columns (16 bytes) as floats. Negative zero counts as zero.
@@ -240,14 +278,30 @@ FATHOM_INLINE void DecodeFp4ToFloat(const uint8_t* nibbles, F32x16* out) {
 
 // ---- FP4 against quantised input ------------------------------------------------------------------------------------
 
-// 128 weights of one row as 2w + 12: the even columns, then the odd ones (the order of Fp8Chunk's planes).
-struct Codes64 {
+// 128 weights of one row as 2w in words: columns 0, 4, .., then 1, 5, .. and so on (the order of Fp8Chunk::words).
+struct Fp4Codes {
+  __m512i word[4];
+};
+
+FATHOM_INLINE Fp4Codes DecodeFp4(const uint8_t* nibbles) {
+  // vpermw looks at five bits of an index. The table repeats after 16 entries, so what is above a nibble need not be
+  // masked.
+  const __m512i table =
+      _mm512_broadcast_i64x4(_mm256_setr_epi16(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
+  const __m512i words = _mm512_loadu_si512(nibbles);
+  return {{_mm512_permutexvar_epi16(words, table), _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 4), table),
+           _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 8), table),
+           _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 12), table)}};
+}
+
+// The same as bytes 2w + 12: the even columns, then the odd ones.
+struct Fp4Bytes {
   __m512i even;
   __m512i odd;
 };
 
-FATHOM_INLINE Codes64 DecodeFp4(const uint8_t* nibbles) {
-  // vpermb looks at six bits of an index. The table repeats every 16 entries, so the other nibble need not be masked.
+FATHOM_INLINE Fp4Bytes DecodeFp4Bytes(const uint8_t* nibbles) {
+  // vpermb looks at six bits of an index; see above.
   const __m512i table =
       _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
   const __m512i bytes = _mm512_loadu_si512(nibbles);
@@ -266,25 +320,42 @@ FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {
   return {_mm512_castsi512_ps(_mm512_srli_epi32(_mm512_shuffle_epi8(_mm512_set1_epi32(four), spread), 1))};
 }
 
+// Per lane of 8 columns: sum X * 2w.
+FATHOM_INLINE I32x16 DotChunk(const Fp4Codes& w, const Fp8Chunk& x) {
+  __m512i sum = _mm512_setzero_si512();
+  for (int i = 0; i < 4; ++i) sum = _mm512_dpwssd_epi32(sum, w.word[i], _mm512_load_si512(x.words + 32 * i));
+  return {sum};
+}
+
 // start + the lanes' sums of code * plane.
-FATHOM_INLINE __m512i DotPlane(__m512i start, Codes64 w, const int8_t* plane) {
+FATHOM_INLINE __m512i DotPlane(__m512i start, Fp4Bytes w, const int8_t* plane) {
   const __m512i even = _mm512_dpbusd_epi32(start, w.even, _mm512_load_si512(plane));
   return _mm512_dpbusd_epi32(even, w.odd, _mm512_load_si512(plane + 64));
 }
-// Per lane of 8 columns: sum X * 2w.
-FATHOM_INLINE I32x16 DotChunk(Codes64 w, const Fp8Chunk& x) {
-  const __m512i high = DotPlane(_mm512_setzero_si512(), w, x.high);
-  const __m512i low = DotPlane(_mm512_load_si512(x.offset), w, x.low);
-  return {_mm512_add_epi32(_mm512_slli_epi32(high, 8), low)};
-}
 // Per lane: sum residual * 2w.
-FATHOM_INLINE I32x16 DotChunkResidual(Codes64 w, const Fp8Chunk& x) {
-  return {DotPlane(_mm512_load_si512(x.residual_offset), w, x.residual)};
+FATHOM_INLINE I32x16 DotChunkResidual(const uint8_t* nibbles, const Fp8Chunk& x) {
+  return {DotPlane(_mm512_load_si512(x.residual_offset), DecodeFp4Bytes(nibbles), x.residual)};
 }
 // Per lane of 8 columns: the sum of a plane.
 FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {
   const __m512i ones = _mm512_set1_epi8(1);
   return {DotPlane(_mm512_setzero_si512(), {ones, ones}, plane)};
+}
+
+// The X of 128 columns, 16 consecutive ones a vector, as a chunk's words.
+FATHOM_INLINE void StoreWords(const I32x16* x, int16_t* words) {
+  // Of 32 consecutive words every fourth, four times.
+  const __m512i order = _mm512_set_epi16(31, 27, 23, 19, 15, 11, 7, 3, 30, 26, 22, 18, 14, 10, 6, 2,  //
+                                         29, 25, 21, 17, 13, 9, 5, 1, 28, 24, 20, 16, 12, 8, 4, 0);
+  for (int i = 0; i < 4; ++i) {
+    const __m512i pair = _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(x[2 * i].v)),
+                                            _mm512_cvtepi32_epi16(x[2 * i + 1].v), 1);
+    const __m512i sorted = _mm512_permutexvar_epi16(order, pair);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 8 * i), _mm512_castsi512_si128(sorted));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 8 * i + 32), _mm512_extracti32x4_epi32(sorted, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 8 * i + 64), _mm512_extracti32x4_epi32(sorted, 2));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 8 * i + 96), _mm512_extracti32x4_epi32(sorted, 3));
+  }
 }
 
 // 128 bytes: those at even places first, then those at odd ones.
@@ -305,7 +376,7 @@ inline constexpr int32_t kKeyBias = 12;
 
 // The low and the high nibbles of 64 bytes as doubled, biased numbers.
 FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
-  const Codes64 codes = DecodeFp4(nibbles);
+  const Fp4Bytes codes = DecodeFp4Bytes(nibbles);
   _mm512_store_si512(low, codes.even);
   _mm512_store_si512(high, codes.odd);
 }

@@ -10,6 +10,7 @@
 #include "kernels/kernels.h"
 
 #define FATHOM_ISA neon
+#define FATHOM_WORD_CHUNKS 0
 #define FATHOM_INLINE static inline __attribute__((always_inline))
 
 namespace fathom::neon {
@@ -215,27 +216,44 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   return DecodeBf16(padded);
 }
 
+// An E8M0 scale as kernels read it: the exponent field of a float.
+FATHOM_INLINE float PowerOf(uint8_t code) {
+  const uint32_t bits = static_cast<uint32_t>(code) << 23;
+  float power;
+  std::memcpy(&power, &bits, 4);
+  return power;
+}
+// Whether 256 times the power is a finite float and `code` not 0, which stands for 0.
+FATHOM_INLINE bool HasPowerTimes256(uint8_t code) { return code >= 1 && code <= 246; }
+
 // Eight signed bytes of E4M3 as FP16 / 256: the code's bits moved to FP16's places are the number / 256, subnormal
 // codes included; the NaN code becomes 480.
 FATHOM_INLINE float16x8_t Fp8ToHalf(int8x8_t codes) {
   const int16x8_t half = vandq_s16(vshlq_n_s16(vmovl_s8(codes), 7), vdupq_n_s16(static_cast<int16_t>(0xBF80)));
   return vreinterpretq_f16_s16(half);
 }
-FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* p) {
+// 16 numbers / 256, times `factor`.
+FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* p, float factor) {
   const int8x16_t codes = vreinterpretq_s8_u8(vld1q_u8(p));
   const float16x8_t low = Fp8ToHalf(vget_low_s8(codes));
   const float16x8_t high = Fp8ToHalf(vget_high_s8(codes));
-  const float32x4_t scale = vdupq_n_f32(256.0f);
+  const float32x4_t scale = vdupq_n_f32(factor);
   return {{vmulq_f32(vcvt_f32_f16(vget_low_f16(low)), scale), vmulq_f32(vcvt_high_f32_f16(low), scale),
            vmulq_f32(vcvt_f32_f16(vget_low_f16(high)), scale), vmulq_f32(vcvt_high_f32_f16(high), scale)}};
 }
 FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
-  for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v);
+  for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, 256.0f);
 }
-FATHOM_INLINE void DecodeFp8First(const uint8_t* codes, int64_t n, F32x16* out) {
-  uint8_t padded[64] = {};
-  std::memcpy(padded, codes, static_cast<size_t>(n));
-  DecodeFp8(padded, out);
+
+inline constexpr int kFp8Step = 64;
+FATHOM_INLINE void DecodeFp8Times(const uint8_t* codes, uint8_t power, F32x16* out) {
+  if (HasPowerTimes256(power)) {
+    const float scale = PowerOf(static_cast<uint8_t>(power + 8));
+    for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, scale);
+    return;
+  }
+  DecodeFp8(codes, out);
+  for (int v = 0; v < 4; ++v) out[v] = Mul(out[v], Broadcast(PowerOf(power)));
 }
 
 // Twice the E2M1 numbers of the low or the high nibbles.
@@ -267,11 +285,11 @@ FATHOM_INLINE void DecodeFp4ToFloat(const uint8_t* nibbles, F32x16* out) {
 // ---- FP4 against quantised input ------------------------------------------------------------------------------------
 
 // 2w of 128 weights, signed, 32 columns a pair.
-struct Codes64 {
+struct Fp4Codes {
   Nibbles quarter[4];
 };
 
-FATHOM_INLINE Codes64 DecodeFp4(const uint8_t* nibbles) {
+FATHOM_INLINE Fp4Codes DecodeFp4(const uint8_t* nibbles) {
   return {{DoubledFp4(nibbles), DoubledFp4(nibbles + 16), DoubledFp4(nibbles + 32), DoubledFp4(nibbles + 48)}};
 }
 
@@ -284,13 +302,14 @@ FATHOM_INLINE int32x4_t DotQuarter(Nibbles w, const int8_t* plane) {
   return vdotq_s32(vdotq_s32(vdupq_n_s32(0), w.low, vld1q_s8(plane)), w.high, vld1q_s8(plane + 64));
 }
 // Signed weights need no offset.
-FATHOM_INLINE I32x16 DotChunk(const Codes64& w, const Fp8Chunk& x) {
+FATHOM_INLINE I32x16 DotChunk(const Fp4Codes& w, const Fp8Chunk& x) {
   return Quarters<I32x16>([&](int i) {
-    const int32x4_t high = DotQuarter(w.quarter[i], x.high + 16 * i);
-    return vaddq_s32(vshlq_n_s32(high, 8), DotQuarter(w.quarter[i], x.low + 16 * i));
+    const int32x4_t high = DotQuarter(w.quarter[i], x.bytes.high + 16 * i);
+    return vaddq_s32(vshlq_n_s32(high, 8), DotQuarter(w.quarter[i], x.bytes.low + 16 * i));
   });
 }
-FATHOM_INLINE I32x16 DotChunkResidual(const Codes64& w, const Fp8Chunk& x) {
+FATHOM_INLINE I32x16 DotChunkResidual(const uint8_t* nibbles, const Fp8Chunk& x) {
+  const Fp4Codes w = DecodeFp4(nibbles);
   return Quarters<I32x16>([&](int i) { return DotQuarter(w.quarter[i], x.residual + 16 * i); });
 }
 FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {

@@ -96,7 +96,7 @@ void MatMulFp4(const MatMulArgs& args) {
         for (int64_t k = 8 * lane; k < 8 * lane + 8; ++k) {
           const int64_t at = (k & 1) * 64 + k / 2;
           const int weight = Fp4Doubled(w, row, 128 * c + k);
-          main += weight * (256 * x.high[at] + x.low[at]);
+          main += weight * (256 * x.bytes.high[at] + x.bytes.low[at]);
           rest += weight * x.residual[at];
         }
         const float scale = Fp4Scale(w, row, 128 * c + 8 * lane);
@@ -128,6 +128,9 @@ void MatMulFp8(const MatMulArgs& args) {
       return DotRowScaled(
           x, w.cols, 128, [&](int64_t k) { return RoundToBf16(Fp8Weight(codes[k]) * Fp8Scale(w, row, k)); },
           [](int64_t) { return 1.0f; });
+    }
+    if (w.scale_type != ScaleType::kF32) {
+      return DotRow(x, w.cols, [&](int64_t k) { return Fp8Weight(codes[k]) * Fp8Scale(w, row, k); });
     }
     return DotRowScaled(
         x, w.cols, 128, [&](int64_t k) { return Fp8Weight(codes[k]); }, [&](int64_t k) { return Fp8Scale(w, row, k); });

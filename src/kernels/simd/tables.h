@@ -4,8 +4,9 @@
 
 #include "kernels/kernels.h"
 
-#define FATHOM_DECLARE_KERNELS(isa)                                                                       \
+#define FATHOM_DECLARE_KERNELS(isa, words)                                                                \
   namespace isa {                                                                                         \
+  inline constexpr bool kWordChunks = words;                                                              \
   void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks);                        \
   void MatMulFp4(const MatMulArgs& args);                                                                 \
   void MatMulFp4F32(const MatMulArgs& args);                                                              \
@@ -20,6 +21,7 @@
   int64_t SelectAtLeast(const float* x, int64_t count, float least, int64_t most, int32_t* ids);          \
   inline constexpr KernelTable kKernels = {                                                               \
       .name = #isa,                                                                                       \
+      .word_chunks = kWordChunks,                                                                         \
       .quantize_fp8 = QuantizeFp8,                                                                        \
       .matmul_fp4 = MatMulFp4,                                                                            \
       .matmul_fp4_f32 = MatMulFp4F32,                                                                     \
@@ -38,10 +40,10 @@
 namespace fathom {
 
 #if defined(__x86_64__)
-FATHOM_DECLARE_KERNELS(avx2)
-FATHOM_DECLARE_KERNELS(avx512)
+FATHOM_DECLARE_KERNELS(avx2, false)
+FATHOM_DECLARE_KERNELS(avx512, true)
 #elif defined(__aarch64__)
-FATHOM_DECLARE_KERNELS(neon)
+FATHOM_DECLARE_KERNELS(neon, false)
 #endif
 
 }  // namespace fathom
