@@ -110,14 +110,15 @@ Status RunAll(const BenchFlags& flags) {
   if (!flags.compare.empty()) {
     FATHOM_ASSIGN_OR_RETURN(earlier, EarlierBench::Read(flags.compare));
   }
-  FATHOM_ASSIGN_OR_RETURN(const int threads, ApplyMachineFlags(flags.model));
+  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadPool> owned_pool, MakeThreadPool(flags.model));
+  ThreadPool& pool = *owned_pool;
+  const int threads = pool.threads();
   std::string directory = flags.model.model;
   if (directory.empty()) {
     FATHOM_ASSIGN_OR_RETURN(const DefaultModel found, FindDefaultModel());
     directory = found.directory;
   }
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(directory));
-  ThreadPool pool(threads);
   const Model model(checkpoint->config(), checkpoint->weights(), {}, pool);
   FATHOM_ASSIGN_OR_RETURN(const std::vector<BenchSettings> plan, PlanRuns(flags, model));
 

@@ -2,13 +2,18 @@
 
 #include <CLI/CLI.hpp>
 #include <limits>
+#include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "base/cpu_features.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/numa_memory.h"
 #include "base/strings.h"
 #include "base/term.h"
+#include "base/topology.h"
 #include "kernels/kernels.h"
 #include "model/moe.h"
 
@@ -22,6 +27,14 @@ std::string KernelNames() {
   std::string names = "auto";
   for (const KernelTable* table : SupportedKernels()) names += StrCat(", ", table->name);
   return names;
+}
+
+std::optional<Pinning> PinningOf(std::string_view name) {
+  if (name == "auto") return Pinning::kAuto;
+  if (name == "none") return Pinning::kNone;
+  if (name == "nodes") return Pinning::kNodes;
+  if (name == "cores") return Pinning::kCores;
+  return std::nullopt;
 }
 
 // Reads an optional number of `json` into *value.
@@ -64,6 +77,9 @@ void AddModelFlags(CLI::App& app, ModelFlags* flags) {
       ->type_name("DIR");
   app.add_option("--threads", flags->threads, "Threads (default: every core this process may use)")->type_name("N");
   app.add_option("--isa", flags->isa, "Kernels to use: " + KernelNames())->type_name("NAME");
+  app.add_option("--pin", flags->pin,
+                 "Hold threads to CPUs: auto (to NUMA nodes, if there are several), none, nodes, cores")
+      ->type_name("HOW");
 }
 
 void AddContextFlag(CLI::App& app, ModelFlags* flags) {
@@ -71,7 +87,7 @@ void AddContextFlag(CLI::App& app, ModelFlags* flags) {
       ->type_name("N");
 }
 
-Result<int> ApplyMachineFlags(const ModelFlags& flags) {
+Result<std::unique_ptr<ThreadPool>> MakeThreadPool(const ModelFlags& flags) {
   if (flags.threads < 0 || flags.threads > kMaxThreads) {
     return InvalidArgument(StrCat("--threads is ", flags.threads, "; accepted is 1 to ", kMaxThreads,
                                   ", or 0 for every core this process may use"));
@@ -80,7 +96,30 @@ Result<int> ApplyMachineFlags(const ModelFlags& flags) {
     return InvalidArgument(
         StrCat("--isa is '", Printable(flags.isa, 40), "'; this machine and build have ", KernelNames()));
   }
-  return flags.threads == 0 ? GetCpuFeatures().cores : flags.threads;
+  const std::optional<Pinning> pinning = PinningOf(flags.pin);
+  if (!pinning) {
+    return InvalidArgument(
+        StrCat("--pin is '", Printable(flags.pin, 40), "'; accepted are auto, none, nodes and cores"));
+  }
+  const int threads = flags.threads == 0 ? GetCpuFeatures().cores : flags.threads;
+  InterleaveNewPages(GetTopology());
+  return std::make_unique<ThreadPool>(threads, PlaceThreads(GetTopology(), threads, *pinning));
+}
+
+std::string DescribePlacement(const ModelFlags& flags, const ThreadPool& pool, const Checkpoint& checkpoint) {
+  const Topology& topology = GetTopology();
+  const std::vector<std::vector<int>> placed =
+      PlaceThreads(topology, pool.threads(), PinningOf(flags.pin).value_or(Pinning::kNone));
+  const std::vector<int>& first = placed.front();
+  std::string text =
+      StrCat(DescribeTopology(topology), "; ", pool.threads(), pool.threads() == 1 ? " thread" : " threads",
+             first.empty()       ? ", not held to CPUs"
+             : first.size() == 1 ? ", each held to a CPU"
+                                 : ", each held to a node");
+  if (topology.nodes() < 2) return text;
+  std::vector<std::span<const uint8_t>> ranges;
+  for (const SafetensorsFile& shard : checkpoint.shards()) ranges.push_back(shard.bytes());
+  return StrCat(text, "; ", DescribeNodeShares(topology, ResidentNodeShares(ranges)));
 }
 
 Result<GenerationConfig> ReadGenerationConfig(const std::string& path, const ModelConfig& config) {
@@ -107,8 +146,8 @@ Result<GenerationConfig> ReadGenerationConfig(const std::string& path, const Mod
 }
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(const ModelFlags& flags) {
-  FATHOM_ASSIGN_OR_RETURN(const int threads, ApplyMachineFlags(flags));
   std::unique_ptr<LoadedModel> loaded(new LoadedModel);
+  FATHOM_ASSIGN_OR_RETURN(loaded->pool_, MakeThreadPool(flags));
   std::string directory = flags.model;
   if (directory.empty()) {
     FATHOM_ASSIGN_OR_RETURN(const DefaultModel found, FindDefaultModel());
@@ -121,6 +160,9 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(const ModelFlags& flags) 
   const Status tables = CheckHashTables(checkpoint.config(), checkpoint.weights());
   if (!tables.ok()) return DataLoss(StrCat(directory, ": ", tables.message()));
   for (const std::string& note : checkpoint.notes()) WriteStderr(StrCat("fathom: ", note, "\n"));
+  if (GetTopology().nodes() > 1) {
+    WriteStderr(StrCat("fathom: ", DescribePlacement(flags, *loaded->pool_, checkpoint), "\n"));
+  }
   FATHOM_ASSIGN_OR_RETURN(loaded->tokenizer_, Tokenizer::Load(directory + "/tokenizer.json"));
   if (loaded->tokenizer_->vocab_size() > checkpoint.config().vocab_size) {
     return DataLoss(StrCat(directory, "/tokenizer.json has token ids up to ", loaded->tokenizer_->vocab_size() - 1,
@@ -130,7 +172,6 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(const ModelFlags& flags) 
   loaded->dialect_ = DialectOf(config);
   FATHOM_ASSIGN_OR_RETURN(loaded->generation_,
                           ReadGenerationConfig(directory + "/generation_config.json", checkpoint.config()));
-  loaded->pool_ = std::make_unique<ThreadPool>(threads);
   loaded->model_ = std::make_unique<Model>(checkpoint.config(), checkpoint.weights(), ModelOptions{}, *loaded->pool_);
   return loaded;
 }

@@ -32,10 +32,11 @@ struct ModelFlags {
   std::string model;  // empty: DefaultModelDirectory()
   int threads = 0;    // 0: every core this process may use
   std::string isa = "auto";
-  int64_t context = 0;  // 0: what model and memory allow
+  std::string pin = "auto";  // how threads are held to CPUs
+  int64_t context = 0;       // 0: what model and memory allow
 };
 
-// --model, --threads, --isa.
+// --model, --threads, --isa, --pin.
 void AddModelFlags(CLI::App& app, ModelFlags* flags);
 // --ctx, for commands that generate.
 void AddContextFlag(CLI::App& app, ModelFlags* flags);
@@ -85,8 +86,13 @@ class LoadedModel {
   GenerationConfig generation_;
 };
 
-// Chooses threads and kernels as the flags say, for commands that do without LoadedModel. The number of threads.
-Result<int> ApplyMachineFlags(const ModelFlags& flags);
+// Chooses kernels and makes the threads as the flags say, for commands that do without LoadedModel. On machines with
+// several NUMA nodes what is read from now on goes to all of them in turn.
+Result<std::unique_ptr<ThreadPool>> MakeThreadPool(const ModelFlags& flags);
+
+// What was found of the machine, and how its threads are used: "1 NUMA node with 2 cores; 2 threads, held to none", and
+// where the weights lie if that matters.
+std::string DescribePlacement(const ModelFlags& flags, const ThreadPool& pool, const Checkpoint& checkpoint);
 
 }  // namespace fathom
 

@@ -235,6 +235,7 @@ Status Serve(ServeConfig config) {
   FATHOM_ASSIGN_OR_RETURN(loaded, LoadedModel::Load({.model = config.model,
                                                      .threads = static_cast<int>(config.threads),
                                                      .isa = config.isa,
+                                                     .pin = config.pin,
                                                      .context = config.ctx}));
   FATHOM_ASSIGN_OR_RETURN(const EngineOptions options, EngineOptionsFrom(config, *loaded));
   FATHOM_ASSIGN_OR_RETURN(engine, loaded->StartEngine(options));

@@ -1,5 +1,8 @@
 #include "base/thread_pool.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -18,12 +21,26 @@ inline void Pause() {
 #endif
 }
 
+// Where it fails, in a container that forbids it for one, the thread runs wherever it may.
+void HoldTo(std::thread& thread, const std::vector<int>& cpus) {
+  if (cpus.empty()) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int cpu : cpus) {
+    if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_SET(cpu, &set);
+  }
+  pthread_setaffinity_np(thread.native_handle(), sizeof set, &set);
+}
+
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
-  FATHOM_CHECK(threads >= 1);
+ThreadPool::ThreadPool(int threads, const std::vector<std::vector<int>>& cpus) {
+  FATHOM_CHECK(threads >= 1 && (cpus.empty() || cpus.size() == static_cast<size_t>(threads)));
   workers_.reserve(static_cast<size_t>(threads - 1));
-  for (int worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { WorkerLoop(worker); });
+  for (int worker = 1; worker < threads; ++worker) {
+    workers_.emplace_back([this, worker] { WorkerLoop(worker); });
+    if (!cpus.empty()) HoldTo(workers_.back(), cpus[static_cast<size_t>(worker)]);
+  }
 }
 
 ThreadPool::~ThreadPool() {

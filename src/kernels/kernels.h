@@ -12,8 +12,8 @@
 //   scales, and FP4 weights against float input, the lanes of one block (FP8: 128 columns; FP4: 32) are summed from
 //   zero and enter the running lanes as fma(block, scale, lane).
 //   FP4 against quantised input: a lane's 8 products are whole numbers and summed exactly; per 128 columns
-//   lane = fma(float(sum X * 2w), scale_w * (scale_x * 2^-7), lane), then, if the chunk is wide,
-//   lane = fma(float(sum residual * 2w), scale_w * (scale_x * 2^-10), lane).
+//   lane = fma(float(sum X * 2w), scale_w * (scale_x * 2^-7), lane). Wide chunks have other lanes beside these,
+//   below = fma(float(sum residual * 2w), scale_w * (scale_x * 2^-10), below), which are added to them at the end.
 // Nothing depends on which rows or tokens are computed together. No kernel allocates; all are thread-safe.
 //
 // Codes that a sound checkpoint does not hold: an E8M0 scale code of 0 may count as 0 and one of 255 as infinity; an
@@ -82,7 +82,6 @@ struct IndexScoreArgs {
 
 struct KernelTable {
   const char* name;  // "reference", "avx2", "avx512", "neon"
-  bool word_chunks;  // the form of its Fp8Chunks
 
   // Q8_128 of one row (section 6): values[k] = q * s, and the integer form if `chunks` is not null. cols % 128 == 0.
   // values may be x.

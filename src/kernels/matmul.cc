@@ -24,7 +24,7 @@ struct TaskShape {
 TaskShape ShapeOf(const MatMulArgs& job, int threads) {
   constexpr int64_t kTaskBytes = 32 * 1024;
   constexpr int64_t kBlockTokens = 64;
-  constexpr int64_t kBlockRows = 128;
+  constexpr int64_t kBlockRows = 120;  // a multiple of every kernel's panel
   const int64_t least = job.tokens > 2 ? 16 : 4;
   if (job.tokens <= kBlockTokens) {
     const int64_t rows = kTaskBytes / std::max<int64_t>(1, job.w->row_bytes());

@@ -63,25 +63,19 @@ struct Vector {
 
 // 128 consecutive Q8 activations of one row, in the form that integer dot products with FP4 weights want.
 //
-// An E4M3 code is a whole number of 2^-9: 18 bits and a sign. Its part in units of 2^-6 is X, |X| <= 448 * 64 = 28672.
-// What is left below 2^-6, in units of 2^-9, is `residual` in [-4, 3]; it is zero unless the chunk holds codes smaller
-// than 1/8, and `wide` says whether any is not. X has one of two forms; a table reads the one that it writes
-// (KernelTable::word_chunks):
-//   bytes   X = 256 * high + low, signed bytes in the order in which nibbles unpack: columns 0, 2, .., 126, then
-//           1, 3, .., 127. `residual` has this order in both forms.
-//   words   16 bits each: columns 0, 4, .., 124, then 1, 5, .., 125 and so on, as the nibbles of words unpack
-struct Fp8Bytes {
+// An E4M3 code is a whole number of 2^-9: 18 bits and a sign. Its part in units of 2^-6, X, fits two signed bytes
+// (|X| <= 448 * 64 = 28672 = 112 * 256): X = 256 * high + low. What is left below 2^-6, in units of 2^-9, is
+// `residual` in [-4, 3]; it is zero unless the chunk holds codes smaller than 1/8, and `wide` says whether any is not.
+// Order inside each plane: columns 0, 2, .., 126, then 1, 3, .., 127, which is how nibbles unpack.
+// `words` is X again, in columns 0, 4, .., 124, then 1, 5, .., 125 and so on, as the nibbles of 16-bit words unpack:
+// only tables that use it (avx512) fill it.
+struct alignas(64) Fp8Chunk {
   int8_t high[128];
   int8_t low[128];
-};
-struct alignas(64) Fp8Chunk {
-  union {
-    Fp8Bytes bytes;
-    int16_t words[128];
-  };
+  int16_t words[128];
   int8_t residual[128];
   // Per lane of 8 columns, -12 * sum X and -12 * sum residual: what is to be added when weights are fed as
-  // unsigned w + 12 (lane l holds columns 8l .. 8l+7). `offset` goes with bytes only.
+  // unsigned w + 12 (lane l holds columns 8l .. 8l+7).
   int32_t offset[16];
   int32_t residual_offset[16];
   float scale;    // the block's power of two

@@ -28,6 +28,7 @@ struct ServeConfig {
   bool strict_names = false;
   int64_t threads = 0;
   std::string isa = "auto";
+  std::string pin = "auto";
   std::string effort = {};
   std::string reasoning_field = "reasoning_content";
   std::string normalise_prompts = "off";

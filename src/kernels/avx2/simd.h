@@ -10,7 +10,6 @@
 #include "kernels/kernels.h"
 
 #define FATHOM_ISA avx2
-#define FATHOM_WORD_CHUNKS 0
 #define FATHOM_INLINE static inline __attribute__((always_inline))
 
 namespace fathom::avx2 {
@@ -18,6 +17,10 @@ namespace fathom::avx2 {
 // 2 x 2 running sums of 16 lanes are 8 of the 16 registers.
 inline constexpr int kTileRows = 2;
 inline constexpr int kTileTokens = 2;
+// Of a panel of decoded rows: the same.
+inline constexpr int kPanelTileRows = 2;
+inline constexpr int kPanelTileTokens = 2;
+inline constexpr int kPanelRows = 8;
 
 // Lanes 0..7 and 8..15.
 struct F32x16 {
@@ -43,6 +46,8 @@ FATHOM_INLINE F32x16 Load(const void* p) {
   const auto* f = static_cast<const float*>(p);
   return {_mm256_loadu_ps(f), _mm256_loadu_ps(f + 8)};
 }
+// As the compiler likes: registers are few.
+FATHOM_INLINE F32x16 LoadOnce(const void* p) { return Load(p); }
 FATHOM_INLINE F32x16 LoadFirst(const void* p, int64_t n) {
   const auto* f = static_cast<const float*>(p);
   return {_mm256_maskload_ps(f, FirstLanes(n)), _mm256_maskload_ps(f + 8, FirstLanes(n - 8))};
@@ -217,7 +222,6 @@ FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
   for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, 256.0f);
 }
 
-inline constexpr int kFp8Step = 64;
 FATHOM_INLINE void DecodeFp8Times(const uint8_t* codes, uint8_t power, F32x16* out) {
   if (HasPowerTimes256(power)) {
     const float scale = PowerOf(static_cast<uint8_t>(power + 8));
@@ -284,8 +288,8 @@ FATHOM_INLINE __m256i DotFour(__m256i even, __m256i odd, const int8_t* plane) {
   return _mm256_add_epi16(_mm256_maddubs_epi16(even, x_even), _mm256_maddubs_epi16(odd, x_odd));
 }
 FATHOM_INLINE __m256i DotChunkHalf(const Fp4Codes& w, const Fp8Chunk& x, int h) {
-  const __m256i high = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.bytes.high + 32 * h), _mm256_set1_epi16(256));
-  const __m256i low = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.bytes.low + 32 * h), _mm256_set1_epi16(1));
+  const __m256i high = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.high + 32 * h), _mm256_set1_epi16(256));
+  const __m256i low = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.low + 32 * h), _mm256_set1_epi16(1));
   const __m256i offset = _mm256_load_si256(reinterpret_cast<const __m256i*>(x.offset + 8 * h));
   return _mm256_add_epi32(_mm256_add_epi32(high, low), offset);
 }
@@ -296,8 +300,7 @@ FATHOM_INLINE __m256i DotResidualHalf(const Fp4Codes& w, const Fp8Chunk& x, int 
   const __m256i sum = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.residual + 32 * h), _mm256_set1_epi16(1));
   return _mm256_add_epi32(sum, _mm256_load_si256(reinterpret_cast<const __m256i*>(x.residual_offset + 8 * h)));
 }
-FATHOM_INLINE I32x16 DotChunkResidual(const uint8_t* nibbles, const Fp8Chunk& x) {
-  const Fp4Codes w = DecodeFp4(nibbles);
+FATHOM_INLINE I32x16 DotChunkResidual(const Fp4Codes& w, const Fp8Chunk& x) {
   return {DotResidualHalf(w, x, 0), DotResidualHalf(w, x, 1)};
 }
 FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {
@@ -318,6 +321,11 @@ FATHOM_INLINE void SplitEvenOdd(const uint8_t* in, int8_t* out) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 64 + 32 * half), _mm256_permute4x64_epi64(odd, 0xD8));
   }
 }
+
+// Words would take more instructions here: with several tokens the same bytes are used, and no words are stored.
+using Fp4Words = Fp4Codes;
+FATHOM_INLINE Fp4Words DecodeFp4Words(const uint8_t* nibbles) { return DecodeFp4(nibbles); }
+FATHOM_INLINE void StoreWords(const I32x16* /*x*/, int16_t* /*words*/) {}
 
 // ---- indexer keys
 // -----------------------------------------------------------------------------------------------------

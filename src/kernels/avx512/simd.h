@@ -18,7 +18,6 @@
 #include "kernels/kernels.h"
 
 #define FATHOM_ISA avx512
-#define FATHOM_WORD_CHUNKS 1
 #define FATHOM_INLINE static inline __attribute__((always_inline))
 
 namespace fathom::avx512 {
@@ -26,6 +25,10 @@ namespace fathom::avx512 {
 // Register tiles: 32 registers hold 4 x 4 running sums, the block's own sums and the operands.
 inline constexpr int kTileRows = 4;
 inline constexpr int kTileTokens = 4;
+// Of a panel of decoded rows: 6 x 4 sums leave registers for a column of weights and one of inputs.
+inline constexpr int kPanelTileRows = 6;
+inline constexpr int kPanelTileTokens = 4;
+inline constexpr int kPanelRows = 12;
 
 struct F32x16 {
   __m512 v;
@@ -42,6 +45,12 @@ FATHOM_INLINE F32x16 Zero() { return {_mm512_setzero_ps()}; }
 FATHOM_INLINE F32x16 Broadcast(float x) { return {_mm512_set1_ps(x)}; }
 // Any alignment; the First versions touch n in [0, 16] floats and give zeros beyond.
 FATHOM_INLINE F32x16 Load(const void* p) { return {_mm512_loadu_ps(p)}; }
+// Held in a register: the compiler may otherwise read memory again for each use, which takes more than the arithmetic.
+FATHOM_INLINE F32x16 LoadOnce(const void* p) {
+  F32x16 a = Load(p);
+  __asm__("" : "+v"(a.v));
+  return a;
+}
 FATHOM_INLINE F32x16 LoadFirst(const void* p, int64_t n) { return {_mm512_maskz_loadu_ps(FirstLanes(n), p)}; }
 FATHOM_INLINE void Store(float* p, F32x16 a) { _mm512_storeu_ps(p, a.v); }
 FATHOM_INLINE void StoreFirst(float* p, int64_t n, F32x16 a) { _mm512_mask_storeu_ps(p, FirstLanes(n), a.v); }
@@ -172,11 +181,10 @@ FATHOM_INLINE float PowerOf(uint8_t code) {
   return power;
 }
 
-// E4M3 codes without sign as BF16 numbers, split into low and high bytes; NaN counts as 480. The second pair holds
-// twice the numbers: with it and an addition to the high bytes, any power of two is multiplied in.
+// E4M3 codes without sign as BF16 numbers, split into low and high bytes; NaN counts as 480.
 struct Fp8Tables {
-  alignas(64) uint8_t low[2][128];
-  alignas(64) uint8_t high[2][128];
+  alignas(64) uint8_t low[128];
+  alignas(64) uint8_t high[128];
   // Where each code goes so that two byte unpacks and the two halves of a dword deliver 16 consecutive ones.
   alignas(64) uint8_t order[64];
 };
@@ -199,11 +207,8 @@ constexpr Fp8Tables MakeFp8Tables() {
         bf16 = (exponent << 7) | ((mantissa & 7) << 4);
       }
     }
-    for (int twice = 0; twice < 2; ++twice) {
-      const int number = bf16 == 0 ? 0 : bf16 + (twice << 7);
-      t.low[twice][code] = static_cast<uint8_t>(number & 255);
-      t.high[twice][code] = static_cast<uint8_t>(number >> 8);
-    }
+    t.low[code] = static_cast<uint8_t>(bf16 & 255);
+    t.high[code] = static_cast<uint8_t>(bf16 >> 8);
   }
   for (int q = 0; q < 4; ++q) {
     for (int j = 0; j < 4; ++j) {
@@ -216,21 +221,14 @@ constexpr Fp8Tables MakeFp8Tables() {
 }
 inline constexpr Fp8Tables kFp8Tables = MakeFp8Tables();
 
-// The tables' bytes in registers.
-struct Fp8Numbers {
-  __m512i low[2];
-  __m512i high[2];
-};
-FATHOM_INLINE Fp8Numbers LoadFp8Numbers(int twice) {
-  return {{_mm512_load_si512(kFp8Tables.low[twice]), _mm512_load_si512(kFp8Tables.low[twice] + 64)},
-          {_mm512_load_si512(kFp8Tables.high[twice]), _mm512_load_si512(kFp8Tables.high[twice] + 64)}};
-}
-
-FATHOM_INLINE void DecodeFp8Codes(__m512i codes, const Fp8Numbers& numbers, F32x16* out) {
+// 64 E4M3 codes as floats, 16 consecutive ones a vector.
+FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
   // Two 128-entry look-ups and one shuffle give 64 numbers: half the instructions of the route over FP16.
-  const __m512i p = _mm512_permutexvar_epi8(_mm512_load_si512(kFp8Tables.order), codes);
-  const __m512i low = _mm512_permutex2var_epi8(numbers.low[0], p, numbers.low[1]);
-  const __m512i magnitude = _mm512_permutex2var_epi8(numbers.high[0], p, numbers.high[1]);
+  const __m512i p = _mm512_permutexvar_epi8(_mm512_load_si512(kFp8Tables.order), _mm512_loadu_si512(codes));
+  const __m512i low =
+      _mm512_permutex2var_epi8(_mm512_load_si512(kFp8Tables.low), p, _mm512_load_si512(kFp8Tables.low + 64));
+  const __m512i magnitude =
+      _mm512_permutex2var_epi8(_mm512_load_si512(kFp8Tables.high), p, _mm512_load_si512(kFp8Tables.high + 64));
   const __m512i high = _mm512_ternarylogic_epi32(magnitude, p, _mm512_set1_epi8(-128), 0xF8);  // magnitude | (p & sign)
   const __m512i a = _mm512_unpacklo_epi8(low, high);
   const __m512i b = _mm512_unpackhi_epi8(low, high);
@@ -240,28 +238,11 @@ FATHOM_INLINE void DecodeFp8Codes(__m512i codes, const Fp8Numbers& numbers, F32x
   out[2].v = _mm512_castsi512_ps(_mm512_slli_epi32(b, 16));
   out[3].v = _mm512_castsi512_ps(_mm512_and_si512(b, upper));
 }
-// 64 E4M3 codes as floats, 16 consecutive ones a vector.
-FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
-  DecodeFp8Codes(_mm512_loadu_si512(codes), LoadFp8Numbers(0), out);
-}
-
-// kFp8Step codes as floats, times the power of two with this E8M0 code.
-inline constexpr int kFp8Step = 128;
+// The same times the power of two with this E8M0 code.
 FATHOM_INLINE void DecodeFp8Times(const uint8_t* codes, uint8_t power, F32x16* out) {
-  constexpr int kLeast = 10;  // beyond these a product may leave BF16's normal numbers
-  constexpr int kMost = 246;
-  const bool in_tables = power >= kLeast && power <= kMost;
-  const int exponent = in_tables ? power - 127 : 0;
-  Fp8Numbers numbers = LoadFp8Numbers(exponent & 1);
-  const __m512i more = _mm512_set1_epi8(static_cast<char>(exponent >> 1));
-  // Entry 0 is zero and stays it.
-  numbers.high[0] = _mm512_mask_add_epi8(numbers.high[0], ~__mmask64{1}, numbers.high[0], more);
-  numbers.high[1] = _mm512_add_epi8(numbers.high[1], more);
-  for (int half = 0; half < 2; ++half) {
-    DecodeFp8Codes(_mm512_loadu_si512(codes + 64 * half), numbers, out + 4 * half);
-  }
-  if (in_tables) return;
-  for (int v = 0; v < 8; ++v) out[v].v = _mm512_mul_ps(out[v].v, _mm512_set1_ps(PowerOf(power)));
+  DecodeFp8(codes, out);
+  const F32x16 scale = Broadcast(PowerOf(power));
+  for (int v = 0; v < 4; ++v) out[v] = Mul(out[v], scale);
 }
 
 // E2M1 nibbles of 32 columns (16 bytes) as floats. Negative zero counts as zero.
@@ -278,34 +259,34 @@ FATHOM_INLINE void DecodeFp4ToFloat(const uint8_t* nibbles, F32x16* out) {
 
 // ---- FP4 against quantised input ------------------------------------------------------------------------------------
 
-// 128 weights of one row as 2w in words: columns 0, 4, .., then 1, 5, .. and so on (the order of Fp8Chunk::words).
+// 128 weights of one row as bytes 2w + 12: the even columns, then the odd ones (the order of Fp8Chunk's planes).
 struct Fp4Codes {
-  __m512i word[4];
+  __m512i even;
+  __m512i odd;
 };
 
 FATHOM_INLINE Fp4Codes DecodeFp4(const uint8_t* nibbles) {
-  // vpermw looks at five bits of an index. The table repeats after 16 entries, so what is above a nibble need not be
-  // masked.
+  // vpermb looks at six bits of an index. The table repeats every 16 entries, so the other nibble need not be masked.
+  const __m512i table =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+  const __m512i bytes = _mm512_loadu_si512(nibbles);
+  return {_mm512_permutexvar_epi8(bytes, table), _mm512_permutexvar_epi8(_mm512_srli_epi16(bytes, 4), table)};
+}
+
+// The same as words 2w (the order of Fp8Chunk::words). They take more work to decode and less to multiply: X is one
+// number. That pays with several tokens.
+struct Fp4Words {
+  __m512i quarter[4];
+};
+
+FATHOM_INLINE Fp4Words DecodeFp4Words(const uint8_t* nibbles) {
+  // vpermw looks at five bits of an index; as above.
   const __m512i table =
       _mm512_broadcast_i64x4(_mm256_setr_epi16(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
   const __m512i words = _mm512_loadu_si512(nibbles);
   return {{_mm512_permutexvar_epi16(words, table), _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 4), table),
            _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 8), table),
            _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 12), table)}};
-}
-
-// The same as bytes 2w + 12: the even columns, then the odd ones.
-struct Fp4Bytes {
-  __m512i even;
-  __m512i odd;
-};
-
-FATHOM_INLINE Fp4Bytes DecodeFp4Bytes(const uint8_t* nibbles) {
-  // vpermb looks at six bits of an index; see above.
-  const __m512i table =
-      _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
-  const __m512i bytes = _mm512_loadu_si512(nibbles);
-  return {_mm512_permutexvar_epi8(bytes, table), _mm512_permutexvar_epi8(_mm512_srli_epi16(bytes, 4), table)};
 }
 
 // Four E8M0 codes as floats, each in four lanes.
@@ -320,21 +301,25 @@ FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {
   return {_mm512_castsi512_ps(_mm512_srli_epi32(_mm512_shuffle_epi8(_mm512_set1_epi32(four), spread), 1))};
 }
 
-// Per lane of 8 columns: sum X * 2w.
-FATHOM_INLINE I32x16 DotChunk(const Fp4Codes& w, const Fp8Chunk& x) {
-  __m512i sum = _mm512_setzero_si512();
-  for (int i = 0; i < 4; ++i) sum = _mm512_dpwssd_epi32(sum, w.word[i], _mm512_load_si512(x.words + 32 * i));
-  return {sum};
-}
-
 // start + the lanes' sums of code * plane.
-FATHOM_INLINE __m512i DotPlane(__m512i start, Fp4Bytes w, const int8_t* plane) {
+FATHOM_INLINE __m512i DotPlane(__m512i start, Fp4Codes w, const int8_t* plane) {
   const __m512i even = _mm512_dpbusd_epi32(start, w.even, _mm512_load_si512(plane));
   return _mm512_dpbusd_epi32(even, w.odd, _mm512_load_si512(plane + 64));
 }
+// Per lane of 8 columns: sum X * 2w.
+FATHOM_INLINE I32x16 DotChunk(Fp4Codes w, const Fp8Chunk& x) {
+  const __m512i high = DotPlane(_mm512_setzero_si512(), w, x.high);
+  const __m512i low = DotPlane(_mm512_load_si512(x.offset), w, x.low);
+  return {_mm512_add_epi32(_mm512_slli_epi32(high, 8), low)};
+}
+FATHOM_INLINE I32x16 DotChunk(const Fp4Words& w, const Fp8Chunk& x) {
+  __m512i sum = _mm512_setzero_si512();
+  for (int i = 0; i < 4; ++i) sum = _mm512_dpwssd_epi32(sum, w.quarter[i], _mm512_load_si512(x.words + 32 * i));
+  return {sum};
+}
 // Per lane: sum residual * 2w.
-FATHOM_INLINE I32x16 DotChunkResidual(const uint8_t* nibbles, const Fp8Chunk& x) {
-  return {DotPlane(_mm512_load_si512(x.residual_offset), DecodeFp4Bytes(nibbles), x.residual)};
+FATHOM_INLINE I32x16 DotChunkResidual(Fp4Codes w, const Fp8Chunk& x) {
+  return {DotPlane(_mm512_load_si512(x.residual_offset), w, x.residual)};
 }
 // Per lane of 8 columns: the sum of a plane.
 FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {
@@ -376,7 +361,7 @@ inline constexpr int32_t kKeyBias = 12;
 
 // The low and the high nibbles of 64 bytes as doubled, biased numbers.
 FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
-  const Fp4Bytes codes = DecodeFp4Bytes(nibbles);
+  const Fp4Codes codes = DecodeFp4(nibbles);
   _mm512_store_si512(low, codes.even);
   _mm512_store_si512(high, codes.odd);
 }

@@ -10,7 +10,6 @@
 #include "kernels/kernels.h"
 
 #define FATHOM_ISA neon
-#define FATHOM_WORD_CHUNKS 0
 #define FATHOM_INLINE static inline __attribute__((always_inline))
 
 namespace fathom::neon {
@@ -18,6 +17,10 @@ namespace fathom::neon {
 // 2 x 2 running sums of 16 lanes are 16 of the 32 registers, the operands another 12.
 inline constexpr int kTileRows = 2;
 inline constexpr int kTileTokens = 2;
+// Of a panel of decoded rows: the same.
+inline constexpr int kPanelTileRows = 2;
+inline constexpr int kPanelTileTokens = 2;
+inline constexpr int kPanelRows = 8;
 
 // Quarter i holds lanes 4i .. 4i + 3.
 struct F32x16 {
@@ -48,6 +51,7 @@ FATHOM_INLINE F32x16 Load(const void* p) {
   const auto* bytes = static_cast<const uint8_t*>(p);
   return Quarters<F32x16>([=](int i) { return vreinterpretq_f32_u8(vld1q_u8(bytes + 16 * i)); });
 }
+FATHOM_INLINE F32x16 LoadOnce(const void* p) { return Load(p); }
 FATHOM_INLINE F32x16 LoadFirst(const void* p, int64_t n) {
   float padded[16] = {};
   std::memcpy(padded, p, static_cast<size_t>(4 * n));
@@ -245,7 +249,6 @@ FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
   for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, 256.0f);
 }
 
-inline constexpr int kFp8Step = 64;
 FATHOM_INLINE void DecodeFp8Times(const uint8_t* codes, uint8_t power, F32x16* out) {
   if (HasPowerTimes256(power)) {
     const float scale = PowerOf(static_cast<uint8_t>(power + 8));
@@ -304,12 +307,11 @@ FATHOM_INLINE int32x4_t DotQuarter(Nibbles w, const int8_t* plane) {
 // Signed weights need no offset.
 FATHOM_INLINE I32x16 DotChunk(const Fp4Codes& w, const Fp8Chunk& x) {
   return Quarters<I32x16>([&](int i) {
-    const int32x4_t high = DotQuarter(w.quarter[i], x.bytes.high + 16 * i);
-    return vaddq_s32(vshlq_n_s32(high, 8), DotQuarter(w.quarter[i], x.bytes.low + 16 * i));
+    const int32x4_t high = DotQuarter(w.quarter[i], x.high + 16 * i);
+    return vaddq_s32(vshlq_n_s32(high, 8), DotQuarter(w.quarter[i], x.low + 16 * i));
   });
 }
-FATHOM_INLINE I32x16 DotChunkResidual(const uint8_t* nibbles, const Fp8Chunk& x) {
-  const Fp4Codes w = DecodeFp4(nibbles);
+FATHOM_INLINE I32x16 DotChunkResidual(const Fp4Codes& w, const Fp8Chunk& x) {
   return Quarters<I32x16>([&](int i) { return DotQuarter(w.quarter[i], x.residual + 16 * i); });
 }
 FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {
@@ -324,6 +326,11 @@ FATHOM_INLINE void SplitEvenOdd(const uint8_t* in, int8_t* out) {
     vst1q_s8(out + 64 + 16 * i, vreinterpretq_s8_u8(pair.val[1]));
   }
 }
+
+// Words would take more instructions here: with several tokens the same bytes are used, and no words are stored.
+using Fp4Words = Fp4Codes;
+FATHOM_INLINE Fp4Words DecodeFp4Words(const uint8_t* nibbles) { return DecodeFp4(nibbles); }
+FATHOM_INLINE void StoreWords(const I32x16* /*x*/, int16_t* /*words*/) {}
 
 // ---- indexer keys
 // -----------------------------------------------------------------------------------------------------

@@ -88,7 +88,6 @@ namespace fathom {
 const KernelTable& ReferenceKernels() {
   static constexpr KernelTable kTable = {
       .name = "reference",
-      .word_chunks = false,
       .quantize_fp8 = reference::QuantizeFp8,
       .matmul_fp4 = reference::MatMulFp4,
       .matmul_fp4_f32 = reference::MatMulFp4F32,

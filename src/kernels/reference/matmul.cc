@@ -88,6 +88,7 @@ void MatMulFp4(const MatMulArgs& args) {
   const int64_t chunks = w.cols / 128;
   ForEachOutput(args, [&](int64_t row, int64_t x_row) {
     Lanes sum;
+    Lanes below;  // what wide chunks have below X
     for (int64_t c = 0; c < chunks; ++c) {
       const Fp8Chunk& x = args.x.chunks[x_row * chunks + c];
       for (int64_t lane = 0; lane < 16; ++lane) {
@@ -96,14 +97,15 @@ void MatMulFp4(const MatMulArgs& args) {
         for (int64_t k = 8 * lane; k < 8 * lane + 8; ++k) {
           const int64_t at = (k & 1) * 64 + k / 2;
           const int weight = Fp4Doubled(w, row, 128 * c + k);
-          main += weight * (256 * x.bytes.high[at] + x.bytes.low[at]);
+          main += weight * (256 * x.high[at] + x.low[at]);
           rest += weight * x.residual[at];
         }
         const float scale = Fp4Scale(w, row, 128 * c + 8 * lane);
         sum.Fma(lane, static_cast<float>(main), scale * (x.scale * 0x1p-7f));
-        if (x.wide != 0) sum.Fma(lane, static_cast<float>(rest), scale * (x.scale * 0x1p-10f));
+        if (x.wide != 0) below.Fma(lane, static_cast<float>(rest), scale * (x.scale * 0x1p-10f));
       }
     }
+    for (size_t lane = 0; lane < 16; ++lane) sum.lane[lane] += below.lane[lane];
     return sum.Sum();
   });
 }

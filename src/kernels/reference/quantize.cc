@@ -20,8 +20,8 @@ void FillChunk(const uint8_t* codes, float scale, Fp8Chunk* chunk) {
       const int32_t whole = (units + 4) >> 3;                                   // of 2^-6
       const int32_t residual = units - 8 * whole;
       const int32_t high = (whole + 128) >> 8;
-      chunk->bytes.high[at] = static_cast<int8_t>(high);
-      chunk->bytes.low[at] = static_cast<int8_t>(whole - 256 * high);
+      chunk->high[at] = static_cast<int8_t>(high);
+      chunk->low[at] = static_cast<int8_t>(whole - 256 * high);
       chunk->residual[at] = static_cast<int8_t>(residual);
       if (residual != 0) chunk->wide = 1;
       sum += whole;

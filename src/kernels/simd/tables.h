@@ -4,9 +4,8 @@
 
 #include "kernels/kernels.h"
 
-#define FATHOM_DECLARE_KERNELS(isa, words)                                                                \
+#define FATHOM_DECLARE_KERNELS(isa)                                                                       \
   namespace isa {                                                                                         \
-  inline constexpr bool kWordChunks = words;                                                              \
   void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks);                        \
   void MatMulFp4(const MatMulArgs& args);                                                                 \
   void MatMulFp4F32(const MatMulArgs& args);                                                              \
@@ -21,7 +20,6 @@
   int64_t SelectAtLeast(const float* x, int64_t count, float least, int64_t most, int32_t* ids);          \
   inline constexpr KernelTable kKernels = {                                                               \
       .name = #isa,                                                                                       \
-      .word_chunks = kWordChunks,                                                                         \
       .quantize_fp8 = QuantizeFp8,                                                                        \
       .matmul_fp4 = MatMulFp4,                                                                            \
       .matmul_fp4_f32 = MatMulFp4F32,                                                                     \
@@ -40,10 +38,10 @@
 namespace fathom {
 
 #if defined(__x86_64__)
-FATHOM_DECLARE_KERNELS(avx2, false)
-FATHOM_DECLARE_KERNELS(avx512, true)
+FATHOM_DECLARE_KERNELS(avx2)
+FATHOM_DECLARE_KERNELS(avx512)
 #elif defined(__aarch64__)
-FATHOM_DECLARE_KERNELS(neon, false)
+FATHOM_DECLARE_KERNELS(neon)
 #endif
 
 }  // namespace fathom

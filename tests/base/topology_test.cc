@@ -1,0 +1,131 @@
+#include "base/topology.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/numa_memory.h"
+#include "base/strings.h"
+#include "base/thread_pool.h"
+
+namespace fathom {
+namespace {
+
+using Lists = std::vector<std::vector<int>>;
+
+// A made-up /sys.
+class TopologyTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = testing::TempDir() + "/topology_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(root_);
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  void Write(const std::string& path, const std::string& text) {
+    std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
+    std::ofstream(root_ + path) << text;
+  }
+  // Two nodes of two cores with two hardware threads each, numbered as usual: 0-1 and 2-3 are cores, 4-7 their second
+  // threads.
+  void WriteTwoNodes() {
+    Write("/sys/devices/system/node/online", "0-1\n");
+    Write("/sys/devices/system/node/node0/cpulist", "0-1,4-5\n");
+    Write("/sys/devices/system/node/node1/cpulist", "2-3,6-7\n");
+    for (int cpu = 0; cpu < 8; ++cpu) {
+      Write(StrCat("/sys/devices/system/cpu/cpu", cpu, "/topology/thread_siblings_list"),
+            StrCat(cpu % 4, ",", cpu % 4 + 4, "\n"));
+    }
+  }
+
+  std::string root_;
+};
+
+TEST_F(TopologyTest, CoresAndNodesAreRead) {
+  WriteTwoNodes();
+  const Topology topology = ReadTopology({0, 1, 2, 3, 4, 5, 6, 7}, root_);
+  EXPECT_EQ(topology.nodes(), 2);
+  EXPECT_EQ(topology.cores(), 4);
+  EXPECT_EQ(topology.cpus[6].core, 2);
+  EXPECT_EQ(topology.cpus[6].node, 1);
+  EXPECT_EQ(DescribeTopology(topology), "2 NUMA nodes with 4 cores, 8 hardware threads");
+}
+
+TEST_F(TopologyTest, OnlyAllowedCpusCount) {
+  WriteTwoNodes();
+  const Topology topology = ReadTopology({2, 6}, root_);
+  EXPECT_EQ(DescribeTopology(topology), "1 NUMA node with 1 core, 2 hardware threads");
+}
+
+TEST_F(TopologyTest, WithoutOrWithBrokenFilesEachCpuIsACore) {
+  EXPECT_EQ(DescribeTopology(ReadTopology({0, 1, 2}, root_)), "1 NUMA node with 3 cores");
+  Write("/sys/devices/system/node/online", "0-\n");
+  Write("/sys/devices/system/cpu/cpu1/topology/thread_siblings_list", "0-99999999999\n");
+  Write("/sys/devices/system/cpu/cpu2/topology/thread_siblings_list", "2;0\n");
+  EXPECT_EQ(DescribeTopology(ReadTopology({0, 1, 2}, root_)), "1 NUMA node with 3 cores");
+}
+
+TEST_F(TopologyTest, ThreadsSpreadOverNodesThenCoresThenHardwareThreads) {
+  WriteTwoNodes();
+  const Topology topology = ReadTopology({0, 1, 2, 3, 4, 5, 6, 7}, root_);
+  EXPECT_EQ(PlaceThreads(topology, 8, Pinning::kCores), (Lists{{0}, {2}, {1}, {3}, {4}, {6}, {5}, {7}}));
+  EXPECT_EQ(PlaceThreads(topology, 3, Pinning::kNodes), (Lists{{0, 1, 4, 5}, {2, 3, 6, 7}, {0, 1, 4, 5}}));
+  EXPECT_EQ(PlaceThreads(topology, 2, Pinning::kAuto), PlaceThreads(topology, 2, Pinning::kNodes));
+  EXPECT_EQ(PlaceThreads(topology, 2, Pinning::kNone), (Lists{{}, {}}));
+  EXPECT_EQ(PlaceThreads(topology, 9, Pinning::kCores), Lists(9)) << "more threads than CPUs";
+}
+
+TEST_F(TopologyTest, UnevenNodesAreFilledInTurn) {
+  Write("/sys/devices/system/node/online", "0,2\n");
+  Write("/sys/devices/system/node/node0/cpulist", "0\n");
+  Write("/sys/devices/system/node/node2/cpulist", "1-3\n");
+  const Topology topology = ReadTopology({0, 1, 2, 3}, root_);
+  EXPECT_EQ(topology.cpus[3].node, 2);
+  EXPECT_EQ(PlaceThreads(topology, 4, Pinning::kCores), (Lists{{0}, {1}, {2}, {3}}));
+  EXPECT_EQ(PlaceThreads(topology, 2, Pinning::kAuto), (Lists{{0}, {1, 2, 3}}));
+}
+
+TEST_F(TopologyTest, OnOneNodeAutoHoldsNothing) {
+  EXPECT_EQ(PlaceThreads(ReadTopology({0, 1}, root_), 2, Pinning::kAuto), Lists(2));
+}
+
+TEST(ThreadPoolPlacement, ItsThreadsRunWhereTheyAreHeld) {
+  const std::vector<int> allowed = AllowedCpus();
+  constexpr int kThreads = 3;
+  ThreadPool pool(kThreads, {{}, {allowed.front()}, {allowed.back()}});
+  std::atomic<int> wrong{0};
+  for (int loop = 0; loop < 100; ++loop) {
+    pool.ParallelFor(64, 1, [&](int64_t, int64_t, int worker) {
+      if (worker == 1 && sched_getcpu() != allowed.front()) ++wrong;
+      if (worker == 2 && sched_getcpu() != allowed.back()) ++wrong;
+    });
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(AllowedCpus(), allowed) << "the caller's thread is left as it is";
+}
+
+TEST(NumaMemory, SharesOfWhatIsInMemory) {
+  const std::vector<uint8_t> touched(size_t{1} << 22, 1);
+  const std::span<const uint8_t> ranges[] = {touched};
+  const std::vector<double> shares = ResidentNodeShares(ranges);
+  double total = 0;
+  for (const double share : shares) total += share;
+  // A kernel without NUMA does not tell.
+  EXPECT_TRUE(shares.empty() || std::abs(total - 1) < 1e-9) << total;
+  EXPECT_TRUE(ResidentNodeShares({}).empty());
+}
+
+TEST(NumaMemory, IsDescribedOnSeveralNodesOnly) {
+  const Topology one = {{{0, 0, 0}, {1, 1, 0}}};
+  const Topology two = {{{0, 0, 0}, {1, 1, 1}}};
+  EXPECT_EQ(DescribeNodeShares(one, {1.0}), "");
+  EXPECT_TRUE(InterleaveNewPages(one));
+  EXPECT_EQ(DescribeNodeShares(two, {}), "no weights in memory yet; they will go to all nodes in turn");
+  EXPECT_EQ(DescribeNodeShares(two, {0.45, 0.55}), "weights in memory lie evenly on the nodes");
+  EXPECT_TRUE(DescribeNodeShares(two, {0.05, 0.95}).starts_with("95 % of the weights in memory lie on node 1,"));
+}
+
+}  // namespace
+}  // namespace fathom
