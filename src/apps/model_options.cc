@@ -18,12 +18,6 @@ namespace {
 constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr int kMaxThreads = 1024;
 
-std::string KernelNames() {
-  std::string names = "auto";
-  for (const KernelTable* table : SupportedKernels()) names += StrCat(", ", table->name);
-  return names;
-}
-
 // Reads an optional number of `json` into *value.
 Status ReadNumber(const Json& json, const char* key, const std::string& path, double* value) {
   const Json* member = json.Find(key);
@@ -59,11 +53,17 @@ Result<Json> ReadJsonFile(const std::string& path) {
 
 }  // namespace
 
+std::string KernelTableNames() {
+  std::string names = "auto";
+  for (const KernelTable* table : SupportedKernels()) names += StrCat(", ", table->name);
+  return names;
+}
+
 void AddModelFlags(CLI::App& app, ModelFlags* flags) {
   app.add_option("--model", flags->model, "Directory with config.json, tokenizer.json and safetensors shards")
       ->type_name("DIR");
   app.add_option("--threads", flags->threads, "Threads (default: every core this process may use)")->type_name("N");
-  app.add_option("--isa", flags->isa, "Kernels to use: " + KernelNames())->type_name("NAME");
+  app.add_option("--isa", flags->isa, "Kernels to use: " + KernelTableNames())->type_name("NAME");
 }
 
 void AddContextFlag(CLI::App& app, ModelFlags* flags) {
@@ -78,7 +78,7 @@ Result<int> ApplyMachineFlags(const ModelFlags& flags) {
   }
   if (!SelectKernels(flags.isa)) {
     return InvalidArgument(
-        StrCat("--isa is '", Printable(flags.isa, 40), "'; this machine and build have ", KernelNames()));
+        StrCat("--isa is '", Printable(flags.isa, 40), "'; this machine and build have ", KernelTableNames()));
   }
   return flags.threads == 0 ? GetCpuFeatures().cores : flags.threads;
 }

@@ -85,6 +85,9 @@ class LoadedModel {
   GenerationConfig generation_;
 };
 
+// "auto, reference, avx2": what --isa accepts here.
+std::string KernelTableNames();
+
 // Chooses threads and kernels as the flags say, for commands that do without LoadedModel. The number of threads.
 Result<int> ApplyMachineFlags(const ModelFlags& flags);
 
