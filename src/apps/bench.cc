@@ -6,15 +6,17 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "apps/bench_compare.h"
 #include "apps/bench_cost.h"
+#include "apps/bench_kernels.h"
 #include "apps/bench_report.h"
 #include "apps/bench_run.h"
+#include "apps/bench_svg.h"
 #include "apps/flags.h"
 #include "apps/model_options.h"
-#include "base/bandwidth.h"
 #include "base/cpu_features.h"
 #include "base/file.h"
 #include "base/progress.h"
@@ -26,24 +28,22 @@
 namespace fathom {
 namespace {
 
-// Long enough for the best of several passes.
-constexpr double kBandwidthSeconds = 1.0;
-constexpr double kPeakSeconds = 0.5;
-
 constexpr char kBenchFooter[] =
     R"(For every prompt length and batch size: that many prompts of random tokens are read together (prefill) and then continued
-token by token (decode, a step is one token of each). --context puts as many tokens before them. A first pass warms up and counts which experts are used; then the
-clock runs. Speeds are medians with the extremes; decode speed is of all sequences together. Weight bytes count every
+token by token (decode, a step is one token of each). --context puts as many tokens before them. A first pass warms up
+and counts which experts are used; then the clock runs. Speeds are medians with the extremes; decode speed is of all sequences together. Weight bytes count every
 matrix once per step, and of the routed experts those that some token of the step chose. FLOP/s are products with
 weights only, two operations each. Shares compare with memory reads and register-only loops measured in the same run; in the
 compute share an FP4 weight counts as two byte products, which is what it takes.
 
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa},
-roof {read_bytes_per_s, f32_flop_per_s, int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens,
-prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds: mean
+roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], f32_flop_per_s, int8_op_per_s},
+runs [{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds: mean
 seconds of each part of a prefill or a step; tokens, weight_bytes, flop (of a repetition, or of an average decode step);
 weight_bytes_per_s, flop_per_s, bandwidth_share, compute_share; extrapolated: null, or for a model with fewer layers than
 the release {model, from_layers, to_layers, tokens_per_s}}}]}.
+
+`fathom bench kernels` measures the single operations; `fathom bench kernels --help` explains it.
 
 Examples:
   fathom bench --model DIR --prompt 128,512 --batch 1,8 --generate 32
@@ -60,6 +60,7 @@ struct BenchFlags {
   int64_t step_tokens = 512;
   uint64_t seed = 1;
   std::string json;
+  std::string svg;
   std::string compare;
 };
 
@@ -122,10 +123,15 @@ Status RunAll(const BenchFlags& flags) {
   const Model model(checkpoint->config(), checkpoint->weights(), {}, pool);
   FATHOM_ASSIGN_OR_RETURN(const std::vector<BenchSettings> plan, PlanRuns(flags, model));
 
-  BenchContext context = {checkpoint->model_name(), directory, GetCpuFeatures().model_name, Kernels().name, threads,
-                          checkpoint->config(),     {}};
-  context.roof.read_bytes_per_second = MeasureReadBandwidth(threads, kBandwidthSeconds);
-  context.roof.peak = MeasurePeak(pool, kPeakSeconds);
+  BenchContext context = {checkpoint->model_name(),
+                          directory,
+                          GetCpuFeatures().model_name,
+                          Kernels().name,
+                          threads,
+                          checkpoint->config(),
+                          {},
+                          DescribePlacement(flags.model, pool, *checkpoint)};
+  context.roof = MeasureRoof(pool);
   PrintLine(BenchHeading(context) + BenchTableHead());
 
   const CostModel costs(checkpoint->config(), checkpoint->weights());
@@ -141,13 +147,17 @@ Status RunAll(const BenchFlags& flags) {
     PrintLine(BenchLines(context, results.back()));
     if (earlier) PrintLine(earlier->Compare(results.back()));
   }
-  if (flags.json.empty()) return {};
-  return WriteFileAtomically(flags.json, BenchJson(context, results).DumpPretty() + "\n");
+  if (!flags.json.empty()) {
+    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(flags.json, BenchJson(context, results).DumpPretty() + "\n"));
+  }
+  if (flags.svg.empty()) return {};
+  return WriteFileAtomically(flags.svg, BenchSvg(context, results));
 }
 
 }  // namespace
 
 int BenchMain(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "kernels") return BenchKernelsMain(argc - 1, argv + 1);
   BenchFlags flags;
   CLI::App app("Measures how fast a model reads prompts and generates on this machine.", "fathom bench");
   app.footer(kBenchFooter);
@@ -173,6 +183,8 @@ int BenchMain(int argc, char** argv) {
       ->check(CLI::Range(int64_t{1}, int64_t{65536}));
   app.add_option("--seed", flags.seed, "Of the random tokens (default 1)");
   app.add_option("--json", flags.json, "Also write the results to this file")->type_name("FILE");
+  app.add_option("--svg", flags.svg, "Also draw the shares of the roof and where the time went into this file")
+      ->type_name("FILE");
   app.add_option("--compare", flags.compare, "Also print the speed beside that of an earlier run, which --json wrote")
       ->type_name("FILE");
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;

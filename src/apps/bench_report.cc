@@ -16,8 +16,6 @@
 namespace fathom {
 namespace {
 
-constexpr double kGiga = 1e9;
-
 // The numbers that decide how long a layer takes.
 auto LayerShape(const ModelConfig& c) {
   return std::tuple(c.vocab_size, c.hidden_size, c.heads, c.head_dim, c.rope_dim, c.q_rank, c.o_groups, c.o_rank,
@@ -60,11 +58,6 @@ Json PartsJson(const PhaseResult& phase) {
               Json::Double(phase.part_seconds[part] / static_cast<double>(phase.seconds.size())));
   }
   return parts;
-}
-
-Json SpreadJson(const Spread& spread) {
-  return Json::Object(
-      {{"min", Json::Double(spread.min)}, {"median", Json::Double(spread.median)}, {"max", Json::Double(spread.max)}});
 }
 
 Json PhaseJson(const BenchContext& context, const PhaseResult& phase) {
@@ -121,6 +114,11 @@ Spread SpreadOf(std::vector<double> values) {
   return {values.front(), median, values.back()};
 }
 
+Json SpreadJson(const Spread& spread) {
+  return Json::Object(
+      {{"min", Json::Double(spread.min)}, {"median", Json::Double(spread.median)}, {"max", Json::Double(spread.max)}});
+}
+
 PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof) {
   const Spread seconds = SpreadOf(phase.seconds);
   const auto tokens = static_cast<double>(phase.cost.tokens);
@@ -154,10 +152,8 @@ std::string BenchHeading(const BenchContext& context) {
   const ModelConfig& config = context.config;
   return StrCat(context.model, "  (", context.directory, ")\n  ", config.layers, " layers, ", config.experts,
                 " experts of which ", config.experts_per_token, " + 1 per token\n", context.cpu, ", ", context.threads,
-                " threads, ", context.isa, " kernels\n",
-                StrFormat("  roof, measured now: reads %.1f GB/s; %.1f GFLOP/s float32; %.1f Gop/s int8\n\n",
-                          context.roof.read_bytes_per_second / kGiga, context.roof.peak.f32_flops / kGiga,
-                          context.roof.peak.int8_ops / kGiga));
+                " threads, ", context.isa, " kernels\n  ", context.placement, "\n",
+                "  roof, measured now: ", ReadRoofText(context.roof), "; ", PeakText(context.roof.peak), "\n\n");
 }
 
 std::string BenchTableHead() {
@@ -194,7 +190,6 @@ Json BenchJson(const BenchContext& context, const std::vector<BenchResult>& resu
                                  {"prefill", PhaseJson(context, result.prefill)},
                                  {"decode", PhaseJson(context, result.decode)}}));
   }
-  const Roof& roof = context.roof;
   return Json::Object({{"format", Json::String("fathom-bench-1")},
                        {"model", Json::Object({{"name", Json::String(context.model)},
                                                {"directory", Json::String(context.directory)},
@@ -203,9 +198,7 @@ Json BenchJson(const BenchContext& context, const std::vector<BenchResult>& resu
                        {"machine", Json::Object({{"cpu", Json::String(context.cpu)},
                                                  {"threads", Json::Int(context.threads)},
                                                  {"isa", Json::String(context.isa)}})},
-                       {"roof", Json::Object({{"read_bytes_per_s", Json::Double(roof.read_bytes_per_second)},
-                                              {"f32_flop_per_s", Json::Double(roof.peak.f32_flops)},
-                                              {"int8_op_per_s", Json::Double(roof.peak.int8_ops)}})},
+                       {"roof", RoofJson(context.roof)},
                        {"runs", Json::Array(std::move(runs))}});
 }
 

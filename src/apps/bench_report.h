@@ -7,18 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "apps/bench_roof.h"
 #include "apps/bench_run.h"
 #include "base/json.h"
-#include "kernels/peak.h"
 #include "model/config.h"
 
 namespace fathom {
-
-// What the machine can do at best, measured in the same run.
-struct Roof {
-  double read_bytes_per_second = 0;
-  PeakRates peak;
-};
 
 struct BenchContext {
   std::string model;  // name and directory
@@ -28,6 +22,7 @@ struct BenchContext {
   int threads = 1;
   ModelConfig config;
   Roof roof;
+  std::string placement;  // DescribePlacement()
 };
 
 struct Spread {
@@ -37,6 +32,8 @@ struct Spread {
 };
 // Of a non-empty list; the median of an even number of values is the mean of the middle two.
 Spread SpreadOf(std::vector<double> values);
+// {min, median, max}
+Json SpreadJson(const Spread& spread);
 
 // One phase in rates. Shares are of the roof, by the median time: what a machine that does nothing else than read the
 // weights at full speed, or multiply at full speed, would need of it.

@@ -23,12 +23,6 @@ namespace {
 constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr int kMaxThreads = 1024;
 
-std::string KernelNames() {
-  std::string names = "auto";
-  for (const KernelTable* table : SupportedKernels()) names += StrCat(", ", table->name);
-  return names;
-}
-
 std::optional<Pinning> PinningOf(std::string_view name) {
   if (name == "auto") return Pinning::kAuto;
   if (name == "none") return Pinning::kNone;
@@ -72,13 +66,22 @@ Result<Json> ReadJsonFile(const std::string& path) {
 
 }  // namespace
 
+std::string KernelTableNames() {
+  std::string names = "auto";
+  for (const KernelTable* table : SupportedKernels()) names += StrCat(", ", table->name);
+  return names;
+}
+
 void AddModelFlags(CLI::App& app, ModelFlags* flags) {
   app.add_option("--model", flags->model, "Directory with config.json, tokenizer.json and safetensors shards")
       ->type_name("DIR");
   app.add_option("--threads", flags->threads, "Threads (default: every core this process may use)")->type_name("N");
-  app.add_option("--isa", flags->isa, "Kernels to use: " + KernelNames())->type_name("NAME");
-  app.add_option("--pin", flags->pin,
-                 "Hold threads to CPUs: auto (to NUMA nodes, if there are several), none, nodes, cores")
+  app.add_option("--isa", flags->isa, "Kernels to use: " + KernelTableNames())->type_name("NAME");
+  AddPinFlag(app, &flags->pin);
+}
+
+void AddPinFlag(CLI::App& app, std::string* pin) {
+  app.add_option("--pin", *pin, "Hold threads to CPUs: auto (to NUMA nodes, if there are several), none, nodes, cores")
       ->type_name("HOW");
 }
 
@@ -94,7 +97,7 @@ Result<std::unique_ptr<ThreadPool>> MakeThreadPool(const ModelFlags& flags) {
   }
   if (!SelectKernels(flags.isa)) {
     return InvalidArgument(
-        StrCat("--isa is '", Printable(flags.isa, 40), "'; this machine and build have ", KernelNames()));
+        StrCat("--isa is '", Printable(flags.isa, 40), "'; this machine and build have ", KernelTableNames()));
   }
   const std::optional<Pinning> pinning = PinningOf(flags.pin);
   if (!pinning) {

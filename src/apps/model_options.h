@@ -38,6 +38,8 @@ struct ModelFlags {
 
 // --model, --threads, --isa, --pin.
 void AddModelFlags(CLI::App& app, ModelFlags* flags);
+// --pin alone, for commands that have flags of their own for the rest.
+void AddPinFlag(CLI::App& app, std::string* pin);
 // --ctx, for commands that generate.
 void AddContextFlag(CLI::App& app, ModelFlags* flags);
 
@@ -85,6 +87,9 @@ class LoadedModel {
   Dialect dialect_ = Dialect::kV4;
   GenerationConfig generation_;
 };
+
+// "auto, reference, avx2": what --isa accepts here.
+std::string KernelTableNames();
 
 // Chooses kernels and makes the threads as the flags say, for commands that do without LoadedModel. On machines with
 // several NUMA nodes what is read from now on goes to all of them in turn.

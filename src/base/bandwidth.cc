@@ -39,39 +39,68 @@ uint64_t SumOf(const uint8_t* data, size_t bytes) {
   return total;
 }
 
+// Memory that was written: untouched pages would all be the one zero page, which stays in the cache.
+class ReadBuffer {
+ public:
+  explicit ReadBuffer(ThreadPool& pool) {
+    const uint64_t ram_bytes = GetCpuFeatures().ram_bytes;
+    const size_t bytes = ram_bytes == 0 ? kMaxBufferBytes : std::min<uint64_t>(kMaxBufferBytes, ram_bytes / 8);
+    pieces_ = static_cast<int64_t>(std::max(bytes / kPieceBytes, size_t{1}));
+    void* mapping = ::mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    FATHOM_CHECK(mapping != MAP_FAILED);
+    data_ = {static_cast<uint8_t*>(mapping), Unmap{size()}};
+    ::madvise(mapping, size(), MADV_HUGEPAGE);
+    pool.ParallelFor(pieces_, 1, [&](int64_t begin, int64_t end, int) {
+      std::memset(data_.get() + static_cast<size_t>(begin) * kPieceBytes, 1,
+                  static_cast<size_t>(end - begin) * kPieceBytes);
+    });
+  }
+
+  // Bytes per second of the fastest pass.
+  double Measure(ThreadPool& pool, double seconds) const {
+    using Clock = std::chrono::steady_clock;
+    std::atomic<uint64_t> sum{0};  // keeps the reads alive
+    double best = 0;
+    const auto stop = Clock::now() + std::chrono::duration<double>(seconds);
+    do {
+      const auto start = Clock::now();
+      pool.ParallelFor(pieces_, 1, [&](int64_t begin, int64_t end, int) {
+        sum += SumOf(data_.get() + static_cast<size_t>(begin) * kPieceBytes,
+                     static_cast<size_t>(end - begin) * kPieceBytes);
+      });
+      const std::chrono::duration<double> elapsed = Clock::now() - start;
+      best = std::max(best, static_cast<double>(size()) / elapsed.count());
+    } while (Clock::now() < stop);
+    FATHOM_CHECK(sum != 0);
+    return best;
+  }
+
+ private:
+  size_t size() const { return static_cast<size_t>(pieces_) * kPieceBytes; }
+
+  int64_t pieces_ = 0;
+  std::unique_ptr<uint8_t, Unmap> data_;
+};
+
 }  // namespace
 
 double MeasureReadBandwidth(int threads, double seconds) {
-  using Clock = std::chrono::steady_clock;
-  const uint64_t ram_bytes = GetCpuFeatures().ram_bytes;
-  size_t bytes = ram_bytes == 0 ? kMaxBufferBytes : std::min<uint64_t>(kMaxBufferBytes, ram_bytes / 8);
-  bytes = std::max(bytes / kPieceBytes, size_t{1}) * kPieceBytes;
-  void* mapping = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  FATHOM_CHECK(mapping != MAP_FAILED);
-  const std::unique_ptr<uint8_t, Unmap> buffer(static_cast<uint8_t*>(mapping), Unmap{bytes});
-  ::madvise(mapping, bytes, MADV_HUGEPAGE);
-
   ThreadPool pool(threads);
-  const auto pieces = static_cast<int64_t>(bytes / kPieceBytes);
-  // Written first: untouched pages would all be the one zero page, which stays in the cache.
-  pool.ParallelFor(pieces, 1, [&](int64_t begin, int64_t end, int) {
-    std::memset(buffer.get() + static_cast<size_t>(begin) * kPieceBytes, 1,
-                static_cast<size_t>(end - begin) * kPieceBytes);
-  });
-  std::atomic<uint64_t> sum{0};  // keeps the reads alive
-  double best = 0;
-  const auto stop = Clock::now() + std::chrono::duration<double>(seconds);
-  do {
-    const auto start = Clock::now();
-    pool.ParallelFor(pieces, 1, [&](int64_t begin, int64_t end, int) {
-      sum += SumOf(buffer.get() + static_cast<size_t>(begin) * kPieceBytes,
-                   static_cast<size_t>(end - begin) * kPieceBytes);
-    });
-    const std::chrono::duration<double> elapsed = Clock::now() - start;
-    best = std::max(best, static_cast<double>(bytes) / elapsed.count());
-  } while (Clock::now() < stop);
-  FATHOM_CHECK(sum != 0);
-  return best;
+  return ReadBuffer(pool).Measure(pool, seconds);
+}
+
+std::vector<ThreadBandwidth> MeasureReadBandwidthByThreads(int threads, double seconds) {
+  FATHOM_CHECK(threads >= 1);
+  ThreadPool all(threads);
+  const ReadBuffer buffer(all);
+  std::vector<ThreadBandwidth> rates;
+  for (int count = 1; count < threads; count *= 2) rates.push_back({count, 0});
+  for (ThreadBandwidth& rate : rates) {
+    ThreadPool pool(rate.threads);
+    rate.bytes_per_second = buffer.Measure(pool, seconds / 2 / static_cast<double>(rates.size()));
+  }
+  rates.push_back({threads, buffer.Measure(all, rates.empty() ? seconds : seconds / 2)});
+  return rates;
 }
 
 }  // namespace fathom

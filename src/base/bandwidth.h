@@ -2,12 +2,23 @@
 #ifndef FATHOM_BASE_BANDWIDTH_H_
 #define FATHOM_BASE_BANDWIDTH_H_
 
+#include <vector>
+
 namespace fathom {
 
 // Bytes per second that `threads` threads together read from a buffer far larger than the caches, each its own part,
 // again and again for about `seconds`; the best pass counts, so that a busy neighbour does not lower the roof. Takes up
 // to 512 MiB of memory meanwhile (an eighth of the machine's if that is less).
 double MeasureReadBandwidth(int threads, double seconds);
+
+struct ThreadBandwidth {
+  int threads = 0;
+  double bytes_per_second = 0;
+};
+
+// The same with 1, 2, 4, ... threads and, last, with all `threads` (>= 1) of them, for about `seconds` in all: half of
+// them for all threads, which is the roof. How many threads it takes to use the memory fully.
+std::vector<ThreadBandwidth> MeasureReadBandwidthByThreads(int threads, double seconds);
 
 }  // namespace fathom
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <string_view>
 #include <tuple>
 #include <vector>
 
 #include "base/strings.h"
+#include "base/svg.h"
 
 namespace fathom {
 namespace {
@@ -17,32 +17,7 @@ constexpr double kWidth = 800, kHeight = 440;
 constexpr double kLeft = 64, kRight = 784, kTop = 48, kBottom = 392;
 constexpr size_t kMaxPoints = 720;  // of a curve: one a pixel
 
-constexpr std::string_view kStyle = R"(<style>
-  .back { fill: #ffffff; } .grid { stroke: #d8dee4; stroke-width: 1; } .axis { stroke: #57606a; stroke-width: 1; }
-  text { fill: #24292f; font: 13px sans-serif; } .title { font-size: 16px; font-weight: 600; }
-  .train { stroke: #0969da; } .held-out { stroke: #cf5c00; } .curve { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
-  @media (prefers-color-scheme: dark) {
-    .back { fill: #0d1117; } .grid { stroke: #30363d; } .axis { stroke: #8b949e; } text { fill: #e6edf3; }
-    .train { stroke: #58a6ff; } .held-out { stroke: #f0883e; }
-  }
-</style>
-)";
-
-std::string Escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
+constexpr SvgSeries kCurveSeries[] = {{"train", "#0969da", "#58a6ff"}, {"held-out", "#cf5c00", "#f0883e"}};
 
 struct Point {
   double step;
@@ -66,51 +41,13 @@ std::vector<Point> Thinned(const std::vector<Point>& points) {
   return out;
 }
 
-// A range of values on the picture.
-struct Scale {
-  double low, high;          // values
-  double low_at, high_at;    // where they stand
-  bool logarithmic = false;  // then low > 0
-
-  double At(double value) const {
-    const auto bend = [this](double x) { return logarithmic ? std::log(x) : x; };
-    return low_at + (bend(value) - bend(low)) / (bend(high) - bend(low)) * (high_at - low_at);
-  }
-};
-
-// Multiples of 1, 2 or 5 times a power of ten; about `wanted` of them.
-std::vector<double> LinearTicks(double low, double high, int wanted) {
-  const double rough = (high - low) / wanted;
-  const double power = std::pow(10, std::floor(std::log10(rough)));
-  double step = power;
-  for (const double factor : {2.0, 5.0, 10.0}) {
-    if (step < rough) step = factor * power;
-  }
-  std::vector<double> ticks;
-  const auto last = static_cast<int64_t>(std::floor(high / step));
-  for (auto number = static_cast<int64_t>(std::ceil(low / step)); number <= last; ++number) {
-    ticks.push_back(static_cast<double>(number) * step);
-  }
-  return ticks;
-}
-
-// 1, 2 and 5 times the powers of ten; in short ranges more.
-std::vector<double> LogTicks(double low, double high) {
-  std::vector<double> ticks;
-  const int last = static_cast<int>(std::floor(std::log10(high)));
-  for (int exponent = static_cast<int>(std::floor(std::log10(low))); exponent <= last; ++exponent) {
-    for (const double factor : {1.0, 2.0, 5.0}) {
-      const double tick = factor * std::pow(10, exponent);
-      if (tick >= low && tick <= high) ticks.push_back(tick);
-    }
-  }
-  return ticks.size() >= 3 ? ticks : LinearTicks(low, high, 6);
-}
-
 class Drawing {
  public:
   Drawing(const std::vector<Point>& train, const std::vector<Point>& held_out, const LossCurveOptions& options)
-      : train_(Thinned(train)), held_out_(Thinned(held_out)), options_(options) {
+      : train_(Thinned(train)),
+        held_out_(Thinned(held_out)),
+        options_(options),
+        svg_(kWidth, kHeight, options.title, kCurveSeries) {
     Point low = {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
     Point high = {0, -std::numeric_limits<double>::infinity()};
     for (const std::vector<Point>* curve : {&train_, &held_out_}) {
@@ -134,12 +71,8 @@ class Drawing {
     y_ = {low.loss, high.loss, kBottom, kTop, options.log_scale};
   }
 
-  std::string Svg() {
-    out_ =
-        StrFormat("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" role=\"img\">\n", kWidth, kHeight);
-    out_ += StrCat("<title>", Escaped(options_.title), "</title>\n", kStyle);
-    out_ += "<rect class=\"back\" width=\"100%\" height=\"100%\"/>\n";
-    Text(kLeft, 28, "start", options_.title, "title");
+  std::string Finish() {
+    svg_.Text(kLeft, 28, "start", options_.title, "title");
     Axes();
     Curve(train_, "train");
     Curve(held_out_, "held-out");
@@ -147,53 +80,42 @@ class Drawing {
     for (const auto& [points, style, name] :
          {std::tuple(&train_, "train", "train"), {&held_out_, "held-out", "held out"}}) {
       if (points->empty()) continue;
-      Line(kRight - 190, legend - 4, kRight - 166, legend - 4, StrCat("curve ", style));
-      Text(kRight - 158, legend, "start", StrFormat("%s, last %.4g", name, points->back().loss));
+      svg_.Line(kRight - 190, legend - 4, kRight - 166, legend - 4, StrCat("curve ", style));
+      svg_.Text(kRight - 158, legend, "start", StrFormat("%s, last %.4g", name, points->back().loss));
       legend += 20;
     }
-    return out_ + "</svg>\n";
+    return svg_.Finish();
   }
 
  private:
-  void Line(double x1, double y1, double x2, double y2, const std::string& style) {
-    out_ += StrFormat("<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", style.c_str(), x1, y1,
-                      x2, y2);
-  }
-
-  void Text(double x, double y, const char* anchor, std::string_view text, const char* style = "label") {
-    out_ += StrFormat("<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", style, x, y, anchor);
-    out_ += StrCat(Escaped(text), "</text>\n");
-  }
-
   void Axes() {
     for (const double loss : y_.logarithmic ? LogTicks(y_.low, y_.high) : LinearTicks(y_.low, y_.high, 6)) {
-      Line(kLeft, y_.At(loss), kRight, y_.At(loss), "grid");
-      Text(kLeft - 8, y_.At(loss) + 4, "end", StrFormat("%g", loss));
+      svg_.Line(kLeft, y_.At(loss), kRight, y_.At(loss), "grid");
+      svg_.Text(kLeft - 8, y_.At(loss) + 4, "end", StrFormat("%g", loss));
     }
     for (const double step : LinearTicks(x_.low, x_.high, 8)) {
-      Line(x_.At(step), kBottom, x_.At(step), kBottom + 5, "axis");
-      Text(x_.At(step), kBottom + 20, "middle", StrFormat("%.12g", step));
+      svg_.Line(x_.At(step), kBottom, x_.At(step), kBottom + 5, "axis");
+      svg_.Text(x_.At(step), kBottom + 20, "middle", StrFormat("%.12g", step));
     }
-    Line(kLeft, kBottom, kRight, kBottom, "axis");
-    Line(kLeft, kTop, kLeft, kBottom, "axis");
-    Text((kLeft + kRight) / 2, kHeight - 8, "middle", "step");
-    Text(kRight, 28, "end", y_.logarithmic ? "loss (logarithmic)" : "loss");
+    svg_.Line(kLeft, kBottom, kRight, kBottom, "axis");
+    svg_.Line(kLeft, kTop, kLeft, kBottom, "axis");
+    svg_.Text((kLeft + kRight) / 2, kHeight - 8, "middle", "step");
+    svg_.Text(kRight, 28, "end", y_.logarithmic ? "loss (logarithmic)" : "loss");
   }
 
   void Curve(const std::vector<Point>& points, const char* style) {
-    if (points.empty()) return;
-    out_ += StrFormat("<polyline class=\"curve %s\" points=\"", style);
-    for (const Point& point : points) out_ += StrFormat("%.1f,%.1f ", x_.At(point.step), y_.At(point.loss));
-    out_.back() = '"';
-    out_ += "/>\n";
+    std::vector<SvgPoint> places;
+    places.reserve(points.size());
+    for (const Point& point : points) places.push_back({x_.At(point.step), y_.At(point.loss)});
+    svg_.Polyline(places, StrCat("curve ", style));
   }
 
   std::vector<Point> train_;
   std::vector<Point> held_out_;
   const LossCurveOptions& options_;
-  Scale x_;
-  Scale y_;
-  std::string out_;
+  Svg svg_;
+  PlotScale x_;
+  PlotScale y_;
 };
 
 }  // namespace
@@ -208,7 +130,7 @@ std::string LossCurveSvg(std::span<const TrainRecord> records, const LossCurveOp
     add(record.step, record.train_loss, &train);
     if (record.held_out_loss) add(record.step, *record.held_out_loss, &held_out);
   }
-  return Drawing(train, held_out, options).Svg();
+  return Drawing(train, held_out, options).Finish();
 }
 
 }  // namespace fathom

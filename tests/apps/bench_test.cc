@@ -6,11 +6,13 @@
 
 #include "apps/bench_cost.h"
 #include "apps/bench_report.h"
+#include "base/cpu_features.h"
 #include "base/json.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/synth_shapes.h"
 #include "tests/apps/synthetic_model.h"
 #include "tests/support/run_binary.h"
+#include "tests/support/xml.h"
 
 namespace fathom {
 namespace {
@@ -27,7 +29,8 @@ TEST(BenchReport, RatesAndSharesFollowFromCostAndTime) {
   PhaseResult phase;
   phase.cost = {.tokens = 10, .weight_bytes = 100, .flops = 60, .f32_ops = 20, .int8_ops = 80};
   phase.seconds = {2, 4, 5};
-  const PhaseRates rates = RatesOf(phase, {.read_bytes_per_second = 50, .peak = {.f32_flops = 10, .int8_ops = 40}});
+  const PhaseRates rates =
+      RatesOf(phase, {.read_bytes_per_second = 50, .read_by_threads = {}, .peak = {.f32_flops = 10, .int8_ops = 40}});
   EXPECT_DOUBLE_EQ(rates.tokens_per_second.min, 2);
   EXPECT_DOUBLE_EQ(rates.tokens_per_second.median, 2.5);
   EXPECT_DOUBLE_EQ(rates.tokens_per_second.max, 5);
@@ -104,10 +107,12 @@ TEST(ExpertCounter, CountsPairsOfLayerAndExpertOnce) {
 
 TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
   const TemporaryDirectory directory;
-  const RunResult result = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "8,20", "--batch",
-                                      "1,3", "--generate", "2", "--repeat", "2", "--json", directory / "b.json"});
+  const RunResult result =
+      RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "8,20", "--batch", "1,3", "--generate", "2",
+                 "--repeat", "2", "--threads", "2", "--json", directory / "b.json", "--svg", directory / "b.svg"});
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_NE(result.out.find("roof, measured now: reads "), std::string::npos) << result;
+  EXPECT_NE(result.out.find(" GB/s (threads 1: "), std::string::npos) << result;
   const auto count = [](const std::string& text, const std::string& part) {
     size_t found = 0;
     for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at) ++found;
@@ -120,6 +125,13 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
   const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
   ASSERT_TRUE(json.ok());
   EXPECT_EQ(json->Find("format")->string(), "fathom-bench-1");
+  const std::vector<Json>& by_threads = json->Find("roof")->Find("read_bytes_per_s_by_threads")->items();
+  ASSERT_EQ(by_threads.size(), 2u);
+  for (size_t at = 0; at < 2; ++at) {
+    EXPECT_EQ(by_threads[at].Find("threads")->AsInt(), static_cast<int64_t>(at + 1));
+    EXPECT_GT(by_threads[at].Find("bytes_per_s")->AsDouble(), 0);
+  }
+  EXPECT_EQ(by_threads[1].Find("bytes_per_s")->AsDouble(), json->Find("roof")->Find("read_bytes_per_s")->AsDouble());
   EXPECT_EQ(json->Find("model")->Find("layers")->AsInt(), 4);
   const std::vector<Json>& runs = json->Find("runs")->items();
   ASSERT_EQ(runs.size(), 4u);
@@ -139,6 +151,23 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
       EXPECT_LE(parts, *rates.Find("seconds")->Find("max")->AsDouble());
     }
   }
+
+  // Each phase of each run is in both panels of the picture.
+  const XmlTexts svg = ReadXml(ReadTestFile(directory / "b.svg"));
+  EXPECT_EQ(svg.error, "");
+  ASSERT_EQ(svg.texts.at("title").size(), 1u);
+  for (const std::string& part :
+       {GetCpuFeatures().model_name, std::string("2 threads"), json->Find("machine")->Find("isa")->string()}) {
+    EXPECT_NE(svg.texts.at("title")[0].find(part), std::string::npos) << part;
+  }
+  const std::vector<std::string>& texts = svg.texts.at("text");
+  for (const char* run : {"prompt 8, batch 1", "prompt 8, batch 3", "prompt 20, batch 1", "prompt 20, batch 3"}) {
+    for (const char* phase : {", prefill", ", decode"}) {
+      EXPECT_EQ(std::ranges::count(texts, std::string(run) + phase), 2) << run << phase;
+    }
+  }
+  EXPECT_EQ(std::ranges::count_if(texts, [](const std::string& text) { return text.find("tokens/s") != text.npos; }),
+            8);
 
   // The same again beside those results, and something that was not measured then.
   const RunResult again = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "8", "--batch", "1,2",

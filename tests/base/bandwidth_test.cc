@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace fathom {
 namespace {
 
@@ -11,6 +13,21 @@ TEST(Bandwidth, IsARateThatMachinesHave) {
     EXPECT_GT(rate, 1e6);
     EXPECT_LT(rate, 1e14);
   }
+}
+
+TEST(Bandwidth, ByThreadsDoublesUpToAllOfThem) {
+  const auto counts = [](int threads) {
+    std::vector<int> found;
+    for (const ThreadBandwidth& rate : MeasureReadBandwidthByThreads(threads, 0.02)) {
+      found.push_back(rate.threads);
+      EXPECT_GT(rate.bytes_per_second, 1e6);
+      EXPECT_LT(rate.bytes_per_second, 1e14);
+    }
+    return found;
+  };
+  EXPECT_EQ(counts(1), std::vector<int>({1}));
+  EXPECT_EQ(counts(2), std::vector<int>({1, 2}));
+  EXPECT_EQ(counts(6), std::vector<int>({1, 2, 4, 6}));
 }
 
 }  // namespace

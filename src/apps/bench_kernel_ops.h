@@ -1,0 +1,65 @@
+// bench_kernel_ops.h - the operations of the kernel table at the shapes that a model calls them with, and what each of
+// them has to read and compute.
+#ifndef FATHOM_APPS_BENCH_KERNEL_OPS_H_
+#define FATHOM_APPS_BENCH_KERNEL_OPS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/config_json.h"
+#include "kernels/kv_row.h"
+#include "kernels/matrix.h"
+
+namespace fathom {
+
+enum class KernelKind : uint8_t {
+  kMatMul,
+  kQuantize,
+  kSumOfSquares,
+  kAttend,
+  kIndexScores,
+  kLargestLogit,
+  kSoftmaxWeights,
+  kSelectAtLeast,
+};
+
+struct KernelOp {
+  std::string name;         // the tensor's in a release ("ffn.experts.w1/w3"), or what is computed
+  std::string_view kernel;  // the entry of KernelTable
+  KernelKind kind = KernelKind::kMatMul;
+  WeightType type = WeightType::kF32;  // of a kMatMul's weights
+  int64_t rows = 0;       // kMatMul: of the weights; kAttend, kIndexScores: heads; the others: rows of every token
+  int64_t cols = 0;       // of each row
+  int64_t groups = 1;     // kMatMul: so many equal parts of the rows, each with inputs of its own
+  int64_t over = 0;       // kAttend, kIndexScores: stored rows that a token looks at
+  int64_t rope_dim = 0;   // kAttend
+  bool integers = false;  // kMatMul, kQuantize: with the integer form of the input that FP4 weights take
+
+  // A kMatMul's weights, without data.
+  Matrix matrix() const;
+  KvRowLayout kv_layout() const { return {RowFormat::kQuantized, cols, rope_dim}; }
+  IndexRowLayout index_layout() const { return {RowFormat::kQuantized, cols}; }
+  // "2048x4096"; heads, width and stored rows "64x512 over 640".
+  std::string shape() const;
+};
+
+// Every operation of a model's forward pass and of sampling, and the products of precision `exact`; equal shapes of one
+// module are one operation. `context` tokens were read before: what attention and the indexer look at.
+std::vector<KernelOp> KernelOpsOf(const CheckpointConfig& config, int64_t context);
+
+// Of one call with so many tokens.
+struct KernelCost {
+  double bytes = 0;  // weights with their scales; else the rows, keys or floats read
+  double ops = 0;    // a multiplication and an addition are two, other functions one
+  // The same work as the machine does it: float32 operations, or products of bytes (an FP4 weight takes two, because an
+  // activation is two bytes).
+  double f32_ops = 0;
+  double int8_ops = 0;
+};
+KernelCost KernelCostOf(const KernelOp& op, int64_t tokens);
+
+}  // namespace fathom
+
+#endif  // FATHOM_APPS_BENCH_KERNEL_OPS_H_

@@ -1,0 +1,51 @@
+#include "apps/bench_roof.h"
+
+#include <utility>
+
+#include "base/strings.h"
+
+namespace fathom {
+namespace {
+
+// Long enough for the best of several passes with all threads, short enough to be part of every run.
+constexpr double kReadRoofSeconds = 1.3;
+constexpr double kPeakRoofSeconds = 0.5;
+
+}  // namespace
+
+Roof MeasureRoof(ThreadPool& pool) {
+  Roof roof;
+  roof.read_by_threads = MeasureReadBandwidthByThreads(pool.threads(), kReadRoofSeconds);
+  roof.read_bytes_per_second = roof.read_by_threads.back().bytes_per_second;
+  roof.peak = MeasureRoofPeak(pool);
+  return roof;
+}
+
+PeakRates MeasureRoofPeak(ThreadPool& pool) { return MeasurePeak(pool, kPeakRoofSeconds); }
+
+std::string ReadRoofText(const Roof& roof) {
+  std::string threads;
+  for (const ThreadBandwidth& rate : roof.read_by_threads) {
+    threads += StrFormat("%s%d: %.1f", threads.empty() ? "" : ", ", rate.threads, rate.bytes_per_second / kGiga);
+  }
+  return StrFormat("reads %.1f GB/s (threads %s)", roof.read_bytes_per_second / kGiga, threads.c_str());
+}
+
+std::string PeakText(const PeakRates& peak) {
+  return StrFormat("%.1f GFLOP/s float32; %.1f Gop/s int8", peak.f32_flops / kGiga, peak.int8_ops / kGiga);
+}
+
+Json RoofJson(const Roof& roof) {
+  std::vector<Json> by_threads;
+  by_threads.reserve(roof.read_by_threads.size());
+  for (const ThreadBandwidth& rate : roof.read_by_threads) {
+    by_threads.push_back(
+        Json::Object({{"threads", Json::Int(rate.threads)}, {"bytes_per_s", Json::Double(rate.bytes_per_second)}}));
+  }
+  return Json::Object({{"read_bytes_per_s", Json::Double(roof.read_bytes_per_second)},
+                       {"read_bytes_per_s_by_threads", Json::Array(std::move(by_threads))},
+                       {"f32_flop_per_s", Json::Double(roof.peak.f32_flops)},
+                       {"int8_op_per_s", Json::Double(roof.peak.int8_ops)}});
+}
+
+}  // namespace fathom

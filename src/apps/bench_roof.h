@@ -1,0 +1,38 @@
+// bench_roof.h - what the machine can do at best, measured in the run that is compared with it.
+#ifndef FATHOM_APPS_BENCH_ROOF_H_
+#define FATHOM_APPS_BENCH_ROOF_H_
+
+#include <string>
+#include <vector>
+
+#include "base/bandwidth.h"
+#include "base/json.h"
+#include "base/thread_pool.h"
+#include "kernels/peak.h"
+
+namespace fathom {
+
+inline constexpr double kGiga = 1e9;
+
+struct Roof {
+  double read_bytes_per_second = 0;  // all threads together
+  std::vector<ThreadBandwidth> read_by_threads;
+  PeakRates peak;  // of Kernels()
+};
+
+// With the threads of `pool` and the kernel table in use. Takes about two seconds.
+Roof MeasureRoof(ThreadPool& pool);
+// The arithmetic part alone, after another table was chosen.
+PeakRates MeasureRoofPeak(ThreadPool& pool);
+
+// "reads 13.1 GB/s (threads 1: 8.9, 2: 13.1)".
+std::string ReadRoofText(const Roof& roof);
+// "472.8 GFLOP/s float32; 880.7 Gop/s int8".
+std::string PeakText(const PeakRates& peak);
+
+// {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], f32_flop_per_s, int8_op_per_s}
+Json RoofJson(const Roof& roof);
+
+}  // namespace fathom
+
+#endif  // FATHOM_APPS_BENCH_ROOF_H_
