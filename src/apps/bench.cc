@@ -29,19 +29,21 @@ namespace fathom {
 namespace {
 
 constexpr char kBenchFooter[] =
-    R"(For every prompt length and batch size: that many prompts of random tokens are read together (prefill) and then continued
-token by token (decode, a step is one token of each). --context puts as many tokens before them. A first pass warms up
-and counts which experts are used; then the clock runs. Speeds are medians with the extremes; decode speed is of all sequences together. Weight bytes count every
-matrix once per step, and of the routed experts those that some token of the step chose. FLOP/s are products with
-weights only, two operations each. Shares compare with memory reads and register-only loops measured in the same run; in the
-compute share an FP4 weight counts as two byte products, which is what it takes.
+    R"(For every prompt length and batch size: that many prompts of random tokens are read together (prefill) and then
+continued token by token (decode, a step is one token of each). --context puts as many tokens before them. A first
+pass warms up and counts which experts are used; then the clock runs. Speeds are medians with the extremes; decode
+speed is of all sequences together. Weight bytes count every matrix once per step, and of the routed experts those
+that some token of the step chose. FLOP/s are products with weights only, two operations each. Shares compare with
+memory reads and register-only loops measured in the same run; in the compute share an FP4 weight counts as two byte
+products, which is what it takes.
 
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa},
-roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], f32_flop_per_s, int8_op_per_s},
-runs [{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds: mean
-seconds of each part of a prefill or a step; tokens, weight_bytes, flop (of a repetition, or of an average decode step);
-weight_bytes_per_s, flop_per_s, bandwidth_share, compute_share; extrapolated: null, or for a model with fewer layers than
-the release {model, from_layers, to_layers, tokens_per_s}}}]}.
+roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], f32_flop_per_s, int8_op_per_s}, runs
+[{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0) {tokens_per_s,
+seconds, head_seconds: each {min, median, max}; part_seconds: mean seconds of each part of a prefill or a step;
+tokens, weight_bytes, flop (of a repetition, or of an average decode step); weight_bytes_per_s, flop_per_s,
+bandwidth_share, compute_share; extrapolated: null, or for a model with fewer layers than the release {model,
+from_layers, to_layers, tokens_per_s}}}]}.
 
 `fathom bench kernels` measures the single operations; `fathom bench kernels --help` explains it.
 

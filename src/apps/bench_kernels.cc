@@ -34,23 +34,25 @@ namespace {
 constexpr int64_t kDefaultPoolMib = 1024;
 
 constexpr char kBenchKernelsFooter[] =
-    R"(Every operation that a model of this shape calls is measured alone, over all threads, with each number of tokens: the
-products with FP4, FP8, BF16 and F32 weights by the names of their tensors, quantisation and norms, attention over the window
-and the compressed rows of --context, the indexer's scores, and what sampling does with the logits. `exact` products are those of
-the precision without quantised inputs.
+    R"(Every operation that a model of this shape calls is measured alone, over all threads, with each number of
+tokens: the products with FP4, FP8, BF16 and F32 weights by the names of their tensors, quantisation and norms,
+attention over the window and the compressed rows of --context, the indexer's scores, and what sampling does with the
+logits. `exact` products are those of the precision without quantised inputs.
 
-Weights, cache rows and logits are taken one after the other from a pool that should be larger than the caches, so that they come
-from memory; a matrix larger than a quarter of the pool is measured with fewer rows. Inputs of products stay in the caches.
-With few tokens several matrices are multiplied in one parallel region, as a layer's experts are. us is the median
-time of one call; GB/s are the weights with their scales, or the rows, keys or floats read; Gop/s count a multiplication and an
-addition as two. "of roof" is the part of that time that a machine would need that does nothing but read at full speed, or nothing
-but multiply: the larger of the two, named behind it. There an FP4 weight counts as two byte products, which is what it takes. The
-roofs are memory reads and register-only loops, measured in the same run.
+Weights, cache rows and logits are taken one after the other from a pool that should be larger than the caches, so
+that they come from memory; a matrix larger than a quarter of the pool is measured with fewer rows. Inputs of products
+stay in the caches. With few tokens several matrices are multiplied in one parallel region, as a layer's experts are.
+us is the median time of one call; GB/s are the weights with their scales, or the rows, keys or floats read; Gop/s
+count a multiplication and an addition as two. "of roof" is the part of that time that a machine would need that does
+nothing but read at full speed, or nothing but multiply: the larger of the two, named behind it. There an FP4 weight
+counts as two byte products, which is what it takes. The roofs are memory reads and register-only loops, measured in
+the same run.
 
---json FILE writes {format: "fathom-bench-kernels-1", model {name, shape}, machine {cpu, threads}, context, pool_bytes,
-seconds_each, roofs [{isa, read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], f32_flop_per_s,
-int8_op_per_s}], measurements [{op, kernel, shape, rows, measured_rows, cols, over, tokens, isa, samples, seconds {min, median,
-max}, bytes, op_count, bytes_per_s, op_per_s, bound ("reads", "float32", "int8"), roof_share}]}.
+--json FILE writes {format: "fathom-bench-kernels-1", model {name, shape}, machine {cpu, threads}, context,
+pool_bytes, seconds_each, roofs [{isa, read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}],
+f32_flop_per_s, int8_op_per_s}], measurements [{op, kernel, shape, rows, measured_rows, cols, over, tokens, isa,
+samples, seconds {min, median, max}, bytes, op_count, bytes_per_s, op_per_s, bound ("reads", "float32", "int8"),
+roof_share}]}.
 
 Examples:
   fathom bench kernels --op experts --tokens 1,8,64
