@@ -164,8 +164,8 @@ Draft NoneFits(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"tools.call", 3.6, WriteFrom<Call>},
-    {"tools.result", 0.8, WriteFrom<Result>},
+    {"tools.call", 2.8, WriteFrom<Call>},
+    {"tools.result", 0.9, WriteFrom<Result>},
     {"tools.not_needed", 0.5, WriteFrom<NotNeeded>},
     {"tools.none_fits", 1.6, WriteFrom<NoneFits>},
 };
