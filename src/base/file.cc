@@ -99,6 +99,14 @@ void ForgetMapping(const uint8_t* data) {
 
 }  // namespace
 
+bool BringIntoMemory(std::span<const uint8_t> bytes) {
+  constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ, which older headers lack
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(bytes.data()) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size();
+  return end == begin || madvise(reinterpret_cast<void*>(begin), end - begin, kPopulateRead) == 0;
+}
+
 const char* MappedFileNameAt(const void* address) {
   const auto* byte = static_cast<const uint8_t*>(address);
   for (const MappingName* entry = mapping_names.load(); entry != nullptr; entry = entry->next) {

@@ -30,6 +30,10 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Reads mapped bytes into memory and enters their pages in this process's table, so that touching them costs no fault.
+// False where the system cannot (Linux before 5.14); nothing is lost then but the faults.
+bool BringIntoMemory(std::span<const uint8_t> bytes);
+
 // The path of the mapped file that contains `address`, or nullptr; for InstallMappingFaultHandler(), so it neither
 // allocates nor locks.
 const char* MappedFileNameAt(const void* address);

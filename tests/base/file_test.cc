@@ -119,5 +119,21 @@ TEST(File, FailedAtomicWriteKeepsTheOldFile) {
   EXPECT_FALSE(FileExists(directory / "target.tmp"));
 }
 
+// What is brought in stays as it is in the file, whatever part is asked for.
+TEST(BringIntoMemory, AnyPartOfAMapping) {
+  const std::string path = testing::TempDir() + "/bring_into_memory";
+  std::string content;
+  for (int i = 0; i < 40'000; ++i) content += static_cast<char>('a' + i % 26);
+  ASSERT_TRUE(WriteFileAtomically(path, content).ok());
+  const Result<MappedFile> file = MappedFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  const std::span<const uint8_t> bytes = file->bytes();
+  const bool works = BringIntoMemory(bytes);
+  EXPECT_EQ(BringIntoMemory(bytes.subspan(5000, 20'000)), works);
+  EXPECT_EQ(BringIntoMemory(bytes.subspan(39'999)), works);
+  EXPECT_EQ(std::string(bytes.begin(), bytes.end()), content);
+  std::remove(path.c_str());
+}
+
 }  // namespace
 }  // namespace fathom
