@@ -60,8 +60,12 @@ TEST(RunCommand, SameSeedSameTextHoweverItIsRun) {
                                          "7",          "-q"};
   const RunResult first = AskOnce(base);
   EXPECT_EQ(first.exit_code, 0) << first;
-  for (const std::vector<std::string>& more :
-       {std::vector<std::string>{}, {"--threads", "1"}, {"--threads", "3"}, {"--isa", "reference"}, {"--no-stream"}}) {
+  for (const std::vector<std::string>& more : {std::vector<std::string>{},
+                                               {"--threads", "1"},
+                                               {"--threads", "3"},
+                                               {"--threads", "2", "--pin", "cores"},
+                                               {"--isa", "reference"},
+                                               {"--no-stream"}}) {
     std::vector<std::string> arguments = base;
     arguments.insert(arguments.end(), more.begin(), more.end());
     EXPECT_EQ(AskOnce(arguments).out, first.out) << (more.empty() ? "" : more[0]);
@@ -178,6 +182,7 @@ TEST(RunCommand, MistakesAreOneSentence) {
       {{"-p", "x", "--logit-bias", "99999=1"}, "logit_bias[0] is token 99999; this model has tokens 0 to 511"},
       {{"-p", "x", "--effort", "huge"}, "huge"},
       {{"-p", "x", "--isa", "z80"}, "--isa is 'z80'; this machine and build have auto, reference"},
+      {{"-p", "x", "--pin", "tightly"}, "--pin is 'tightly'; accepted are auto, none, nodes and cores"},
       {{"-p", "x", "--threads", "-1"}, "--threads is -1"},
       {{"-p", "x", "--ctx", "100000"}, "the context is set to 100000 tokens; this model accepts 2 to 8192"},
       {{"-p", "x", "--tools", "/nonexistent.json"}, "/nonexistent.json"},
