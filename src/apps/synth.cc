@@ -57,10 +57,10 @@ int Run(const SynthFlags& flags) {
   const Status status = WriteSyntheticCheckpoint(flags.out, options, &progress);
   if (!status.ok()) return Fail(status);
   progress.Finish();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   std::printf("%s: %lld layers, %lld experts, %s written in %s\n", flags.out.c_str(),
               static_cast<long long>(options.config.model.layers), static_cast<long long>(options.config.model.experts),
-              HumanBytes(bytes).c_str(), HumanDuration(seconds.count()).c_str());
+              HumanBytes(bytes).c_str(), HumanDuration(elapsed.count()).c_str());
   return 0;
 }
 
