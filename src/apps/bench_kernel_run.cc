@@ -345,13 +345,18 @@ int64_t LeastPoolBytes(const KernelOp& op) {
   return 4 * few.matrix().bytes();
 }
 
+// The roof is measured with large pages, so weights have them, too: what is compared is the arithmetic.
+void AllocateLargePages(int64_t bytes, Buffer<uint8_t>* buffer) {
+  buffer->Allocate((bytes + kHugePage - 1) / kHugePage * kHugePage);
+  uint8_t* const data = buffer->data();
+  uint8_t* const first_page = data + (4096 - reinterpret_cast<uintptr_t>(data) % 4096) % 4096;
+  ::madvise(first_page, static_cast<size_t>(buffer->size() - (first_page - data)) / 4096 * 4096, MADV_HUGEPAGE);
+}
+
 }  // namespace
 
 WeightPool::WeightPool(ThreadPool& threads, int64_t bytes) {
-  data_.Allocate((bytes + kHugePage - 1) / kHugePage * kHugePage);
-  // The roof is measured with large pages, so this has them, too: what is compared is the arithmetic.
-  auto* const first_page = data_.data() + (4096 - reinterpret_cast<uintptr_t>(data_.data()) % 4096) % 4096;
-  ::madvise(first_page, static_cast<size_t>(data_.size() - (first_page - data_.data())) / 4096 * 4096, MADV_HUGEPAGE);
+  AllocateLargePages(bytes, &data_);
   threads.ParallelFor(data_.size() / kHugePage, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t page = begin; page < end; ++page) {
       uint64_t state = static_cast<uint64_t>(page) + 1;
@@ -363,8 +368,9 @@ WeightPool::WeightPool(ThreadPool& threads, int64_t bytes) {
       }
     }
   });
-  constexpr uint8_t kSmallScale = 120;                                  // 2^-7
-  scales_.assign(static_cast<size_t>(data_.size() / 16), kSmallScale);  // as FP4 has them; other formats have fewer
+  AllocateLargePages(data_.size() / 16, &scales_);  // as FP4 has them; other formats have fewer
+  constexpr uint8_t kSmallScale = 120;              // 2^-7
+  std::memset(scales_.data(), kSmallScale, static_cast<size_t>(scales_.size()));
 }
 
 const uint8_t* WeightPool::NextBytes(int64_t bytes) {
@@ -381,7 +387,7 @@ const float* WeightPool::NextFloats(int64_t count) {
 
 Matrix WeightPool::NextMatrix(Matrix shape) {
   shape.data = NextBytes(shape.rows * shape.row_bytes());
-  const auto scales = static_cast<size_t>(shape.scale_bytes());
+  const int64_t scales = shape.scale_bytes();
   FATHOM_CHECK(scales <= scales_.size());
   if (scale_at_ + scales > scales_.size()) scale_at_ = 0;
   shape.scale = scales_.data() + scale_at_;

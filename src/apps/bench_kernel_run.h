@@ -41,9 +41,9 @@ class WeightPool {
   const uint8_t* NextBytes(int64_t bytes);
 
   Buffer<uint8_t> data_;
-  std::vector<uint8_t> scales_;
+  Buffer<uint8_t> scales_;
   int64_t at_ = 0;
-  size_t scale_at_ = 0;
+  int64_t scale_at_ = 0;
 };
 
 class KernelBench {

@@ -31,7 +31,7 @@
 namespace fathom {
 namespace {
 
-constexpr int64_t kDefaultPoolMib = 1024;
+constexpr int64_t kDefaultPoolMib = 4096;  // processors with hundreds of MiB of cache are met
 
 constexpr char kBenchKernelsFooter[] =
     R"(Every operation that a model of this shape calls is measured alone, over all threads, with each number of

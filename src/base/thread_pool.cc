@@ -34,7 +34,8 @@ void HoldTo(std::thread& thread, const std::vector<int>& cpus) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads, const std::vector<std::vector<int>>& cpus) {
+ThreadPool::ThreadPool(int threads, const std::vector<std::vector<int>>& cpus)
+    : shares_(static_cast<size_t>(std::max(1, threads))) {
   FATHOM_CHECK(threads >= 1 && (cpus.empty() || cpus.size() == static_cast<size_t>(threads)));
   workers_.reserve(static_cast<size_t>(threads - 1));
   for (int worker = 1; worker < threads; ++worker) {
@@ -62,9 +63,14 @@ void ThreadPool::Run(int64_t count, int64_t grain, Function function, void* cont
   }
   function_ = function;
   context_ = context;
-  count_ = count;
   grain_ = grain;
-  next_.store(0, std::memory_order_relaxed);
+  const int64_t pieces = (count + grain - 1) / grain;
+  const auto threads = static_cast<int64_t>(shares_.size());
+  for (int64_t worker = 0; worker < threads; ++worker) {
+    Share& share = shares_[static_cast<size_t>(worker)];
+    share.next.store(pieces * worker / threads * grain, std::memory_order_relaxed);
+    share.end = std::min(count, pieces * (worker + 1) / threads * grain);
+  }
   busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
   {
     // The lock orders the new epoch against a worker that is about to sleep.
@@ -82,11 +88,15 @@ void ThreadPool::Run(int64_t count, int64_t grain, Function function, void* cont
   }
 }
 
-void ThreadPool::DrainLoop(int worker) {
-  for (;;) {
-    const int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-    if (begin >= count_) return;
-    function_(context_, begin, std::min(count_, begin + grain_), worker);
+void ThreadPool::DrainLoop(size_t worker) {
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    Share& share = shares_[(worker + i) % shares_.size()];
+    // The look before saves those who come to help a write to a line that others use.
+    while (share.next.load(std::memory_order_relaxed) < share.end) {
+      const int64_t begin = share.next.fetch_add(grain_, std::memory_order_relaxed);
+      if (begin >= share.end) break;
+      function_(context_, begin, std::min(share.end, begin + grain_), static_cast<int>(worker));
+    }
   }
 }
 
@@ -105,7 +115,7 @@ void ThreadPool::WorkerLoop(int worker) {
     // Run() waits for every worker before it starts the next loop, so no epoch is skipped.
     ++seen;
     if (stop_.load()) return;
-    DrainLoop(worker);
+    DrainLoop(static_cast<size_t>(worker));
     busy_.fetch_sub(1, std::memory_order_release);
   }
 }

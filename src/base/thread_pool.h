@@ -29,9 +29,10 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(begin, end, worker) for consecutive ranges of at most `grain` items that together cover [0, count), and
-  // returns when all are done. `worker` is in [0, threads()): an index for per-thread scratch. Not reentrant: one loop
-  // at a time, and `body` must not throw.
+  // Calls body(begin, end, worker) for ranges of at most `grain` items that together cover [0, count), and returns when
+  // all are done. Each worker goes through a contiguous share in ascending order, as memory likes best; who is done
+  // helps the others. `worker` is in [0, threads()): an index for per-thread scratch. Not reentrant: one loop at a
+  // time, and `body` must not throw.
   template <typename Body>
   void ParallelFor(int64_t count, int64_t grain, Body&& body) {
     using Plain = std::remove_reference_t<Body>;
@@ -48,15 +49,20 @@ class ThreadPool {
 
   void Run(int64_t count, int64_t grain, Function function, void* context);
   void WorkerLoop(int worker);
-  void DrainLoop(int worker);
+  void DrainLoop(size_t worker);
+
+  // What is left of a worker's items: [next, end). On a line of its own, since its worker writes it all the time.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
 
   std::vector<std::thread> workers_;
+  std::vector<Share> shares_;  // one per worker, the caller first
   // The loop in progress. Written by Run() before `epoch_` is advanced, read by workers after they saw it.
   Function function_ = nullptr;
   void* context_ = nullptr;
-  int64_t count_ = 0;
   int64_t grain_ = 1;
-  std::atomic<int64_t> next_{0};
   std::atomic<int> busy_{0};
   std::atomic<uint64_t> epoch_{0};
   std::atomic<bool> stop_{false};
