@@ -78,6 +78,9 @@ void AddModelFlags(CLI::App& app, ModelFlags* flags) {
   app.add_option("--threads", flags->threads, "Threads (default: every core this process may use)")->type_name("N");
   app.add_option("--isa", flags->isa, "Kernels to use: " + KernelTableNames())->type_name("NAME");
   AddPinFlag(app, &flags->pin);
+  app.add_flag("!--no-mmap", flags->mmap,
+               "Read the weights into memory at the start instead of mapping the files: slower to start, faster where "
+               "the system maps files by small pages");
 }
 
 void AddPinFlag(CLI::App& app, std::string* pin) {
@@ -160,6 +163,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(const ModelFlags& flags) 
   loaded->context_ = flags.context;
   FATHOM_ASSIGN_OR_RETURN(loaded->checkpoint_, Checkpoint::Open(directory));
   const Checkpoint& checkpoint = *loaded->checkpoint_;
+  if (!flags.mmap) FATHOM_RETURN_IF_ERROR(loaded->checkpoint_->ReadIntoMemory(*loaded->pool_));
   const Status tables = CheckHashTables(checkpoint.config(), checkpoint.weights());
   if (!tables.ok()) return DataLoss(StrCat(directory, ": ", tables.message()));
   for (const std::string& note : checkpoint.notes()) WriteStderr(StrCat("fathom: ", note, "\n"));

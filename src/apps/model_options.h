@@ -33,10 +33,11 @@ struct ModelFlags {
   int threads = 0;    // 0: every core this process may use
   std::string isa = "auto";
   std::string pin = "auto";  // how threads are held to CPUs
+  bool mmap = true;          // false: weights are read into memory
   int64_t context = 0;       // 0: what model and memory allow
 };
 
-// --model, --threads, --isa, --pin.
+// --model, --threads, --isa, --pin, --no-mmap.
 void AddModelFlags(CLI::App& app, ModelFlags* flags);
 // --pin alone, for commands that have flags of their own for the rest.
 void AddPinFlag(CLI::App& app, std::string* pin);

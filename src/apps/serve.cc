@@ -236,6 +236,7 @@ Status Serve(ServeConfig config) {
                                                      .threads = static_cast<int>(config.threads),
                                                      .isa = config.isa,
                                                      .pin = config.pin,
+                                                     .mmap = !config.no_mmap,
                                                      .context = config.ctx}));
   FATHOM_ASSIGN_OR_RETURN(const EngineOptions options, EngineOptionsFrom(config, *loaded));
   FATHOM_ASSIGN_OR_RETURN(engine, loaded->StartEngine(options));

@@ -5,15 +5,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
+#include "base/progress.h"
+#include "base/signals.h"
 #include "base/strings.h"
+#include "base/thread_pool.h"
 
 namespace fathom {
 namespace {
+
+constexpr size_t kLargePage = size_t{2} << 20;
 
 Status SystemError(const std::string& path, const char* action) {
   const std::string message = StrCat(path, ": cannot ", action, ": ", std::strerror(errno));
@@ -56,6 +63,39 @@ Status WriteAll(int fd, std::string_view content, const std::string& path) {
     content.remove_prefix(static_cast<size_t>(written));
   }
   return {};
+}
+
+// Fills `out` with the file's bytes from `offset` on.
+Status ReadAt(int fd, const std::string& path, uint64_t offset, std::span<uint8_t> out) {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return SystemError(path, "read");
+    }
+    if (got == 0) return DataLoss(StrCat(path, ": has become shorter while it was read; it ends at byte ", offset));
+    offset += static_cast<uint64_t>(got);
+    out = out.subspan(static_cast<size_t>(got));
+  }
+  return {};
+}
+
+// Maps at an address that is a multiple of a large page: only there can the system use such pages, for files as well.
+// MAP_FAILED as mmap.
+void* MapAligned(size_t size, int fd) {
+  const size_t reserved = size + kLargePage;
+  void* const all = ::mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (all == MAP_FAILED) return all;
+  const auto begin = reinterpret_cast<uintptr_t>(all);
+  const uintptr_t aligned = (begin + kLargePage - 1) / kLargePage * kLargePage;
+  void* const data = ::mmap(reinterpret_cast<void*>(aligned), size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+  const int error = errno;
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t end = data == MAP_FAILED ? aligned : aligned + (size + page - 1) / page * page;
+  if (aligned > begin) ::munmap(all, aligned - begin);
+  if (begin + reserved > end) ::munmap(reinterpret_cast<void*>(end), begin + reserved - end);
+  errno = error;
+  return data;
 }
 
 // Mappings by address, for MappedFileNameAt(). Entries are never freed, only reused: a signal handler may be reading
@@ -123,13 +163,44 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
   MappedFile mapped;
   mapped.path_ = path;
   if (size > 0) {
-    void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
+    void* data = MapAligned(size, file.get());
     if (data == MAP_FAILED) return SystemError(path, "map");
     mapped.data_ = static_cast<const uint8_t*>(data);
     mapped.size_ = size;
     RememberMapping(mapped.data_, mapped.size_, path);
   }
   return mapped;
+}
+
+Status MappedFile::ReadIntoMemory(ThreadPool& pool, Progress& progress) {
+  if (size_ == 0) return {};
+  const Descriptor file(::open(path_.c_str(), kReadFlags));
+  if (file.get() < 0) return SystemError(path_, "open");
+  FATHOM_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(file, path_));
+  if (size != size_) {
+    return DataLoss(StrCat(path_, ": had ", size_, " bytes when it was opened and has ", size, " now"));
+  }
+  auto* const data = const_cast<uint8_t*>(data_);
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+  if (::mmap(data, size_, PROT_READ | PROT_WRITE, kFlags, -1, 0) == MAP_FAILED) return SystemError(path_, "copy");
+  ::madvise(data, size_, MADV_HUGEPAGE);  // where there are none, pages are small
+  constexpr size_t kPiece = 4 * kLargePage;
+  std::mutex mutex;
+  Status status;  // the first that is not good
+  pool.ParallelFor(static_cast<int64_t>((size_ + kPiece - 1) / kPiece), 1, [&](int64_t begin, int64_t, int) {
+    const size_t offset = static_cast<size_t>(begin) * kPiece;
+    const std::span<uint8_t> piece(data + offset, std::min(kPiece, size_ - offset));
+    {
+      const std::lock_guard lock(mutex);
+      if (!status.ok()) return;
+    }
+    Status read = InterruptRequested() ? Cancelled("interrupted") : ReadAt(file.get(), path_, offset, piece);
+    progress.Add(piece.size());
+    const std::lock_guard lock(mutex);
+    if (status.ok()) status = std::move(read);
+  });
+  ::mprotect(data, size_, PROT_READ);
+  return status;
 }
 
 MappedFile::~MappedFile() {

@@ -12,10 +12,18 @@
 
 namespace fathom {
 
+class Progress;
+class ThreadPool;
+
 // A read-only mapping of a whole regular file. Pages are read when touched. Movable; unmapped on destruction.
 class MappedFile {
  public:
   static Result<MappedFile> Open(const std::string& path);
+  // Puts memory with the file's bytes in the place of the mapping: in pages of 2 MB where the system has them, and
+  // neither given up for other files nor changed when the file is. Pointers into bytes() stay valid; nobody may read
+  // through them meanwhile, and after an error (a file that has changed its size, Ctrl-C, no memory) nothing is there
+  // to be read. Progress counts bytes.
+  Status ReadIntoMemory(ThreadPool& pool, Progress& progress);
   MappedFile() = default;
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;

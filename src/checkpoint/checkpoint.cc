@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "base/cpu_features.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/progress.h"
 #include "base/strings.h"
 
 namespace fathom {
@@ -283,6 +285,23 @@ uint64_t Checkpoint::tensor_bytes() const {
   uint64_t bytes = 0;
   for (const CheckpointTensor& tensor : tensors_) bytes += tensor.info->bytes.size();
   return bytes;
+}
+
+Status Checkpoint::ReadIntoMemory(ThreadPool& pool) {
+  uint64_t bytes = 0;
+  for (const SafetensorsFile& shard : shards_) bytes += shard.bytes().size();
+  const uint64_t ram = GetCpuFeatures().ram_bytes;
+  // The rest is for caches and the system.
+  if (ram != 0 && bytes > ram / 5 * 4) {
+    return Status(ErrorCode::kResource,
+                  StrCat(directory_, ": the weights take ", HumanBytes(bytes), "; of the ", HumanBytes(ram),
+                         " of memory that this process may use at most four fifths can be theirs. Left as mapped "
+                         "files they need not fit"));
+  }
+  Progress progress("reading weights", bytes, Progress::Unit::kBytes);
+  for (SafetensorsFile& shard : shards_) FATHOM_RETURN_IF_ERROR(shard.ReadIntoMemory(pool, progress));
+  progress.Finish();
+  return {};
 }
 
 }  // namespace fathom

@@ -62,6 +62,11 @@ class Checkpoint {
   std::span<const SafetensorsFile> shards() const { return shards_; }
   uint64_t tensor_bytes() const;
 
+  // Puts memory with the shards' bytes in the place of the mapped files (MappedFile::ReadIntoMemory); weights() stay
+  // where they are. With progress on stderr. kResource if this process has less memory than that takes; after another
+  // error the checkpoint is of no use.
+  Status ReadIntoMemory(ThreadPool& pool);
+
   // What the user should know, a line each: "the DSpark draft module (4705 tensors, 10.9 GB) is left unused".
   std::span<const std::string> notes() const { return notes_; }
 

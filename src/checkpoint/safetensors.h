@@ -75,6 +75,8 @@ class SafetensorsFile {
   // __metadata__, in order.
   std::span<const std::pair<std::string, std::string>> metadata() const { return metadata_; }
   std::span<const uint8_t> bytes() const { return file_.bytes(); }
+  // As MappedFile's.
+  Status ReadIntoMemory(ThreadPool& pool, Progress& progress) { return file_.ReadIntoMemory(pool, progress); }
 
  private:
   SafetensorsFile() = default;

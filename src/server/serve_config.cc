@@ -34,6 +34,10 @@ std::vector<ServeOption> MakeOptions() {
        0,
        0,
        {"auto", "none", "nodes", "cores"}},
+      {"no-mmap",
+       "Read the weights into memory at the start instead of mapping the files: slower to start, faster where the "
+       "system maps files by small pages",
+       &C::no_mmap},
       {"effort", "Reasoning where a request says nothing about it: none, low, high or max (default: high)", &C::effort},
       {"reasoning-field",
        "Name of the reasoning in chat answers: reasoning_content, or both for `reasoning`, too",

@@ -29,6 +29,7 @@ struct ServeConfig {
   int64_t threads = 0;
   std::string isa = "auto";
   std::string pin = "auto";
+  bool no_mmap = false;
   std::string effort = {};
   std::string reasoning_field = "reasoning_content";
   std::string normalise_prompts = "off";

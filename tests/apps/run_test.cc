@@ -64,6 +64,7 @@ TEST(RunCommand, SameSeedSameTextHoweverItIsRun) {
                                                {"--threads", "1"},
                                                {"--threads", "3"},
                                                {"--threads", "2", "--pin", "cores"},
+                                               {"--no-mmap"},
                                                {"--isa", "reference"},
                                                {"--no-stream"}}) {
     std::vector<std::string> arguments = base;

@@ -6,6 +6,8 @@
 
 #include <filesystem>
 
+#include "base/progress.h"
+#include "base/thread_pool.h"
 #include "tests/support/run_binary.h"
 
 namespace fathom {
@@ -33,6 +35,56 @@ TEST(File, EmptyFileMapsToNothing) {
   Result<MappedFile> file = MappedFile::Open(directory / "file");
   ASSERT_TRUE(file.ok());
   EXPECT_TRUE(file->bytes().empty());
+}
+
+TEST(File, MappingsBeginAtLargePages) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "file", "some bytes");
+  const Result<MappedFile> file = MappedFile::Open(directory / "file");
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(file->bytes().data()) % (2 << 20), 0u);
+}
+
+// More than one piece, and an end inside a page.
+std::string LongText() {
+  std::string text;
+  for (int i = 0; text.size() < (9u << 20) + 77; ++i) text += std::to_string(i) + ",";
+  return text;
+}
+
+TEST(File, MemoryTakesTheMappingsPlace) {
+  const TemporaryDirectory directory;
+  const std::string text = LongText();
+  WriteTestFile(directory / "file", text);
+  Result<MappedFile> file = MappedFile::Open(directory / "file");
+  ASSERT_TRUE(file.ok());
+  const uint8_t* const before = file->bytes().data();
+  ThreadPool pool(2);
+  Progress progress("reading", text.size(), Progress::Unit::kBytes);
+  const Status read = file->ReadIntoMemory(pool, progress);
+  ASSERT_TRUE(read.ok()) << read.message();
+  EXPECT_EQ(file->bytes().data(), before);
+  EXPECT_TRUE(Text(*file) == text);
+  // What happens to the file no longer matters.
+  WriteTestFile(directory / "file", "");
+  EXPECT_TRUE(Text(*file) == text);
+}
+
+TEST(File, AFileOfAnotherSizeIsNotReadIntoMemory) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "file", LongText());
+  Result<MappedFile> file = MappedFile::Open(directory / "file");
+  ASSERT_TRUE(file.ok());
+  WriteTestFile(directory / "file", "short");
+  ThreadPool pool(1);
+  Progress progress("reading", 1, Progress::Unit::kBytes);
+  const Status read = file->ReadIntoMemory(pool, progress);
+  EXPECT_EQ(read.message(), (directory / "file") + ": had " + std::to_string(LongText().size()) +
+                                " bytes when it was opened and has 5 now");
+  Result<MappedFile> gone = MappedFile::Open(directory / "file");
+  ASSERT_TRUE(gone.ok());
+  ASSERT_EQ(::unlink((directory / "file").c_str()), 0);
+  EXPECT_EQ(gone->ReadIntoMemory(pool, progress).code(), ErrorCode::kNotFound);
 }
 
 TEST(File, MappingOutlivesTheName) {
