@@ -17,6 +17,9 @@ namespace fathom::neon {
 // 2 x 2 running sums of 16 lanes are 16 of the 32 registers, the operands another 12.
 inline constexpr int kTileRows = 2;
 inline constexpr int kTileTokens = 2;
+// Up to so many tokens weights go from memory through registers to the sums; with more, through panels of decoded rows.
+inline constexpr int kStreamDecoded = 2;
+inline constexpr int kStreamPlain = 2;  // BF16 and float32, which cost little to decode for each four tokens again
 // Of a panel of decoded rows: the same.
 inline constexpr int kPanelTileRows = 2;
 inline constexpr int kPanelTileTokens = 2;
