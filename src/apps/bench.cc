@@ -36,14 +36,15 @@ pass warms up and counts which experts are used; then the clock runs. Speeds are
 speed is of all sequences together. Weight bytes count every matrix once per step, and of the routed experts those
 that some token of the step chose. FLOP/s are products with weights only, two operations each. Shares compare with
 memory reads and register-only loops measured in the same run; in the compute share an FP4 weight counts as two byte
-products, which is what it takes.
+products, which is what it takes. The roof of reads is that of one buffer of up to 2 GiB in large pages; weights lie in
+more memory and perhaps in smaller pages, so that a second loop reads what a token reads, and nothing else.
 
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa},
-roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], f32_flop_per_s, int8_op_per_s}, runs
-[{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0) {tokens_per_s,
+roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s (null if weights do
+not fit the memory), f32_flop_per_s, int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0) {tokens_per_s,
 seconds, head_seconds: each {min, median, max}; part_seconds: mean seconds of each part of a prefill or a step;
 tokens, weight_bytes, flop (of a repetition, or of an average decode step); weight_bytes_per_s, flop_per_s,
-bandwidth_share, compute_share; extrapolated: null, or for a model with fewer layers than the release {model,
+bandwidth_share, token_read_share (null: not measured), compute_share; extrapolated: null, or for a model with fewer layers than the release {model,
 from_layers, to_layers, tokens_per_s}}}]}.
 
 `fathom bench kernels` measures the single operations; `fathom bench kernels --help` explains it.
@@ -110,10 +111,9 @@ Result<std::vector<BenchSettings>> PlanRuns(const BenchFlags& flags, const Model
 }
 
 // A page that a run touches for the first time costs a fault, which a program that has run for a while no longer pays:
-// with 256 experts a short bench would measure little else. Weights that do not fit the memory are left on disk.
+// with 256 experts a short bench would measure little else.
 Status BringWeightsIntoMemory(const Checkpoint& checkpoint) {
   constexpr size_t kPieceBytes = size_t{64} << 20;
-  if (checkpoint.tensor_bytes() > GetCpuFeatures().ram_bytes / 5 * 4) return {};
   Progress progress("reading weights", checkpoint.tensor_bytes(), Progress::Unit::kBytes);
   for (const SafetensorsFile& shard : checkpoint.shards()) {
     std::span<const uint8_t> left = shard.bytes();
@@ -142,6 +142,7 @@ Status RunAll(const BenchFlags& flags) {
     directory = found.directory;
   }
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(directory));
+  if (!flags.model.mmap) FATHOM_RETURN_IF_ERROR(checkpoint->ReadIntoMemory(pool));
   const Model model(checkpoint->config(), checkpoint->weights(), {}, pool);
   FATHOM_ASSIGN_OR_RETURN(const std::vector<BenchSettings> plan, PlanRuns(flags, model));
 
@@ -153,8 +154,13 @@ Status RunAll(const BenchFlags& flags) {
                           checkpoint->config(),
                           {},
                           DescribePlacement(flags.model, pool, *checkpoint)};
-  FATHOM_RETURN_IF_ERROR(BringWeightsIntoMemory(*checkpoint));
+  // Weights that do not fit the memory are left on disk.
+  const bool fits = checkpoint->tensor_bytes() <= GetCpuFeatures().ram_bytes / 5 * 4;
+  if (fits) FATHOM_RETURN_IF_ERROR(BringWeightsIntoMemory(*checkpoint));
   context.roof = MeasureRoof(pool);
+  if (fits) {
+    context.roof.token_bytes_per_second = MeasureTokenReads(pool, checkpoint->config(), checkpoint->weights());
+  }
   PrintLine(BenchHeading(context) + BenchTableHead());
 
   const CostModel costs(checkpoint->config(), checkpoint->weights());

@@ -1,8 +1,34 @@
 #include "apps/bench_cost.h"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 
 namespace fathom {
+namespace {
+
+// What every token of a layer is multiplied with, some of it empty.
+std::array<const Matrix*, 17> DenseMatrices(const LayerWeights& layer) {
+  return {&layer.attn_mix.fn,
+          &layer.wq_a,
+          &layer.wq_b,
+          &layer.wkv,
+          &layer.wo_a,
+          &layer.wo_b,
+          &layer.compressor.wkv,
+          &layer.compressor.wgate,
+          &layer.indexer.wq_b,
+          &layer.indexer.weights_proj,
+          &layer.indexer.compressor.wkv,
+          &layer.indexer.compressor.wgate,
+          &layer.ffn_mix.fn,
+          &layer.gate,
+          &layer.shared.w1,
+          &layer.shared.w2,
+          &layer.shared.w3};
+}
+
+}  // namespace
 
 StepCost& StepCost::operator+=(const StepCost& other) {
   tokens += other.tokens;
@@ -26,13 +52,7 @@ void CostModel::AddExpert(const ExpertWeights& expert, Cost* cost) {
 
 CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights) {
   for (const LayerWeights& layer : weights.layers) {
-    for (const Matrix* matrix :
-         {&layer.attn_mix.fn, &layer.wq_a, &layer.wq_b, &layer.wkv, &layer.wo_a, &layer.wo_b, &layer.compressor.wkv,
-          &layer.compressor.wgate, &layer.indexer.wq_b, &layer.indexer.weights_proj, &layer.indexer.compressor.wkv,
-          &layer.indexer.compressor.wgate, &layer.ffn_mix.fn, &layer.gate}) {
-      Add(*matrix, &dense_);
-    }
-    AddExpert(layer.shared, &dense_);
+    for (const Matrix* matrix : DenseMatrices(layer)) Add(*matrix, &dense_);
   }
   Add(weights.head_mix.fn, &head_);
   Add(weights.head, &head_);
@@ -55,6 +75,29 @@ StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_ex
   cost.f32_ops = 2 * other;
   cost.int8_ops = 2 * 2 * fp4;
   return cost;
+}
+
+std::vector<std::span<const uint8_t>> WeightsOfToken(const ModelConfig& config, const ModelWeights& weights,
+                                                     std::mt19937_64& random) {
+  std::vector<std::span<const uint8_t>> ranges;
+  const auto add = [&](const Matrix& matrix) {
+    if (matrix.empty()) return;
+    ranges.emplace_back(matrix.data, static_cast<size_t>(matrix.rows * matrix.row_bytes()));
+    if (matrix.scale_bytes() > 0) ranges.emplace_back(matrix.scale, static_cast<size_t>(matrix.scale_bytes()));
+  };
+  for (const LayerWeights& layer : weights.layers) {
+    for (const Matrix* matrix : DenseMatrices(layer)) add(*matrix);
+    std::vector<size_t> experts(layer.experts.size());
+    std::iota(experts.begin(), experts.end(), size_t{0});
+    std::shuffle(experts.begin(), experts.end(), random);
+    for (int64_t i = 0; i < config.experts_per_token; ++i) {
+      const ExpertWeights& expert = layer.experts[experts[static_cast<size_t>(i)]];
+      for (const Matrix* matrix : {&expert.w1, &expert.w2, &expert.w3}) add(*matrix);
+    }
+  }
+  add(weights.head_mix.fn);
+  add(weights.head);
+  return ranges;
 }
 
 ExpertCounter::ExpertCounter(const ModelConfig& config)

@@ -6,6 +6,8 @@
 #define FATHOM_APPS_BENCH_COST_H_
 
 #include <cstdint>
+#include <random>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -50,6 +52,10 @@ class CostModel {
   Cost expert_;
   double chosen_experts_ = 0;  // per token, all layers
 };
+
+// What a step of one token reads: the matrices of every layer, the head, and experts that `random` draws.
+std::vector<std::span<const uint8_t>> WeightsOfToken(const ModelConfig& config, const ModelWeights& weights,
+                                                     std::mt19937_64& random);
 
 // Counts the different experts that the tokens of a step choose.
 class ExpertCounter : public TapSink {

@@ -82,6 +82,7 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase) {
                        {"weight_bytes_per_s", Json::Double(rates.bytes_per_second)},
                        {"flop_per_s", Json::Double(rates.flops_per_second)},
                        {"bandwidth_share", Json::Double(rates.bandwidth_share)},
+                       {"token_read_share", rates.token_read_share > 0 ? Json::Double(rates.token_read_share) : Json()},
                        {"compute_share", Json::Double(rates.compute_share)},
                        {"extrapolated", std::move(extrapolated)}});
 }
@@ -127,6 +128,9 @@ PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof) {
   rates.bytes_per_second = phase.cost.weight_bytes / seconds.median;
   rates.flops_per_second = phase.cost.flops / seconds.median;
   rates.bandwidth_share = rates.bytes_per_second / roof.read_bytes_per_second;
+  if (roof.token_bytes_per_second > 0) {
+    rates.token_read_share = rates.bytes_per_second / roof.token_bytes_per_second;
+  }
   rates.compute_share =
       (phase.cost.f32_ops / roof.peak.f32_flops + phase.cost.int8_ops / roof.peak.int8_ops) / seconds.median;
   return rates;
@@ -153,7 +157,12 @@ std::string BenchHeading(const BenchContext& context) {
   return StrCat(context.model, "  (", context.directory, ")\n  ", config.layers, " layers, ", config.experts,
                 " experts of which ", config.experts_per_token, " + 1 per token\n", context.cpu, ", ", context.threads,
                 " threads, ", context.isa, " kernels\n  ", context.placement, "\n",
-                "  roof, measured now: ", ReadRoofText(context.roof), "; ", PeakText(context.roof.peak), "\n\n");
+                "  roof, measured now: ", ReadRoofText(context.roof), "; ", PeakText(context.roof.peak), "\n",
+                context.roof.token_bytes_per_second == 0
+                    ? ""
+                    : StrFormat("  a loop that only reads what a token reads, where it lies: %.1f GB/s\n",
+                                context.roof.token_bytes_per_second / kGiga),
+                "\n");
 }
 
 std::string BenchTableHead() {
@@ -168,6 +177,11 @@ std::string BenchLines(const BenchContext& context, const BenchResult& result) {
     if (phase->seconds.empty()) continue;
     text += Line(result, name, *phase, context.roof);
     estimates += PartsLine(name, *phase);
+    const double read_share = RatesOf(*phase, context.roof).token_read_share;
+    if (phase == &result.decode && read_share > 0) {
+      estimates += StrFormat("                decode reads weights %.0f %% as fast as the loop that only reads them\n",
+                             100 * read_share);
+    }
     if (full.name.empty()) continue;
     estimates +=
         StrFormat("                %s extrapolated from %lld to the %lld layers of %s: %.3g tokens/s (not measured)\n",

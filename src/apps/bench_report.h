@@ -42,6 +42,7 @@ struct PhaseRates {
   double bytes_per_second = 0;
   double flops_per_second = 0;
   double bandwidth_share = 0;
+  double token_read_share = 0;  // of a loop that only reads what a token reads; 0: not measured
   double compute_share = 0;
 };
 PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof);

@@ -1,7 +1,10 @@
 #include "apps/bench_roof.h"
 
+#include <algorithm>
+#include <random>
 #include <utility>
 
+#include "apps/bench_cost.h"
 #include "base/strings.h"
 
 namespace fathom {
@@ -23,6 +26,23 @@ Roof MeasureRoof(ThreadPool& pool) {
 
 PeakRates MeasureRoofPeak(ThreadPool& pool) { return MeasurePeak(pool, kPeakRoofSeconds); }
 
+double MeasureTokenReads(ThreadPool& pool, const ModelConfig& config, const ModelWeights& weights) {
+  constexpr double kSeconds = 1;
+  constexpr size_t kFewest = 5;
+  std::mt19937_64 random(5);
+  std::vector<double> rates;
+  for (double spent = 0; spent < kSeconds || rates.size() < kFewest;) {
+    const std::vector<std::span<const uint8_t>> ranges = WeightsOfToken(config, weights, random);
+    double bytes = 0;
+    for (const std::span<const uint8_t> range : ranges) bytes += static_cast<double>(range.size());
+    const double seconds = SecondsToRead(pool, ranges);
+    rates.push_back(bytes / seconds);
+    spent += seconds;
+  }
+  std::ranges::nth_element(rates, rates.begin() + static_cast<std::ptrdiff_t>(rates.size() / 2));
+  return rates[rates.size() / 2];
+}
+
 std::string ReadRoofText(const Roof& roof) {
   std::string threads;
   for (const ThreadBandwidth& rate : roof.read_by_threads) {
@@ -42,10 +62,12 @@ Json RoofJson(const Roof& roof) {
     by_threads.push_back(
         Json::Object({{"threads", Json::Int(rate.threads)}, {"bytes_per_s", Json::Double(rate.bytes_per_second)}}));
   }
-  return Json::Object({{"read_bytes_per_s", Json::Double(roof.read_bytes_per_second)},
-                       {"read_bytes_per_s_by_threads", Json::Array(std::move(by_threads))},
-                       {"f32_flop_per_s", Json::Double(roof.peak.f32_flops)},
-                       {"int8_op_per_s", Json::Double(roof.peak.int8_ops)}});
+  return Json::Object(
+      {{"read_bytes_per_s", Json::Double(roof.read_bytes_per_second)},
+       {"read_bytes_per_s_by_threads", Json::Array(std::move(by_threads))},
+       {"token_bytes_per_s", roof.token_bytes_per_second > 0 ? Json::Double(roof.token_bytes_per_second) : Json()},
+       {"f32_flop_per_s", Json::Double(roof.peak.f32_flops)},
+       {"int8_op_per_s", Json::Double(roof.peak.int8_ops)}});
 }
 
 }  // namespace fathom

@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "base/thread_pool.h"
 #include "kernels/peak.h"
+#include "model/config.h"
+#include "model/weights.h"
 
 namespace fathom {
 
@@ -17,6 +19,9 @@ inline constexpr double kGiga = 1e9;
 struct Roof {
   double read_bytes_per_second = 0;  // all threads together
   std::vector<ThreadBandwidth> read_by_threads;
+  // Of the weights of a token, where they lie: spread over more memory than page tables in the caches reach, in pages
+  // as the system gives them. 0: not measured.
+  double token_bytes_per_second = 0;
   PeakRates peak;  // of Kernels()
 };
 
@@ -25,12 +30,17 @@ Roof MeasureRoof(ThreadPool& pool);
 // The arithmetic part alone, after another table was chosen.
 PeakRates MeasureRoofPeak(ThreadPool& pool);
 
+// A loop that only reads what a token reads, by the median of about a second of tokens with different experts. All
+// weights should be in memory.
+double MeasureTokenReads(ThreadPool& pool, const ModelConfig& config, const ModelWeights& weights);
+
 // "reads 13.1 GB/s (threads 1: 8.9, 2: 13.1)".
 std::string ReadRoofText(const Roof& roof);
 // "472.8 GFLOP/s float32; 880.7 Gop/s int8".
 std::string PeakText(const PeakRates& peak);
 
-// {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], f32_flop_per_s, int8_op_per_s}
+// {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s (null: not measured),
+// f32_flop_per_s, int8_op_per_s}
 Json RoofJson(const Roof& roof);
 
 }  // namespace fathom
