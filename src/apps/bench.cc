@@ -36,7 +36,7 @@ pass warms up and counts which experts are used; then the clock runs. Speeds are
 speed is of all sequences together. Weight bytes count every matrix once per step, and of the routed experts those
 that some token of the step chose. FLOP/s are products with weights only, two operations each. Shares compare with
 memory reads and register-only loops measured in the same run; in the compute share an FP4 weight counts as two byte
-products, which is what it takes. The roof of reads is that of one buffer of up to 2 GiB in large pages; weights lie in
+products, which is what it takes. The roof of reads is that of one buffer of up to 1 GiB in large pages; weights lie in
 more memory and perhaps in smaller pages, so that a second loop reads what a token reads, and nothing else.
 
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa},

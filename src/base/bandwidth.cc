@@ -16,7 +16,7 @@
 namespace fathom {
 namespace {
 
-constexpr size_t kMaxBufferBytes = size_t{2} << 30;  // last-level caches of half a GB are met
+constexpr size_t kMaxBufferBytes = size_t{1} << 30;  // last-level caches of half a GB are met
 // Items of the parallel loop: large enough that claiming one costs nothing, small enough to even out the end.
 constexpr size_t kPieceBytes = size_t{4} << 20;
 

@@ -12,7 +12,7 @@ namespace fathom {
 
 // Bytes per second that `threads` threads together read from a buffer far larger than the caches, each its own part,
 // again and again for about `seconds`; the best pass counts, so that a busy neighbour does not lower the roof. Takes up
-// to 2 GiB of memory meanwhile (an eighth of the machine's if that is less).
+// to 1 GiB of memory meanwhile (an eighth of the machine's if that is less).
 double MeasureReadBandwidth(int threads, double seconds);
 
 struct ThreadBandwidth {

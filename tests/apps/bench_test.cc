@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <memory>
+#include <random>
+#include <set>
+#include <span>
+#include <vector>
 
 #include "apps/bench_cost.h"
 #include "apps/bench_report.h"
@@ -38,6 +42,12 @@ TEST(BenchReport, RatesAndSharesFollowFromCostAndTime) {
   EXPECT_DOUBLE_EQ(rates.bandwidth_share, 0.5);
   EXPECT_DOUBLE_EQ(rates.flops_per_second, 15);
   EXPECT_DOUBLE_EQ(rates.compute_share, 1);  // (2 s + 2 s) of 4 s
+  EXPECT_EQ(rates.token_read_share, 0);
+  const PhaseRates with_loop = RatesOf(phase, {.read_bytes_per_second = 50,
+                                               .read_by_threads = {},
+                                               .token_bytes_per_second = 40,
+                                               .peak = {.f32_flops = 10, .int8_ops = 40}});
+  EXPECT_DOUBLE_EQ(with_loop.token_read_share, 0.625);
 }
 
 TEST(BenchReport, OnlyACutReleaseIsExtrapolated) {
@@ -60,6 +70,32 @@ TEST(BenchReport, ExtrapolationScalesTheLayersAndNotTheHead) {
   phase.seconds = {3};
   phase.head_seconds = {1};
   EXPECT_DOUBLE_EQ(ExtrapolatedRate(phase, 4, 40), 8.0 / (1 + 2 * 10));
+}
+
+TEST(WeightsOfToken, AreWhatTheCostModelCounts) {
+  const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  const ModelConfig& c = (*checkpoint)->config();
+  const StepCost cost = CostModel(c, (*checkpoint)->weights()).Step(1, 1, c.layers * c.experts_per_token);
+  std::mt19937_64 random(1);
+  std::vector<std::span<const uint8_t>> before;
+  for (int token = 0; token < 3; ++token) {
+    const std::vector<std::span<const uint8_t>> ranges = WeightsOfToken(c, (*checkpoint)->weights(), random);
+    double bytes = 0;
+    std::set<const uint8_t*> different;
+    for (const std::span<const uint8_t> range : ranges) {
+      bytes += static_cast<double>(range.size());
+      different.insert(range.data());
+    }
+    EXPECT_DOUBLE_EQ(bytes, cost.weight_bytes);
+    EXPECT_EQ(different.size(), ranges.size());
+    if (!before.empty()) {
+      EXPECT_FALSE(std::ranges::equal(
+          before, ranges, {}, [](auto range) { return range.data(); }, [](auto range) { return range.data(); }))
+          << "the same experts again";
+    }
+    before = ranges;
+  }
 }
 
 TEST(CostModel, CountsEachMatrixOnceAndEachTokensProducts) {
@@ -131,6 +167,7 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
     EXPECT_EQ(by_threads[at].Find("threads")->AsInt(), static_cast<int64_t>(at + 1));
     EXPECT_GT(by_threads[at].Find("bytes_per_s")->AsDouble(), 0);
   }
+  EXPECT_GT(json->Find("roof")->Find("token_bytes_per_s")->AsDouble().value_or(0), 0);
   EXPECT_EQ(by_threads[1].Find("bytes_per_s")->AsDouble(), json->Find("roof")->Find("read_bytes_per_s")->AsDouble());
   EXPECT_EQ(json->Find("model")->Find("layers")->AsInt(), 4);
   const std::vector<Json>& runs = json->Find("runs")->items();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
 #include <vector>
 
 namespace fathom {
@@ -13,6 +14,15 @@ TEST(Bandwidth, IsARateThatMachinesHave) {
     EXPECT_GT(rate, 1e6);
     EXPECT_LT(rate, 1e14);
   }
+}
+
+TEST(Bandwidth, RangesOfAnySizeAreRead) {
+  ThreadPool pool(2);
+  const std::vector<uint8_t> bytes((3 << 20) + 77, 1);
+  const std::span<const uint8_t> all(bytes);
+  const std::vector<std::span<const uint8_t>> ranges = {all, {}, all.subspan(3, 5), all.last(200'001)};
+  EXPECT_GT(SecondsToRead(pool, ranges), 0);
+  EXPECT_GE(SecondsToRead(pool, {}), 0);
 }
 
 TEST(Bandwidth, ByThreadsDoublesUpToAllOfThem) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -28,6 +29,29 @@ TEST(ThreadPool, EveryItemOnceForAnyCountGrainAndThreads) {
       }
     }
   }
+}
+
+TEST(ThreadPool, AWorkerGoesThroughItsShareInOrderAndThenHelps) {
+  ThreadPool pool(2);
+  std::vector<int> worker_of(1000, -1);
+  std::vector<int64_t> order[2];
+  std::atomic<bool> second_has_begun{false};
+  pool.ParallelFor(1000, 1, [&](int64_t begin, int64_t, int worker) {
+    worker_of[static_cast<size_t>(begin)] = worker;
+    order[worker].push_back(begin);
+    // The caller waits at its first item: so the other one ends its own share and takes most of this.
+    if (worker == 1) second_has_begun = true;
+    if (begin == 0) {
+      while (!second_has_begun) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  });
+  EXPECT_EQ(std::count(worker_of.begin(), worker_of.end(), -1), 0);
+  ASSERT_FALSE(order[1].empty());
+  EXPECT_EQ(order[1].front(), 500);
+  const auto wrap = std::find_if(order[1].begin(), order[1].end(), [](int64_t item) { return item < 500; });
+  EXPECT_TRUE(std::is_sorted(order[1].begin(), wrap));
+  EXPECT_TRUE(std::is_sorted(wrap, order[1].end()));
 }
 
 TEST(ThreadPool, WorkerIndexIsExclusive) {
