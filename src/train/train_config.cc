@@ -1,5 +1,6 @@
 #include "train/train_config.h"
 
+#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -68,6 +69,9 @@ std::vector<Section> SectionsOf(TrainConfig* config, Narrow* narrow) {
         {"decay_share", Real{&c.decay_share, 0, 1}},
         {"final_rate", Real{&c.final_rate, 0, 1}},
         {"quantize_from", WholeNumber{&c.quantize_from, 0, kMaxSteps}},
+        {"narrow_window", WholeNumber{&c.narrow_window, 0, kMaxSteps}},
+        {"narrow_until", WholeNumber{&c.narrow_until, 0, kMaxSteps}},
+        {"narrow_share", Real{&c.narrow_share, 0, 1}},
         {"checkpoint_every", WholeNumber{&c.checkpoint_every, 1, kMaxSteps}},
         {"evaluate_every", WholeNumber{&c.evaluate_every, 1, kMaxSteps}},
         {"evaluate_tokens", WholeNumber{&c.evaluate_tokens, 1, int64_t{1} << 26}}}},
@@ -189,6 +193,10 @@ Status CheckTogether(const TrainConfig& config) {
                                   "; accepted are at most the ", config.model.max_context,
                                   " of model.max_position_embeddings"));
   }
+  if (config.narrow_window > config.model.window) {
+    return InvalidArgument(StrCat("schedule.narrow_window is ", config.narrow_window, "; accepted are at most the ",
+                                  config.model.window, " of model.sliding_window"));
+  }
   return {};
 }
 
@@ -220,6 +228,13 @@ Result<TrainConfig> ReadTrainConfig(const std::string& path) {
     if (!file->empty()) *file = std::filesystem::path(path).parent_path() / *file;  // absolute paths stay as they are
   }
   return config;
+}
+
+int64_t WindowAt(const TrainConfig& config, int64_t step) {
+  if (config.narrow_window == 0) return config.model.window;
+  const auto narrow_steps = [&](int64_t steps) { return std::floor(static_cast<double>(steps) * config.narrow_share); };
+  const bool narrow = step < config.narrow_until || narrow_steps(step + 1) > narrow_steps(step);
+  return narrow ? config.narrow_window : config.model.window;
 }
 
 }  // namespace fathom

@@ -43,7 +43,13 @@ struct TrainConfig {
   int64_t warmup_steps = 50;
   double decay_share = 0.3;  // the last part of the steps, in which the learning rate falls to `final_rate` of itself
   double final_rate = 0.05;
-  int64_t quantize_from = 0;       // first step with FP4/FP8 quantisation
+  int64_t quantize_from = 0;  // first step with FP4/FP8 quantisation
+  // A narrow sliding window leaves more to the compressed rows, which are learnt late or never as long as the window
+  // has what is asked for: the window of the steps before `narrow_until` and of this share of those after them. The
+  // others and the export have model.sliding_window. 0: always that.
+  int64_t narrow_window = 0;
+  int64_t narrow_until = 0;
+  double narrow_share = 0;
   int64_t checkpoint_every = 200;  // steps
   int64_t evaluate_every = 200;    // steps; held-out loss
   int64_t evaluate_tokens = 65536;
@@ -69,6 +75,10 @@ struct TrainConfig {
 // 2^22, ...), and sequences fit the model's context. Errors name the file, the key, what was found and what is
 // accepted. That the files exist and that the vocabulary is the model's is for the caller to see.
 Result<TrainConfig> ReadTrainConfig(const std::string& path);
+
+// The sliding window of a step: narrow_window before narrow_until and in narrow_share of the steps (evenly spread) after
+// it, otherwise the model's.
+int64_t WindowAt(const TrainConfig& config, int64_t step);
 
 }  // namespace fathom
 

@@ -167,6 +167,21 @@ TEST_F(TrainConfigTest, ABadOpeningIsRefused) {
             "data.opening is for the generated corpus and does not go with data.jsonl");
 }
 
+TEST_F(TrainConfigTest, TheNarrowWindowIsThatOfTheFirstStepsAndOfAShareOfTheOthers) {
+  const Result<TrainConfig> config =
+      Read("schedule", R"({"narrow_window": 2, "narrow_until": 5, "narrow_share": 0.25})");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  const int64_t wide = config->model.window;
+  ASSERT_GT(wide, 2);
+  for (int64_t step = 0; step < 5; ++step) EXPECT_EQ(WindowAt(*config, step), 2) << step;
+  int64_t narrow = 0;
+  for (int64_t step = 5; step < 105; ++step) narrow += WindowAt(*config, step) == 2 ? 1 : 0;
+  EXPECT_EQ(narrow, 25);
+  EXPECT_EQ(WindowAt(*Read(), 0), wide);
+  EXPECT_EQ(Error(Read("schedule", R"({"narrow_window": 2000})")),
+            StrCat("schedule.narrow_window is 2000; accepted are at most the ", wide, " of model.sliding_window"));
+}
+
 TEST_F(TrainConfigTest, SequencesFitTheContext) {
   EXPECT_EQ(Error(Read("data", R"({"tokenizer": "t", "max_sequence_tokens": 65537})")),
             "data.max_sequence_tokens is 65537; accepted are at most the 65536 of model.max_position_embeddings");

@@ -61,6 +61,9 @@ class TrainModel {
   // Borrows the parameters.
   TrainModel(const ModelConfig& config, Parameters& parameters) : config_(config), parameters_(parameters) {}
 
+  // The sliding window of the forwards from now on. Not between a forward and its backward.
+  void SetWindow(int64_t tokens) { config_.window = tokens; }
+
   // Gradients flow if torch's grad mode is on.
   StepLoss Loss(const TrainBatch& batch, const LossWeights& weights);
 
@@ -83,7 +86,7 @@ class TrainModel {
   // The stored values of a parameter, computed once a pass.
   Tensor Value(const std::string& name) const { return parameters_.StoredValue(name); }
 
-  const ModelConfig config_;
+  ModelConfig config_;
   Parameters& parameters_;
 };
 

@@ -133,6 +133,7 @@ Result<StepLoss> Trainer::TrainStep(FedBatch& fed) {
   const LossWeights weights = {.mtp = step >= config_.mtp_from ? config_.mtp_weight : 0,
                                .balance = config_.balance_weight,
                                .indexer = config_.indexer_weight};
+  model_->SetWindow(WindowAt(config_, step));
   StepLoss loss = model_->Loss(fed.batch, weights);
   const auto total = loss.total.item<double>();
   if (!std::isfinite(total)) {
@@ -151,6 +152,7 @@ Result<StepLoss> Trainer::TrainStep(FedBatch& fed) {
 Result<StepLoss> Trainer::Evaluate() {
   const torch::NoGradGuard no_grad;
   const bool quantize = Arithmetic().quantize_weights;
+  model_->SetWindow(config_.model.window);
   uint64_t next = 0;
   StepLoss sum;
   int64_t tokens = 0;
