@@ -76,8 +76,8 @@ struct TrainConfig {
 // accepted. That the files exist and that the vocabulary is the model's is for the caller to see.
 Result<TrainConfig> ReadTrainConfig(const std::string& path);
 
-// The sliding window of a step: narrow_window before narrow_until and in narrow_share of the steps (evenly spread) after
-// it, otherwise the model's.
+// The sliding window of a step: narrow_window before narrow_until and in narrow_share of the steps (evenly spread)
+// after it, otherwise the model's.
 int64_t WindowAt(const TrainConfig& config, int64_t step);
 
 }  // namespace fathom
