@@ -19,7 +19,8 @@ inline constexpr int64_t kTrainVocab = 640;
 struct SmallRun {
   int64_t steps = 8;
   int64_t checkpoint_every = 1000;
-  std::string data = "";  // more members of `data`, beginning with a comma
+  std::string data = "";      // more members of `data`, beginning with a comma
+  std::string schedule = "";  // and of `schedule`
 };
 
 inline std::string SmallConfig(const SmallRun& run) {
@@ -38,7 +39,7 @@ inline std::string SmallConfig(const SmallRun& run) {
    "schedule": {"steps": )",
                 run.steps, R"(, "batch_tokens": 1500, "warmup_steps": 2, "evaluate_every": 1000,
     "evaluate_tokens": 1000, "checkpoint_every": )",
-                run.checkpoint_every, R"(},
+                run.checkpoint_every, run.schedule, R"(},
    "optimizer": {"muon_rate": 0.01, "adam_rate": 0.005}, "loss": {"mtp_weight": 0.3}})");
 }
 

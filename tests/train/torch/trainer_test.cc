@@ -123,6 +123,24 @@ TEST_F(TrainerTest, GoesOnFromAModelWithTheUsersDialogues) {
   EXPECT_LT((*tuned)->Evaluate()->answer_loss, before / 2);
 }
 
+TEST_F(TrainerTest, NarrowStepsSeeLessAndTheEvaluationDoesNot) {
+  const auto first_loss = [&](const std::string& run, const std::string& schedule) {
+    auto trainer = Make(run, 1, {.schedule = schedule});
+    EXPECT_TRUE(trainer.ok()) << ErrorOf(trainer);
+    EXPECT_TRUE((*trainer)->Run().ok());
+    return Losses(run)[0];
+  };
+  const double wide = first_loss("wide", "");
+  EXPECT_NE(first_loss("until", R"(, "narrow_window": 2, "narrow_until": 1)"), wide);
+  EXPECT_NE(first_loss("share", R"(, "narrow_window": 2, "narrow_share": 1)"), wide);
+  EXPECT_EQ(first_loss("neither", R"(, "narrow_window": 2)"), wide);
+
+  auto plain = Make("plain");
+  auto narrow = Make("narrow", 0, {.schedule = R"(, "narrow_window": 2, "narrow_share": 1)"});
+  ASSERT_TRUE(plain.ok() && narrow.ok());
+  EXPECT_EQ((*narrow)->Evaluate()->answer_loss, (*plain)->Evaluate()->answer_loss);
+}
+
 TEST_F(TrainerTest, BadInputsAreNamed) {
   WriteTestFile(directory_ / "own.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": 5}]}\n");
   const std::string bad_line = ErrorOf(Make("run", 0, {.data = R"(, "jsonl": "own.jsonl")"}));
