@@ -41,11 +41,12 @@ more memory and perhaps in smaller pages, so that a second loop reads what a tok
 
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa},
 roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s (null if weights do
-not fit the memory), f32_flop_per_s, int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0) {tokens_per_s,
-seconds, head_seconds: each {min, median, max}; part_seconds: mean seconds of each part of a prefill or a step;
-tokens, weight_bytes, flop (of a repetition, or of an average decode step); weight_bytes_per_s, flop_per_s,
-bandwidth_share, token_read_share (null: not measured), compute_share; extrapolated: null, or for a model with fewer layers than the release {model,
-from_layers, to_layers, tokens_per_s}}}]}.
+not fit the memory), f32_flop_per_s, int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens,
+prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds:
+mean seconds of each part of a prefill or a step; tokens, weight_bytes, flop (of a repetition, or of an average decode
+step); weight_bytes_per_s, flop_per_s, bandwidth_share, token_read_share (null: not measured), compute_share;
+extrapolated: null, or for a model with fewer layers than the release {model, from_layers, to_layers,
+tokens_per_s}}}]}.
 
 `fathom bench kernels` measures the single operations; `fathom bench kernels --help` explains it.
 

@@ -1,6 +1,7 @@
 #include "apps/bench_roof.h"
 
 #include <algorithm>
+#include <chrono>
 #include <random>
 #include <utility>
 
@@ -31,13 +32,12 @@ double MeasureTokenReads(ThreadPool& pool, const ModelConfig& config, const Mode
   constexpr size_t kFewest = 5;
   std::mt19937_64 random(5);
   std::vector<double> rates;
-  for (double spent = 0; spent < kSeconds || rates.size() < kFewest;) {
+  const auto stop = std::chrono::steady_clock::now() + std::chrono::duration<double>(kSeconds);
+  while (rates.size() < kFewest || std::chrono::steady_clock::now() < stop) {
     const std::vector<std::span<const uint8_t>> ranges = WeightsOfToken(config, weights, random);
     double bytes = 0;
     for (const std::span<const uint8_t> range : ranges) bytes += static_cast<double>(range.size());
-    const double seconds = SecondsToRead(pool, ranges);
-    rates.push_back(bytes / seconds);
-    spent += seconds;
+    rates.push_back(bytes / SecondsToRead(pool, ranges));
   }
   std::ranges::nth_element(rates, rates.begin() + static_cast<std::ptrdiff_t>(rates.size() / 2));
   return rates[rates.size() / 2];

@@ -295,8 +295,8 @@ Status Checkpoint::ReadIntoMemory(ThreadPool& pool) {
   if (ram != 0 && bytes > ram / 5 * 4) {
     return Status(ErrorCode::kResource,
                   StrCat(directory_, ": the weights take ", HumanBytes(bytes), "; of the ", HumanBytes(ram),
-                         " of memory that this process may use at most four fifths can be theirs. Left as mapped "
-                         "files they need not fit"));
+                         " of memory that this process may use at most four fifths can be theirs; without --no-mmap "
+                         "they need not fit"));
   }
   Progress progress("reading weights", bytes, Progress::Unit::kBytes);
   for (SafetensorsFile& shard : shards_) FATHOM_RETURN_IF_ERROR(shard.ReadIntoMemory(pool, progress));
