@@ -63,7 +63,7 @@ class ProductCase : public KernelCase {
     x_.Allocate(tokens * width);
     FillNormal(x_.data(), x_.size());
     if (op.integers) {
-      chunks_.Allocate(tokens * width / 128);
+      chunks_.Allocate(tokens * Fp8Chunk::Count(width));
       QuantizeRows(threads, x_.data(), width, tokens, width, x_.data(), chunks_.data());
     }
     const double wanted = kSampleBytes / static_cast<double>(tokens * op.matrix().bytes());
@@ -122,10 +122,10 @@ class RowsCase : public KernelCase {
     switch (op.kind) {
       case KernelKind::kQuantize:
         values_.Allocate(tokens * cols_);
-        if (op.integers) chunks_.Allocate(tokens * cols_ / 128);
+        if (op.integers) chunks_.Allocate(tokens * Fp8Chunk::Count(cols_));
         body_ = [this](const float* x, int64_t row, int /*worker*/) {
           Kernels().quantize_fp8(x, cols_, values_.data() + row * cols_,
-                                 chunks_.size() > 0 ? chunks_.data() + row * cols_ / 128 : nullptr);
+                                 chunks_.size() > 0 ? chunks_.data() + row * Fp8Chunk::Count(cols_) : nullptr);
         };
         break;
       case KernelKind::kSumOfSquares:

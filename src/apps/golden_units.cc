@@ -101,9 +101,9 @@ class UnitChecks {
     for (int64_t i = 0; i < k; ++i) unit[static_cast<size_t>(i * k + i)] = 1;
     std::vector<Fp8Chunk> chunks;
     if (w.type == WeightType::kFp4) {
-      chunks.resize(static_cast<size_t>(k * k / 128));
+      chunks.resize(static_cast<size_t>(k * Fp8Chunk::Count(k)));
       for (int64_t i = 0; i < k; ++i) {
-        Kernels().quantize_fp8(unit.data() + i * k, k, unit.data() + i * k, chunks.data() + i * k / 128);
+        Kernels().quantize_fp8(unit.data() + i * k, k, unit.data() + i * k, chunks.data() + i * Fp8Chunk::Count(k));
       }
     }
     std::vector<float> transposed(static_cast<size_t>(w.rows * k));

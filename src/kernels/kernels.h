@@ -5,15 +5,16 @@
 // test oracle.
 //
 // The order of sums
-//   A dot product over k has 16 lanes. Column k belongs to lane k mod 16 (FP4 against quantised input: lane
-//   (k mod 128) / 8); a lane adds its products in ascending k, each with one fused multiply-add in float32. k is padded
-//   with zeros to a multiple of 16. The 16 lanes are added as a tree: l += l[+8], then [+4], [+2], [+1].
+//   A dot product over k has 16 lanes. Column k belongs to lane k mod 16 (FP4 against quantised input: Fp8Chunk::Lane(k
+//   mod 512)); a lane adds its products in ascending k, each with one fused multiply-add in float32. k is padded with
+//   zeros to a multiple of 16. The 16 lanes are added as a tree: l += l[+8], then [+4], [+2], [+1].
 //   A power of two as the scale of FP8 weights (E8M0) is multiplied into the weight first, which is exact. With other
 //   scales, and FP4 weights against float input, the lanes of one block (FP8: 128 columns; FP4: 32) are summed from
 //   zero and enter the running lanes as fma(block, scale, lane).
-//   FP4 against quantised input: a lane's 8 products are whole numbers and summed exactly; per 128 columns
-//   lane = fma(float(sum X * 2w), scale_w * (scale_x * 2^-7), lane). Wide chunks have other lanes beside these,
-//   below = fma(float(sum residual * 2w), scale_w * (scale_x * 2^-10), below), which are added to them at the end.
+//   FP4 against quantised input: a lane's 32 products are whole numbers and summed exactly (below 2^24, so that a float
+//   holds them); per 512 columns lane = fma(float(sum X * 2w), scale_w * (scale_x * 2^-7), lane). Wide chunks have
+//   other lanes beside these, below = fma(float(sum residual * 2w), scale_w * (scale_x * 2^-10), below), which are
+//   added to them at the end if the row of x has a wide chunk.
 // Nothing depends on which rows or tokens are computed together. No kernel allocates; all are thread-safe.
 //
 // Codes that a sound checkpoint does not hold: an E8M0 scale code of 0 may count as 0 and one of 255 as infinity; an

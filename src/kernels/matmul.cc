@@ -55,7 +55,7 @@ void RunTask(const MatMulArgs& job, const TaskShape& shape, int64_t task) {
     part.x_rows += first;
   } else {
     part.x.values += first * job.x.stride;
-    if (job.x.chunks != nullptr) part.x.chunks += first * (job.w->cols / 128);
+    if (job.x.chunks != nullptr) part.x.chunks += first * Fp8Chunk::Count(job.w->cols);
   }
   switch (job.w->type) {
     case WeightType::kFp4:
@@ -104,11 +104,11 @@ void MatMul(ThreadPool& pool, std::span<const MatMulArgs> jobs) {
 
 void QuantizeRows(ThreadPool& pool, const float* x, int64_t x_stride, int64_t rows, int64_t cols, float* values,
                   Fp8Chunk* chunks) {
-  const int64_t blocks = cols / 128;
+  const int64_t row_chunks = Fp8Chunk::Count(cols);
   pool.ParallelFor(rows, std::max<int64_t>(1, 4096 / cols), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; ++row) {
       Kernels().quantize_fp8(x + row * x_stride, cols, values + row * cols,
-                             chunks != nullptr ? chunks + row * blocks : nullptr);
+                             chunks != nullptr ? chunks + row * row_chunks : nullptr);
     }
   });
 }

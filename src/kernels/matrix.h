@@ -61,30 +61,45 @@ struct Vector {
   float operator[](int64_t index) const;
 };
 
-// 128 consecutive Q8 activations of one row, in the form that integer dot products with FP4 weights want.
+// 512 consecutive Q8 activations of one row (the last ones of a row may be fewer, and count as zeros beyond), in the
+// form that integer dot products with FP4 weights want.
 //
 // An E4M3 code is a whole number of 2^-9: 18 bits and a sign. Its part in units of 2^-6, X, fits two signed bytes
 // (|X| <= 448 * 64 = 28672 = 112 * 256): X = 256 * high + low. What is left below 2^-6, in units of 2^-9, is
 // `residual` in [-4, 3]; it is zero unless the chunk holds codes smaller than 1/8, and `wide` says whether any is not.
-// Order inside each plane: columns 0, 2, .., 126, then 1, 3, .., 127, which is how nibbles unpack.
-// `words` is X again, in columns 0, 4, .., 124, then 1, 5, .., 125 and so on, as the nibbles of 16-bit words unpack:
-// only tables that use it (avx512) fill it.
+//
+// Sums have 16 lanes, and a lane has the 32 columns that share a scale of an FP4 weight: columns 128 i + 32 q + (0 ..
+// 31) belong to lane 4 q + i, the order in which four vectors of nibbles are transposed. The planes of bytes hold, for
+// each eight columns of all lanes, their even ones and then their odd ones; the plane of words two of them at a time,
+// four apart: so nibbles unpack.
 struct alignas(64) Fp8Chunk {
-  int8_t high[128];
-  int8_t low[128];
-  int16_t words[128];
-  int8_t residual[128];
-  // Per lane of 8 columns, -12 * sum X and -12 * sum residual: what is to be added when weights are fed as
-  // unsigned w + 12 (lane l holds columns 8l .. 8l+7).
+  static constexpr int64_t kColumns = 512;
+
+  int8_t high[kColumns];
+  int8_t low[kColumns];
+  int8_t residual[kColumns];
+  int16_t words[kColumns];  // X again: only tables that use it (avx512, avx2) fill it
+  // Per lane -12 * sum X and -12 * sum residual: what is to be added when weights are fed as unsigned w + 12.
   int32_t offset[16];
   int32_t residual_offset[16];
-  float scale;    // the block's power of two
-  uint32_t wide;  // 1 if a residual is not zero
+  float scale[4];  // the power of two of each 128 columns; 0 beyond the row's end
+  uint32_t wide;   // 1 if a residual is not zero
+
+  static constexpr int Lane(int64_t column) { return static_cast<int>(column % 128 / 32 * 4 + column / 128); }
+  // Where a column lies in a plane of bytes, and in the plane of words.
+  static constexpr int64_t BytePlace(int64_t column) {
+    return column % 32 / 8 * 128 + column % 2 * 64 + 4 * Lane(column) + column % 8 / 2;
+  }
+  static constexpr int64_t WordPlace(int64_t column) {
+    return column % 32 / 8 * 128 + column % 4 * 32 + 2 * Lane(column) + column % 8 / 4;
+  }
+  // Chunks of a row of so many columns.
+  static constexpr int64_t Count(int64_t columns) { return (columns + kColumns - 1) / kColumns; }
 };
 
 // Inputs of a product: rows of `cols` floats. For a matrix with quantizes_input(), `values` are the dequantised codes
-// and, where FP4 weights follow, `chunks` [rows, cols/128] the same numbers as integers. chunks == nullptr means that
-// the values were not quantised (precision `exact`).
+// and, where FP4 weights follow, `chunks` [rows, Fp8Chunk::Count(cols)] the same numbers as integers. chunks == nullptr
+// means that the values were not quantised (precision `exact`).
 struct Activations {
   const float* values = nullptr;
   int64_t stride = 0;  // floats from row to row

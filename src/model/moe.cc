@@ -141,7 +141,7 @@ void ProjectDown(const Step& step, const LayerWeights& w, const Activations& h) 
   const auto add = [&](const Matrix& matrix, int64_t row, int64_t count) {
     Activations x = h;
     x.values += row * c.expert_dim;
-    if (x.chunks != nullptr) x.chunks += row * (c.expert_dim / 128);
+    if (x.chunks != nullptr) x.chunks += row * Fp8Chunk::Count(c.expert_dim);
     ws.jobs.push_back(MatMulJob(matrix, x, count, ws.expert_out.data() + row * c.hidden_size, c.hidden_size));
   };
   for (int64_t e = 0; e < c.experts; ++e) {

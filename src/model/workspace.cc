@@ -24,7 +24,7 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
   post.Allocate(t * c.streams);
   comb.Allocate(t * c.streams * c.streams);
   for (Buffer<float>* rows : {&x, &x_norm, &y, &x_q.values}) rows->Allocate(t * c.hidden_size);
-  x_q.chunks.Allocate(t * c.hidden_size / 128);
+  x_q.chunks.Allocate(t * Fp8Chunk::Count(c.hidden_size));
 
   for (Buffer<float>* rows : {&qr, &qr_q}) rows->Allocate(t * c.q_rank);
   for (Buffer<float>* rows : {&q, &o}) rows->Allocate(t * c.heads * c.head_dim);
@@ -51,7 +51,7 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
   expert_row_of.Allocate(routed);
   expert_row_weight.Allocate(routed);
   for (Buffer<float>* rows : {&gate, &up, &h_q.values}) rows->Allocate((routed + t) * c.expert_dim);
-  h_q.chunks.Allocate((routed + t) * c.expert_dim / 128);
+  h_q.chunks.Allocate((routed + t) * Fp8Chunk::Count(c.expert_dim));
   expert_out.Allocate((routed + t) * c.hidden_size);
   jobs.reserve(static_cast<size_t>(2 * c.experts + 16 + c.o_groups));
 

@@ -124,9 +124,10 @@ struct QuantizedInputs {
 inline QuantizedInputs Quantize(const KernelTable& table, const std::vector<float>& x, int64_t rows, int64_t cols) {
   QuantizedInputs q;
   q.values.resize(x.size());
-  q.chunks.resize(static_cast<size_t>(rows * (cols / 128)));
+  q.chunks.resize(static_cast<size_t>(rows * Fp8Chunk::Count(cols)));
   for (int64_t row = 0; row < rows; ++row) {
-    table.quantize_fp8(x.data() + row * cols, cols, q.values.data() + row * cols, q.chunks.data() + row * (cols / 128));
+    table.quantize_fp8(x.data() + row * cols, cols, q.values.data() + row * cols,
+                       q.chunks.data() + row * Fp8Chunk::Count(cols));
   }
   return q;
 }

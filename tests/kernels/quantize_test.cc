@@ -13,7 +13,7 @@ void ExpectSameChunk(const Fp8Chunk& expected, const Fp8Chunk& found, const std:
   EXPECT_EQ(0, std::memcmp(expected.residual, found.residual, sizeof found.residual)) << what;
   EXPECT_EQ(0, std::memcmp(expected.offset, found.offset, sizeof found.offset)) << what;
   EXPECT_EQ(0, std::memcmp(expected.residual_offset, found.residual_offset, sizeof found.residual_offset)) << what;
-  EXPECT_EQ(expected.scale, found.scale) << what;
+  EXPECT_EQ(0, std::memcmp(expected.scale, found.scale, sizeof found.scale)) << what;
   EXPECT_EQ(expected.wide, found.wide) << what;
 }
 
@@ -75,10 +75,10 @@ TEST(QuantizeFp8, ChunksHoldTheValues) {
     const std::vector<float> x = test::RandomFloats(512, Inputs::kSpread, 3);
     const test::QuantizedInputs q = test::Quantize(*table, x, 1, 512);
     for (size_t k = 0; k < x.size(); ++k) {
-      const Fp8Chunk& chunk = q.chunks[k / 128];
-      const size_t at = (k % 2) * 64 + k % 128 / 2;
+      const Fp8Chunk& chunk = q.chunks[k / 512];
+      const int64_t at = Fp8Chunk::BytePlace(static_cast<int64_t>(k % 512));
       const double units = 256.0 * chunk.high[at] + chunk.low[at] + chunk.residual[at] / 8.0;
-      EXPECT_EQ(units * 0x1p-6 * chunk.scale, q.values[k]) << table->name << " " << k;
+      EXPECT_EQ(units * 0x1p-6 * chunk.scale[k % 512 / 128], q.values[k]) << table->name << " " << k;
     }
   }
 }

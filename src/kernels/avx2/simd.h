@@ -152,6 +152,12 @@ FATHOM_INLINE void StoreDouble(double* p, F64x8 x) {
 // ---- int32 --------------------------------------------------------------------------------------------------------
 
 FATHOM_INLINE I32x16 BroadcastInt(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+FATHOM_INLINE I32x16 LoadInt(const void* p) {
+  const auto* v = static_cast<const __m256i*>(p);
+  return {_mm256_loadu_si256(v), _mm256_loadu_si256(v + 1)};
+}
+FATHOM_INLINE I32x16 InRegister(I32x16 x) { return x; }
+FATHOM_INLINE I32x16 LoadIntOnce(const void* p) { return LoadInt(p); }
 FATHOM_INLINE void StoreInt(int32_t* p, I32x16 x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), x.b);
@@ -252,83 +258,109 @@ FATHOM_INLINE void DecodeFp4ToFloat(const uint8_t* nibbles, F32x16* out) {
 
 // ---- FP4 against quantised input ------------------------------------------------------------------------------------
 
-// 2w + 12 of 128 weights, in halves of 64 columns.
-struct Fp4Codes {
+// 2w + 12 of the low nibbles; bytes are at most 15.
+FATHOM_INLINE __m256i Fp4Bytes(__m256i nibbles) {
+  const __m256i table =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+  return _mm256_shuffle_epi8(table, nibbles);
+}
+FATHOM_INLINE __m256i LowNibbles(__m256i bytes) { return _mm256_and_si256(bytes, _mm256_set1_epi8(15)); }
+FATHOM_INLINE __m256i HighNibbles(__m256i bytes) { return LowNibbles(_mm256_srli_epi16(bytes, 4)); }
+
+struct Fp4Nibbles {
+  __m256i dwords[4][2];
+};
+FATHOM_INLINE Fp4Nibbles LoadFp4(const uint8_t* nibbles) {
+  Fp4Nibbles w;
+  for (int h = 0; h < 2; ++h) {
+    const auto at = [&](int i) {
+      return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(nibbles + 64 * i + 32 * h));
+    };
+    const __m256i ab_low = _mm256_unpacklo_epi32(at(0), at(1));
+    const __m256i ab_high = _mm256_unpackhi_epi32(at(0), at(1));
+    const __m256i cd_low = _mm256_unpacklo_epi32(at(2), at(3));
+    const __m256i cd_high = _mm256_unpackhi_epi32(at(2), at(3));
+    w.dwords[0][h] = _mm256_unpacklo_epi64(ab_low, cd_low);
+    w.dwords[1][h] = _mm256_unpackhi_epi64(ab_low, cd_low);
+    w.dwords[2][h] = _mm256_unpacklo_epi64(ab_high, cd_high);
+    w.dwords[3][h] = _mm256_unpackhi_epi64(ab_high, cd_high);
+  }
+  return w;
+}
+
+struct Fp4Pair {
   __m256i even[2];
   __m256i odd[2];
 };
-
-FATHOM_INLINE Fp4Codes DecodeFp4(const uint8_t* nibbles) {
-  const __m256i table =
-      _mm256_broadcastsi128_si256(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
-  const __m256i mask = _mm256_set1_epi8(15);
-  Fp4Codes codes;
+FATHOM_INLINE Fp4Pair DecodeFp4Pair(const Fp4Nibbles& w, int j) {
+  Fp4Pair pair;
   for (int h = 0; h < 2; ++h) {
-    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(nibbles + 32 * h));
-    codes.even[h] = _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, mask));
-    codes.odd[h] = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask));
+    pair.even[h] = Fp4Bytes(LowNibbles(w.dwords[j][h]));
+    pair.odd[h] = Fp4Bytes(HighNibbles(w.dwords[j][h]));
   }
-  return codes;
+  return pair;
+}
+// Four products are at most 4 * 24 * 128 = 12288, within 16 bits.
+FATHOM_INLINE __m256i DotPairHalf(__m256i sum, __m256i even, __m256i odd, const int8_t* plane) {
+  const __m256i x_even = _mm256_load_si256(reinterpret_cast<const __m256i*>(plane));
+  const __m256i x_odd = _mm256_load_si256(reinterpret_cast<const __m256i*>(plane + 64));
+  const __m256i four = _mm256_add_epi16(_mm256_maddubs_epi16(even, x_even), _mm256_maddubs_epi16(odd, x_odd));
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(four, _mm256_set1_epi16(1)));
+}
+FATHOM_INLINE I32x16 DotPair(I32x16 sum, const Fp4Pair& w, const int8_t* plane) {
+  return {DotPairHalf(sum.a, w.even[0], w.odd[0], plane), DotPairHalf(sum.b, w.even[1], w.odd[1], plane + 32)};
+}
+FATHOM_INLINE I32x16 Fp4Start(const int32_t* offset) { return LoadInt(offset); }
+
+// Words as in avx512: fewer instructions for several tokens here, too.
+#define FATHOM_FP4_WORDS 1
+// 2w of the nibbles in the high bytes of words, where nothing else is.
+FATHOM_INLINE __m256i Fp4Word(__m256i nibbles) {
+  const __m256i table =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
+  const __m256i high = _mm256_and_si256(nibbles, _mm256_set1_epi16(0x0F00));
+  return _mm256_srai_epi16(_mm256_shuffle_epi8(table, high), 8);
+}
+FATHOM_INLINE void StoreFp4Words(const Fp4Nibbles& w, int16_t* words) {
+  for (int j = 0; j < 4; ++j) {
+    for (int h = 0; h < 2; ++h) {
+      const __m256i d = w.dwords[j][h];
+      auto* out = reinterpret_cast<__m256i*>(words + 128 * j + 16 * h);
+      _mm256_store_si256(out, Fp4Word(_mm256_slli_epi16(d, 8)));
+      _mm256_store_si256(out + 2, Fp4Word(_mm256_slli_epi16(d, 4)));
+      _mm256_store_si256(out + 4, Fp4Word(d));
+      _mm256_store_si256(out + 6, Fp4Word(_mm256_srli_epi16(d, 4)));
+    }
+  }
+}
+FATHOM_INLINE void StoreFp4Bytes(const Fp4Nibbles& w, uint8_t* bytes) {
+  for (int j = 0; j < 4; ++j) {
+    const Fp4Pair pair = DecodeFp4Pair(w, j);
+    for (int h = 0; h < 2; ++h) {
+      _mm256_store_si256(reinterpret_cast<__m256i*>(bytes + 128 * j + 32 * h), pair.even[h]);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(bytes + 128 * j + 64 + 32 * h), pair.odd[h]);
+    }
+  }
+}
+FATHOM_INLINE I32x16 DotWords(I32x16 sum, I32x16 w, I32x16 x) {
+  return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(w.a, x.a)), _mm256_add_epi32(sum.b, _mm256_madd_epi16(w.b, x.b))};
+}
+FATHOM_INLINE I32x16 DotBytes(I32x16 sum, I32x16 w, I32x16 x) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(_mm256_maddubs_epi16(w.a, x.a), ones)),
+          _mm256_add_epi32(sum.b, _mm256_madd_epi16(_mm256_maddubs_epi16(w.b, x.b), ones))};
 }
 
 FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {
-  int32_t four;
-  std::memcpy(&four, codes, 4);
-  // Byte g to the top byte of the dwords of quarter g; one bit down is the exponent field.
-  const __m256i all = _mm256_set1_epi32(four);
-  const __m256i first = _mm256_setr_epi8(-1, -1, -1, 0, -1, -1, -1, 0, -1, -1, -1, 0, -1, -1, -1, 0,  //
-                                         -1, -1, -1, 1, -1, -1, -1, 1, -1, -1, -1, 1, -1, -1, -1, 1);
-  const __m256i second = _mm256_setr_epi8(-1, -1, -1, 2, -1, -1, -1, 2, -1, -1, -1, 2, -1, -1, -1, 2,  //
-                                          -1, -1, -1, 3, -1, -1, -1, 3, -1, -1, -1, 3, -1, -1, -1, 3);
-  return {_mm256_castsi256_ps(_mm256_srli_epi32(_mm256_shuffle_epi8(all, first), 1)),
-          _mm256_castsi256_ps(_mm256_srli_epi32(_mm256_shuffle_epi8(all, second), 1))};
+  const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m128i sorted = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)), order);
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu8_epi32(sorted), 23)),
+          _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu8_epi32(_mm_srli_si128(sorted, 8)), 23))};
 }
-
-// 32 even and 32 odd columns of a plane as sums of four products: at most 4 * 24 * 128 = 12288, within 16 bits.
-FATHOM_INLINE __m256i DotFour(__m256i even, __m256i odd, const int8_t* plane) {
-  const __m256i x_even = _mm256_load_si256(reinterpret_cast<const __m256i*>(plane));
-  const __m256i x_odd = _mm256_load_si256(reinterpret_cast<const __m256i*>(plane + 64));
-  return _mm256_add_epi16(_mm256_maddubs_epi16(even, x_even), _mm256_maddubs_epi16(odd, x_odd));
+FATHOM_INLINE F32x16 LoadFourTimes(const float* four) {
+  const __m256 twice = _mm256_broadcast_ps(reinterpret_cast<const __m128*>(four));
+  return {twice, twice};
 }
-FATHOM_INLINE __m256i DotChunkHalf(const Fp4Codes& w, const Fp8Chunk& x, int h) {
-  const __m256i high = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.high + 32 * h), _mm256_set1_epi16(256));
-  const __m256i low = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.low + 32 * h), _mm256_set1_epi16(1));
-  const __m256i offset = _mm256_load_si256(reinterpret_cast<const __m256i*>(x.offset + 8 * h));
-  return _mm256_add_epi32(_mm256_add_epi32(high, low), offset);
-}
-FATHOM_INLINE I32x16 DotChunk(const Fp4Codes& w, const Fp8Chunk& x) {
-  return {DotChunkHalf(w, x, 0), DotChunkHalf(w, x, 1)};
-}
-FATHOM_INLINE __m256i DotResidualHalf(const Fp4Codes& w, const Fp8Chunk& x, int h) {
-  const __m256i sum = _mm256_madd_epi16(DotFour(w.even[h], w.odd[h], x.residual + 32 * h), _mm256_set1_epi16(1));
-  return _mm256_add_epi32(sum, _mm256_load_si256(reinterpret_cast<const __m256i*>(x.residual_offset + 8 * h)));
-}
-FATHOM_INLINE I32x16 DotChunkResidual(const Fp4Codes& w, const Fp8Chunk& x) {
-  return {DotResidualHalf(w, x, 0), DotResidualHalf(w, x, 1)};
-}
-FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {
-  const __m256i one = _mm256_set1_epi8(1);
-  const __m256i ones = _mm256_set1_epi16(1);
-  return {_mm256_madd_epi16(DotFour(one, one, plane), ones), _mm256_madd_epi16(DotFour(one, one, plane + 32), ones)};
-}
-
-FATHOM_INLINE void SplitEvenOdd(const uint8_t* in, int8_t* out) {
-  const __m256i low = _mm256_set1_epi16(255);
-  for (int half = 0; half < 2; ++half) {
-    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + 64 * half));
-    const __m256i y = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + 64 * half + 32));
-    const __m256i even = _mm256_packus_epi16(_mm256_and_si256(x, low), _mm256_and_si256(y, low));
-    const __m256i odd = _mm256_packus_epi16(_mm256_srli_epi16(x, 8), _mm256_srli_epi16(y, 8));
-    // Packing works in 128-bit halves: x0 y0 x1 y1.
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 32 * half), _mm256_permute4x64_epi64(even, 0xD8));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 64 + 32 * half), _mm256_permute4x64_epi64(odd, 0xD8));
-  }
-}
-
-// Words would take more instructions here: with several tokens the same bytes are used, and no words are stored.
-using Fp4Words = Fp4Codes;
-FATHOM_INLINE Fp4Words DecodeFp4Words(const uint8_t* nibbles) { return DecodeFp4(nibbles); }
-FATHOM_INLINE void StoreWords(const I32x16* /*x*/, int16_t* /*words*/) {}
 
 // ---- indexer keys
 // -----------------------------------------------------------------------------------------------------
@@ -336,10 +368,10 @@ FATHOM_INLINE void StoreWords(const I32x16* /*x*/, int16_t* /*words*/) {}
 inline constexpr int32_t kKeyBias = 12;
 
 FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
-  const Fp4Codes codes = DecodeFp4(nibbles);
   for (int h = 0; h < 2; ++h) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(low + 32 * h), codes.even[h]);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(high + 32 * h), codes.odd[h]);
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(nibbles + 32 * h));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(low + 32 * h), Fp4Bytes(LowNibbles(bytes)));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(high + 32 * h), Fp4Bytes(HighNibbles(bytes)));
   }
 }
 

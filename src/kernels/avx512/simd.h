@@ -2,7 +2,7 @@
 // (F, BW, DQ, VL, VNNI, VBMI). The other instruction sets have a file of the same name with the same functions:
 //
 //   F32x16, I32x16    16 lanes; lane l holds columns l, l + 16, .. of a dot product
-//   Fp4Codes          128 decoded FP4 weights, as DotChunk() wants them
+//   Fp4Nibbles        512 FP4 weights of a row, a lane for each 32 of them (Fp8Chunk)
 //
 // Only files of this folder may include it: they alone are compiled for the instruction set. Everything here and in
 // kernels/simd/ lives in the instruction set's own namespace, and no inline function of another header is called, so
@@ -136,6 +136,13 @@ FATHOM_INLINE void StoreDouble(double* p, F64x8 a) { _mm512_storeu_pd(p, a.v); }
 
 FATHOM_INLINE I32x16 BroadcastInt(int32_t x) { return {_mm512_set1_epi32(x)}; }
 FATHOM_INLINE I32x16 LoadInt(const void* p) { return {_mm512_loadu_si512(p)}; }
+// The same number in one register: g++ 12 may otherwise hold a sum twice, as vectors of two types.
+FATHOM_INLINE I32x16 InRegister(I32x16 a) {
+  __asm__("" : "+v"(a.v));
+  return a;
+}
+// As LoadOnce().
+FATHOM_INLINE I32x16 LoadIntOnce(const void* p) { return InRegister(LoadInt(p)); }
 FATHOM_INLINE void StoreInt(int32_t* p, I32x16 a) { _mm512_storeu_si512(p, a.v); }
 FATHOM_INLINE I32x16 AddInt(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 FATHOM_INLINE I32x16 SubInt(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
@@ -262,99 +269,83 @@ FATHOM_INLINE void DecodeFp4ToFloat(const uint8_t* nibbles, F32x16* out) {
 
 // ---- FP4 against quantised input ------------------------------------------------------------------------------------
 
-// 128 weights of one row as bytes 2w + 12: the even columns, then the odd ones (the order of Fp8Chunk's planes).
-struct Fp4Codes {
+// The table of 2w + 12 for vpermb, which looks at six bits of an index: it repeats every 16 entries, so that the other
+// nibble need not be masked.
+FATHOM_INLINE __m512i Fp4Bytes(__m512i nibbles) {
+  const __m512i table =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+  return _mm512_permutexvar_epi8(nibbles, table);
+}
+// 2w of the low nibble of every word; vpermw looks at five bits of an index.
+FATHOM_INLINE __m512i Fp4Word(__m512i nibbles) {
+  const __m512i table =
+      _mm512_broadcast_i64x4(_mm256_setr_epi16(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
+  return _mm512_permutexvar_epi16(nibbles, table);
+}
+
+// 512 weights of a row: lane l of dwords[j] has columns 8j .. 8j + 7 of the lane's 32.
+struct Fp4Nibbles {
+  __m512i dwords[4];
+};
+FATHOM_INLINE Fp4Nibbles LoadFp4(const uint8_t* nibbles) {
+  const __m512i a = _mm512_loadu_si512(nibbles);
+  const __m512i b = _mm512_loadu_si512(nibbles + 64);
+  const __m512i c = _mm512_loadu_si512(nibbles + 128);
+  const __m512i d = _mm512_loadu_si512(nibbles + 192);
+  const __m512i ab_low = _mm512_unpacklo_epi32(a, b);
+  const __m512i ab_high = _mm512_unpackhi_epi32(a, b);
+  const __m512i cd_low = _mm512_unpacklo_epi32(c, d);
+  const __m512i cd_high = _mm512_unpackhi_epi32(c, d);
+  return {{_mm512_unpacklo_epi64(ab_low, cd_low), _mm512_unpackhi_epi64(ab_low, cd_low),
+           _mm512_unpacklo_epi64(ab_high, cd_high), _mm512_unpackhi_epi64(ab_high, cd_high)}};
+}
+
+// Eight columns of every lane as bytes 2w + 12.
+struct Fp4Pair {
   __m512i even;
   __m512i odd;
 };
-
-FATHOM_INLINE Fp4Codes DecodeFp4(const uint8_t* nibbles) {
-  // vpermb looks at six bits of an index. The table repeats every 16 entries, so the other nibble need not be masked.
-  const __m512i table =
-      _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
-  const __m512i bytes = _mm512_loadu_si512(nibbles);
-  return {_mm512_permutexvar_epi8(bytes, table), _mm512_permutexvar_epi8(_mm512_srli_epi16(bytes, 4), table)};
+FATHOM_INLINE Fp4Pair DecodeFp4Pair(const Fp4Nibbles& w, int j) {
+  return {Fp4Bytes(w.dwords[j]), Fp4Bytes(_mm512_srli_epi16(w.dwords[j], 4))};
 }
-
-// The same as words 2w (the order of Fp8Chunk::words). They take more work to decode and less to multiply: X is one
-// number. That pays with several tokens.
-struct Fp4Words {
-  __m512i quarter[4];
-};
-
-FATHOM_INLINE Fp4Words DecodeFp4Words(const uint8_t* nibbles) {
-  // vpermw looks at five bits of an index; as above.
-  const __m512i table =
-      _mm512_broadcast_i64x4(_mm256_setr_epi16(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
-  const __m512i words = _mm512_loadu_si512(nibbles);
-  return {{_mm512_permutexvar_epi16(words, table), _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 4), table),
-           _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 8), table),
-           _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 12), table)}};
+// sum + the products with these columns of a plane of bytes.
+FATHOM_INLINE I32x16 DotPair(I32x16 sum, const Fp4Pair& w, const int8_t* plane) {
+  const __m512i even = _mm512_dpbusd_epi32(sum.v, w.even, _mm512_load_si512(plane));
+  return {_mm512_dpbusd_epi32(even, w.odd, _mm512_load_si512(plane + 64))};
 }
+// Where a sum starts, so that weights may be biased.
+FATHOM_INLINE I32x16 Fp4Start(const int32_t* offset) { return {_mm512_load_si512(offset)}; }
 
-// Four E8M0 codes as floats, each in four lanes.
+// Words take more work to decode and less to multiply, X being one number: with several tokens that pays.
+#define FATHOM_FP4_WORDS 1
+FATHOM_INLINE void StoreFp4Words(const Fp4Nibbles& w, int16_t* words) {
+  for (int j = 0; j < 4; ++j) {
+    const __m512i d = w.dwords[j];
+    _mm512_store_si512(words + 128 * j, Fp4Word(d));
+    _mm512_store_si512(words + 128 * j + 32, Fp4Word(_mm512_srli_epi16(d, 4)));
+    _mm512_store_si512(words + 128 * j + 64, Fp4Word(_mm512_srli_epi16(d, 8)));
+    _mm512_store_si512(words + 128 * j + 96, Fp4Word(_mm512_srli_epi16(d, 12)));
+  }
+}
+FATHOM_INLINE void StoreFp4Bytes(const Fp4Nibbles& w, uint8_t* bytes) {
+  for (int j = 0; j < 4; ++j) {
+    const Fp4Pair pair = DecodeFp4Pair(w, j);
+    _mm512_store_si512(bytes + 128 * j, pair.even);
+    _mm512_store_si512(bytes + 128 * j + 64, pair.odd);
+  }
+}
+// sum + two products of words, or four of unsigned and signed bytes, a lane.
+FATHOM_INLINE I32x16 DotWords(I32x16 sum, I32x16 w, I32x16 x) { return {_mm512_dpwssd_epi32(sum.v, w.v, x.v)}; }
+FATHOM_INLINE I32x16 DotBytes(I32x16 sum, I32x16 w, I32x16 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
+
+// Sixteen E8M0 codes as floats, that of columns 128 i + 32 q in lane 4 q + i.
 FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {
-  int32_t four;
-  std::memcpy(&four, codes, 4);
-  // Byte g of the four to the top byte of every dword of quarter g; one bit down is the exponent field.
-  const __m512i spread = _mm512_set_epi8(3, -1, -1, -1, 3, -1, -1, -1, 3, -1, -1, -1, 3, -1, -1, -1,  //
-                                         2, -1, -1, -1, 2, -1, -1, -1, 2, -1, -1, -1, 2, -1, -1, -1,  //
-                                         1, -1, -1, -1, 1, -1, -1, -1, 1, -1, -1, -1, 1, -1, -1, -1,  //
-                                         0, -1, -1, -1, 0, -1, -1, -1, 0, -1, -1, -1, 0, -1, -1, -1);
-  return {_mm512_castsi512_ps(_mm512_srli_epi32(_mm512_shuffle_epi8(_mm512_set1_epi32(four), spread), 1))};
+  const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m128i sorted = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)), order);
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu8_epi32(sorted), 23))};
 }
-
-// start + the lanes' sums of code * plane.
-FATHOM_INLINE __m512i DotPlane(__m512i start, Fp4Codes w, const int8_t* plane) {
-  const __m512i even = _mm512_dpbusd_epi32(start, w.even, _mm512_load_si512(plane));
-  return _mm512_dpbusd_epi32(even, w.odd, _mm512_load_si512(plane + 64));
-}
-// Per lane of 8 columns: sum X * 2w.
-FATHOM_INLINE I32x16 DotChunk(Fp4Codes w, const Fp8Chunk& x) {
-  const __m512i high = DotPlane(_mm512_setzero_si512(), w, x.high);
-  const __m512i low = DotPlane(_mm512_load_si512(x.offset), w, x.low);
-  return {_mm512_add_epi32(_mm512_slli_epi32(high, 8), low)};
-}
-FATHOM_INLINE I32x16 DotChunk(const Fp4Words& w, const Fp8Chunk& x) {
-  __m512i sum = _mm512_setzero_si512();
-  for (int i = 0; i < 4; ++i) sum = _mm512_dpwssd_epi32(sum, w.quarter[i], _mm512_load_si512(x.words + 32 * i));
-  return {sum};
-}
-// Per lane: sum residual * 2w.
-FATHOM_INLINE I32x16 DotChunkResidual(Fp4Codes w, const Fp8Chunk& x) {
-  return {DotPlane(_mm512_load_si512(x.residual_offset), w, x.residual)};
-}
-// Per lane of 8 columns: the sum of a plane.
-FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {
-  const __m512i ones = _mm512_set1_epi8(1);
-  return {DotPlane(_mm512_setzero_si512(), {ones, ones}, plane)};
-}
-
-// The X of 128 columns, 16 consecutive ones a vector, as a chunk's words.
-FATHOM_INLINE void StoreWords(const I32x16* x, int16_t* words) {
-  // Of 32 consecutive words every fourth, four times.
-  const __m512i order = _mm512_set_epi16(31, 27, 23, 19, 15, 11, 7, 3, 30, 26, 22, 18, 14, 10, 6, 2,  //
-                                         29, 25, 21, 17, 13, 9, 5, 1, 28, 24, 20, 16, 12, 8, 4, 0);
-  for (int i = 0; i < 4; ++i) {
-    const __m512i pair = _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(x[2 * i].v)),
-                                            _mm512_cvtepi32_epi16(x[2 * i + 1].v), 1);
-    const __m512i sorted = _mm512_permutexvar_epi16(order, pair);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 8 * i), _mm512_castsi512_si128(sorted));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 8 * i + 32), _mm512_extracti32x4_epi32(sorted, 1));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 8 * i + 64), _mm512_extracti32x4_epi32(sorted, 2));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 8 * i + 96), _mm512_extracti32x4_epi32(sorted, 3));
-  }
-}
-
-// 128 bytes: those at even places first, then those at odd ones.
-FATHOM_INLINE void SplitEvenOdd(const uint8_t* in, int8_t* out) {
-  for (int half = 0; half < 2; ++half) {
-    const __m512i bytes = _mm512_loadu_si512(in + 64 * half);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 32 * half), _mm512_cvtepi16_epi8(bytes));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 64 + 32 * half),
-                        _mm512_cvtepi16_epi8(_mm512_srli_epi16(bytes, 8)));
-  }
-}
+// Lane 4 q + i = four[i].
+FATHOM_INLINE F32x16 LoadFourTimes(const float* four) { return {_mm512_broadcast_f32x4(_mm_loadu_ps(four))}; }
 
 // ---- indexer keys
 // -----------------------------------------------------------------------------------------------------
@@ -364,9 +355,9 @@ inline constexpr int32_t kKeyBias = 12;
 
 // The low and the high nibbles of 64 bytes as doubled, biased numbers.
 FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
-  const Fp4Codes codes = DecodeFp4(nibbles);
-  _mm512_store_si512(low, codes.even);
-  _mm512_store_si512(high, codes.odd);
+  const __m512i bytes = _mm512_loadu_si512(nibbles);
+  _mm512_store_si512(low, Fp4Bytes(bytes));
+  _mm512_store_si512(high, Fp4Bytes(_mm512_srli_epi16(bytes, 4)));
 }
 
 // 32 values of 16 keys: vector i holds four values of every key.

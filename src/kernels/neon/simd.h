@@ -267,10 +267,9 @@ struct Nibbles {
   int8x16_t low;
   int8x16_t high;
 };
-FATHOM_INLINE Nibbles DoubledFp4(const uint8_t* p) {
+FATHOM_INLINE Nibbles DoubledFp4(uint8x16_t bytes) {
   static constexpr int8_t kDoubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
   const int8x16_t table = vld1q_s8(kDoubled);
-  const uint8x16_t bytes = vld1q_u8(p);
   return {vqtbl1q_s8(table, vandq_u8(bytes, vdupq_n_u8(15))), vqtbl1q_s8(table, vshrq_n_u8(bytes, 4))};
 }
 FATHOM_INLINE F32x16 HalfOf(int8x16_t doubled) {
@@ -283,57 +282,65 @@ FATHOM_INLINE F32x16 HalfOf(int8x16_t doubled) {
            vmulq_f32(half, vcvtq_f32_s32(vmovl_s16(vget_high_s16(high))))}};
 }
 FATHOM_INLINE void DecodeFp4ToFloat(const uint8_t* nibbles, F32x16* out) {
-  const Nibbles doubled = DoubledFp4(nibbles);
+  const Nibbles doubled = DoubledFp4(vld1q_u8(nibbles));
   out[0] = HalfOf(vzip1q_s8(doubled.low, doubled.high));
   out[1] = HalfOf(vzip2q_s8(doubled.low, doubled.high));
 }
 
 // ---- FP4 against quantised input ------------------------------------------------------------------------------------
 
-// 2w of 128 weights, signed, 32 columns a pair.
-struct Fp4Codes {
+struct Fp4Nibbles {
+  uint8x16_t dwords[4][4];  // [j][quarter]
+};
+FATHOM_INLINE Fp4Nibbles LoadFp4(const uint8_t* nibbles) {
+  Fp4Nibbles w;
+  for (int q = 0; q < 4; ++q) {
+    const auto at = [&](int i) { return vreinterpretq_u32_u8(vld1q_u8(nibbles + 64 * i + 16 * q)); };
+    const auto pairs = [](uint32x4_t x) { return vreinterpretq_u64_u32(x); };
+    const uint64x2_t ab_even = pairs(vtrn1q_u32(at(0), at(1)));
+    const uint64x2_t ab_odd = pairs(vtrn2q_u32(at(0), at(1)));
+    const uint64x2_t cd_even = pairs(vtrn1q_u32(at(2), at(3)));
+    const uint64x2_t cd_odd = pairs(vtrn2q_u32(at(2), at(3)));
+    w.dwords[0][q] = vreinterpretq_u8_u64(vtrn1q_u64(ab_even, cd_even));
+    w.dwords[1][q] = vreinterpretq_u8_u64(vtrn1q_u64(ab_odd, cd_odd));
+    w.dwords[2][q] = vreinterpretq_u8_u64(vtrn2q_u64(ab_even, cd_even));
+    w.dwords[3][q] = vreinterpretq_u8_u64(vtrn2q_u64(ab_odd, cd_odd));
+  }
+  return w;
+}
+
+// Signed: 2w.
+struct Fp4Pair {
   Nibbles quarter[4];
 };
-
-FATHOM_INLINE Fp4Codes DecodeFp4(const uint8_t* nibbles) {
-  return {{DoubledFp4(nibbles), DoubledFp4(nibbles + 16), DoubledFp4(nibbles + 32), DoubledFp4(nibbles + 48)}};
+FATHOM_INLINE Fp4Pair DecodeFp4Pair(const Fp4Nibbles& w, int j) {
+  return {
+      {DoubledFp4(w.dwords[j][0]), DoubledFp4(w.dwords[j][1]), DoubledFp4(w.dwords[j][2]), DoubledFp4(w.dwords[j][3])}};
 }
-
-FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {
-  return Quarters<F32x16>(
-      [=](int i) { return vreinterpretq_f32_u32(vdupq_n_u32(static_cast<uint32_t>(codes[i]) << 23)); });
-}
-
-FATHOM_INLINE int32x4_t DotQuarter(Nibbles w, const int8_t* plane) {
-  return vdotq_s32(vdotq_s32(vdupq_n_s32(0), w.low, vld1q_s8(plane)), w.high, vld1q_s8(plane + 64));
-}
-// Signed weights need no offset.
-FATHOM_INLINE I32x16 DotChunk(const Fp4Codes& w, const Fp8Chunk& x) {
+FATHOM_INLINE I32x16 DotPair(const I32x16& sum, const Fp4Pair& w, const int8_t* plane) {
   return Quarters<I32x16>([&](int i) {
-    const int32x4_t high = DotQuarter(w.quarter[i], x.high + 16 * i);
-    return vaddq_s32(vshlq_n_s32(high, 8), DotQuarter(w.quarter[i], x.low + 16 * i));
+    const int32x4_t even = vdotq_s32(sum.q[i], w.quarter[i].low, vld1q_s8(plane + 16 * i));
+    return vdotq_s32(even, w.quarter[i].high, vld1q_s8(plane + 64 + 16 * i));
   });
 }
-FATHOM_INLINE I32x16 DotChunkResidual(const Fp4Codes& w, const Fp8Chunk& x) {
-  return Quarters<I32x16>([&](int i) { return DotQuarter(w.quarter[i], x.residual + 16 * i); });
-}
-FATHOM_INLINE I32x16 SumPlane(const int8_t* plane) {
-  const int8x16_t ones = vdupq_n_s8(1);
-  return Quarters<I32x16>([=](int i) { return DotQuarter({ones, ones}, plane + 16 * i); });
-}
+// Signed weights need no offset.
+FATHOM_INLINE I32x16 Fp4Start(const int32_t* /*offset*/) { return BroadcastInt(0); }
 
-FATHOM_INLINE void SplitEvenOdd(const uint8_t* in, int8_t* out) {
-  for (int i = 0; i < 4; ++i) {
-    const uint8x16x2_t pair = vld2q_u8(in + 32 * i);
-    vst1q_s8(out + 16 * i, vreinterpretq_s8_u8(pair.val[0]));
-    vst1q_s8(out + 64 + 16 * i, vreinterpretq_s8_u8(pair.val[1]));
-  }
-}
+// Products of words are half as many an instruction as of bytes here, for both of X's: bytes serve any number of
+// tokens.
+#define FATHOM_FP4_WORDS 0
 
-// Words would take more instructions here: with several tokens the same bytes are used, and no words are stored.
-using Fp4Words = Fp4Codes;
-FATHOM_INLINE Fp4Words DecodeFp4Words(const uint8_t* nibbles) { return DecodeFp4(nibbles); }
-FATHOM_INLINE void StoreWords(const I32x16* /*x*/, int16_t* /*words*/) {}
+FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {
+  static constexpr uint8_t kOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  const uint8x16_t sorted = vqtbl1q_u8(vld1q_u8(codes), vld1q_u8(kOrder));
+  const uint16x8_t low = vmovl_u8(vget_low_u8(sorted));
+  const uint16x8_t high = vmovl_u8(vget_high_u8(sorted));
+  const auto power = [](uint16x4_t code) { return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(code), 23)); };
+  return {{power(vget_low_u16(low)), power(vget_high_u16(low)), power(vget_low_u16(high)), power(vget_high_u16(high))}};
+}
+FATHOM_INLINE F32x16 LoadFourTimes(const float* four) {
+  return Quarters<F32x16>([=](int) { return vld1q_f32(four); });
+}
 
 // ---- indexer keys
 // -----------------------------------------------------------------------------------------------------
@@ -343,7 +350,7 @@ inline constexpr int32_t kKeyBias = 0;
 
 FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
   for (int i = 0; i < 4; ++i) {
-    const Nibbles doubled = DoubledFp4(nibbles + 16 * i);
+    const Nibbles doubled = DoubledFp4(vld1q_u8(nibbles + 16 * i));
     vst1q_u8(low + 16 * i, vreinterpretq_u8_s8(doubled.low));
     vst1q_u8(high + 16 * i, vreinterpretq_u8_s8(doubled.high));
   }

@@ -85,27 +85,32 @@ float SumOfSquares(const float* x, int64_t cols) { return Dot(x, x, cols); }
 
 void MatMulFp4(const MatMulArgs& args) {
   const Matrix& w = *args.w;
-  const int64_t chunks = w.cols / 128;
+  const int64_t chunks = Fp8Chunk::Count(w.cols);
   ForEachOutput(args, [&](int64_t row, int64_t x_row) {
     Lanes sum;
     Lanes below;  // what wide chunks have below X
+    bool any_wide = false;
     for (int64_t c = 0; c < chunks; ++c) {
       const Fp8Chunk& x = args.x.chunks[x_row * chunks + c];
-      for (int64_t lane = 0; lane < 16; ++lane) {
+      any_wide = any_wide || x.wide != 0;
+      const int64_t first = Fp8Chunk::kColumns * c;
+      // A lane for each scale of the weights.
+      for (int64_t k = 0; k < std::min(Fp8Chunk::kColumns, w.cols - first); k += 32) {
         int32_t main = 0;
         int32_t rest = 0;
-        for (int64_t k = 8 * lane; k < 8 * lane + 8; ++k) {
-          const int64_t at = (k & 1) * 64 + k / 2;
-          const int weight = Fp4Doubled(w, row, 128 * c + k);
+        for (int64_t i = k; i < k + 32; ++i) {
+          const int64_t at = Fp8Chunk::BytePlace(i);
+          const int weight = Fp4Doubled(w, row, first + i);
           main += weight * (256 * x.high[at] + x.low[at]);
           rest += weight * x.residual[at];
         }
-        const float scale = Fp4Scale(w, row, 128 * c + 8 * lane);
-        sum.Fma(lane, static_cast<float>(main), scale * (x.scale * 0x1p-7f));
-        if (x.wide != 0) below.Fma(lane, static_cast<float>(rest), scale * (x.scale * 0x1p-10f));
+        const int lane = Fp8Chunk::Lane(k);
+        const float scale = Fp4Scale(w, row, first + k);
+        sum.Fma(lane, static_cast<float>(main), scale * (x.scale[k / 128] * 0x1p-7f));
+        if (x.wide != 0) below.Fma(lane, static_cast<float>(rest), scale * (x.scale[k / 128] * 0x1p-10f));
       }
     }
-    for (size_t lane = 0; lane < 16; ++lane) sum.lane[lane] += below.lane[lane];
+    for (size_t lane = 0; any_wide && lane < 16; ++lane) sum.lane[lane] += below.lane[lane];
     return sum.Sum();
   });
 }

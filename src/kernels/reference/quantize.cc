@@ -7,28 +7,21 @@
 namespace fathom::reference {
 namespace {
 
-// codes: 128 E4M3 codes of one block.
-void FillChunk(const uint8_t* codes, float scale, Fp8Chunk* chunk) {
-  chunk->scale = scale;
-  chunk->wide = 0;
-  for (int lane = 0; lane < 16; ++lane) {
-    int32_t sum = 0;
-    int32_t residual_sum = 0;
-    for (int k = 8 * lane; k < 8 * lane + 8; ++k) {
-      const int at = (k & 1) * 64 + k / 2;
-      const auto units = static_cast<int32_t>(E4m3ToFloat(codes[k]) * 512.0f);  // of 2^-9, exact
-      const int32_t whole = (units + 4) >> 3;                                   // of 2^-6
-      const int32_t residual = units - 8 * whole;
-      const int32_t high = (whole + 128) >> 8;
-      chunk->high[at] = static_cast<int8_t>(high);
-      chunk->low[at] = static_cast<int8_t>(whole - 256 * high);
-      chunk->residual[at] = static_cast<int8_t>(residual);
-      if (residual != 0) chunk->wide = 1;
-      sum += whole;
-      residual_sum += residual;
-    }
-    chunk->offset[lane] = -12 * sum;
-    chunk->residual_offset[lane] = -12 * residual_sum;
+// The part of a chunk from `first` on, a block of 128 E4M3 codes.
+void FillBlock(const uint8_t* codes, float scale, int64_t first, Fp8Chunk* chunk) {
+  chunk->scale[first / 128] = scale;
+  for (int64_t k = first; k < first + 128; ++k) {
+    const auto units = static_cast<int32_t>(E4m3ToFloat(codes[k - first]) * 512.0f);  // of 2^-9, exact
+    const int32_t whole = (units + 4) >> 3;                                           // of 2^-6
+    const int32_t residual = units - 8 * whole;
+    const int32_t high = (whole + 128) >> 8;
+    const int64_t at = Fp8Chunk::BytePlace(k);
+    chunk->high[at] = static_cast<int8_t>(high);
+    chunk->low[at] = static_cast<int8_t>(whole - 256 * high);
+    chunk->residual[at] = static_cast<int8_t>(residual);
+    if (residual != 0) chunk->wide = 1;
+    chunk->offset[Fp8Chunk::Lane(k)] -= 12 * whole;
+    chunk->residual_offset[Fp8Chunk::Lane(k)] -= 12 * residual;
   }
 }
 
@@ -49,7 +42,11 @@ void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks) 
       codes[k] = std::isnan(scaled) ? 0x7E : FloatToE4m3(scaled);
       values[128 * block + k] = E4m3ToFloat(codes[k]) * scale;
     }
-    if (chunks != nullptr) FillChunk(codes, scale, &chunks[block]);
+    if (chunks == nullptr) continue;
+    const int64_t first = 128 * block % Fp8Chunk::kColumns;
+    Fp8Chunk& chunk = chunks[128 * block / Fp8Chunk::kColumns];
+    if (first == 0) chunk = Fp8Chunk{};
+    FillBlock(codes, scale, first, &chunk);
   }
 }
 
