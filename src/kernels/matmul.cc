@@ -18,14 +18,14 @@ struct TaskShape {
 
 // Few tokens: all of them, and rows of 128 KB, enough to stream (prefetchers need some KB to start) and few enough that
 // a layer's smallest matrix still feeds every thread. A multiple of 4 for the kernels' row tiles; with more tokens than
-// stream through registers at least two panels of 8 rows, which share the walk over the inputs.
+// stream through registers two or three panels (of 12 or 8 rows), which share the walk over the inputs.
 // Many tokens: a block whose inputs stay in a core's own cache while many rows go by. Inputs of all tokens, read again
 // for every few rows, would come from the cache that all cores share, at less than the arithmetic takes.
 TaskShape ShapeOf(const MatMulArgs& job, int threads) {
   constexpr int64_t kTaskBytes = 128 * 1024;
   constexpr int64_t kBlockTokens = 64;
   constexpr int64_t kBlockRows = 120;  // a multiple of every kernel's panel
-  const int64_t least = job.tokens > 2 ? 16 : 4;
+  const int64_t least = job.tokens > 2 ? 24 : 4;
   if (job.tokens <= kBlockTokens) {
     const int64_t rows = kTaskBytes / std::max<int64_t>(1, job.w->row_bytes());
     return {std::clamp<int64_t>(rows / least * least, least, 256), std::max<int64_t>(1, job.tokens)};

@@ -19,7 +19,8 @@ inline constexpr int kTileRows = 2;
 inline constexpr int kTileTokens = 2;
 // Up to so many tokens weights go from memory through registers to the sums; with more, through panels of decoded rows.
 inline constexpr int kStreamDecoded = 2;
-inline constexpr int kStreamPlain = 2;  // BF16 and float32, which cost little to decode for each four tokens again
+inline constexpr int kStreamPlain = 2;  // BF16 and float32
+inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks of columns
 // Of a panel of decoded rows: the same.
 inline constexpr int kPanelTileRows = 2;
 inline constexpr int kPanelTileTokens = 2;

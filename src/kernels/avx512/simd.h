@@ -25,9 +25,11 @@ namespace fathom::avx512 {
 // Register tiles: 32 registers hold 4 x 4 running sums, the block's own sums and the operands.
 inline constexpr int kTileRows = 4;
 inline constexpr int kTileTokens = 4;
-// Up to so many tokens weights go from memory through registers to the sums; with more, through panels of decoded rows.
+// Up to so many tokens weights go from memory through registers to the sums, row by row; up to kBlockTokens by blocks of
+// columns; with more, through panels of decoded rows.
 inline constexpr int kStreamDecoded = 4;
-inline constexpr int kStreamPlain = 8;  // BF16 and float32, which cost little to decode for each four tokens again
+inline constexpr int kStreamPlain = 4;  // BF16 and float32
+inline constexpr int kBlockTokens = 8;
 // Of a panel of decoded rows: 6 x 4 sums leave registers for a column of weights and one of inputs.
 inline constexpr int kPanelTileRows = 6;
 inline constexpr int kPanelTileTokens = 4;
