@@ -25,8 +25,8 @@ namespace fathom::avx512 {
 // Register tiles: 32 registers hold 4 x 4 running sums, the block's own sums and the operands.
 inline constexpr int kTileRows = 4;
 inline constexpr int kTileTokens = 4;
-// Up to so many tokens weights go from memory through registers to the sums, row by row; up to kBlockTokens by blocks of
-// columns; with more, through panels of decoded rows.
+// Up to so many tokens weights go from memory through registers to the sums, row by row; up to kBlockTokens by blocks
+// of columns; with more, through panels of decoded rows.
 inline constexpr int kStreamDecoded = 4;
 inline constexpr int kStreamPlain = 4;  // BF16 and float32
 inline constexpr int kBlockTokens = 8;
