@@ -134,6 +134,7 @@ Status RunAll(const BenchFlags& flags) {
   if (!flags.compare.empty()) {
     FATHOM_ASSIGN_OR_RETURN(earlier, EarlierBench::Read(flags.compare));
   }
+  FATHOM_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(flags.model));
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadPool> owned_pool, MakeThreadPool(flags.model));
   ThreadPool& pool = *owned_pool;
   const int threads = pool.threads();
@@ -144,13 +145,14 @@ Status RunAll(const BenchFlags& flags) {
   }
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(directory));
   if (!flags.model.mmap) FATHOM_RETURN_IF_ERROR(checkpoint->ReadIntoMemory(pool));
-  const Model model(checkpoint->config(), checkpoint->weights(), {}, pool);
+  const Model model(checkpoint->config(), checkpoint->weights(), {.precision = precision}, pool);
   FATHOM_ASSIGN_OR_RETURN(const std::vector<BenchSettings> plan, PlanRuns(flags, model));
 
   BenchContext context = {checkpoint->model_name(),
                           directory,
                           GetCpuFeatures().model_name,
                           Kernels().name,
+                          precision == Precision::kInt8 ? "int8" : "fp8",
                           threads,
                           checkpoint->config(),
                           {},
@@ -164,7 +166,7 @@ Status RunAll(const BenchFlags& flags) {
   }
   PrintLine(BenchHeading(context) + BenchTableHead());
 
-  const CostModel costs(checkpoint->config(), checkpoint->weights());
+  const CostModel costs(checkpoint->config(), checkpoint->weights(), precision);
   std::vector<BenchResult> results;
   for (const BenchSettings& settings : plan) {
     Progress progress(StrCat(settings.context > 0 ? StrCat("context ", settings.context, ", ") : "", "prompt ",

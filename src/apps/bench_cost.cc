@@ -50,13 +50,14 @@ void CostModel::AddExpert(const ExpertWeights& expert, Cost* cost) {
   for (const Matrix* matrix : {&expert.w1, &expert.w2, &expert.w3}) Add(*matrix, cost);
 }
 
-CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights) {
+CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights, Precision precision) {
   for (const LayerWeights& layer : weights.layers) {
     for (const Matrix* matrix : DenseMatrices(layer)) Add(*matrix, &dense_);
   }
   Add(weights.head_mix.fn, &head_);
   Add(weights.head, &head_);
   if (!weights.layers.empty()) AddExpert(weights.layers.front().experts.front(), &expert_);
+  fp4_byte_products_ = precision == Precision::kInt8 ? 1 : 2;
   chosen_experts_ = static_cast<double>(config.layers * config.experts_per_token);
 }
 
@@ -73,7 +74,7 @@ StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_ex
       rows * (dense_.other_weights + chosen_experts_ * expert_.other_weights) + head_rows * head_.other_weights;
   cost.flops = 2 * (fp4 + other);
   cost.f32_ops = 2 * other;
-  cost.int8_ops = 2 * 2 * fp4;
+  cost.int8_ops = 2 * fp4_byte_products_ * fp4;
   return cost;
 }
 

@@ -22,7 +22,7 @@ struct StepCost {
   double weight_bytes = 0;  // of each matrix once per step, routed experts only if some token of the step chose them
   double flops = 0;         // two per weight and token
   // The same work as the machine does it: float32 multiply-adds, and byte products (an FP4 weight takes two, because an
-  // activation is two bytes). Two operations each.
+  // activation is two bytes; one in precision `int8`). Two operations each.
   double f32_ops = 0;
   double int8_ops = 0;
 
@@ -31,7 +31,7 @@ struct StepCost {
 
 class CostModel {
  public:
-  CostModel(const ModelConfig& config, const ModelWeights& weights);
+  CostModel(const ModelConfig& config, const ModelWeights& weights, Precision precision = Precision::kF32);
 
   // Of a step that reads `tokens`, computes `logit_rows` rows of logits and uses `distinct_experts` different
   // (layer, expert) pairs.
@@ -50,7 +50,8 @@ class CostModel {
   Cost dense_;
   Cost head_;
   Cost expert_;
-  double chosen_experts_ = 0;  // per token, all layers
+  double chosen_experts_ = 0;     // per token, all layers
+  double fp4_byte_products_ = 2;  // per weight and token
 };
 
 // What a step of one token reads: the matrices of every layer, the head, and experts that `random` draws.

@@ -156,7 +156,8 @@ std::string BenchHeading(const BenchContext& context) {
   const ModelConfig& config = context.config;
   return StrCat(context.model, "  (", context.directory, ")\n  ", config.layers, " layers, ", config.experts,
                 " experts of which ", config.experts_per_token, " + 1 per token\n", context.cpu, ", ", context.threads,
-                " threads, ", context.isa, " kernels\n  ", context.placement, "\n",
+                " threads, ", context.isa, " kernels",
+                context.activations == "int8" ? ", int8 activations of experts" : "", "\n  ", context.placement, "\n",
                 "  roof, measured now: ", ReadRoofText(context.roof), "; ", PeakText(context.roof.peak), "\n",
                 context.roof.token_bytes_per_second == 0
                     ? ""
@@ -211,7 +212,8 @@ Json BenchJson(const BenchContext& context, const std::vector<BenchResult>& resu
                                                {"experts", Json::Int(context.config.experts)}})},
                        {"machine", Json::Object({{"cpu", Json::String(context.cpu)},
                                                  {"threads", Json::Int(context.threads)},
-                                                 {"isa", Json::String(context.isa)}})},
+                                                 {"isa", Json::String(context.isa)},
+                                                 {"activations", Json::String(context.activations)}})},
                        {"roof", RoofJson(context.roof)},
                        {"runs", Json::Array(std::move(runs))}});
 }

@@ -18,7 +18,8 @@ struct BenchContext {
   std::string model;  // name and directory
   std::string directory;
   std::string cpu;
-  std::string isa;  // kernel table
+  std::string isa;          // kernel table
+  std::string activations;  // "fp8" or "int8": inputs of the experts
   int threads = 1;
   ModelConfig config;
   Roof roof;

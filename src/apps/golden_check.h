@@ -28,7 +28,7 @@ struct GoldenRow {
 // One precision of one folder, or the units folder.
 struct GoldenReport {
   std::string folder;
-  std::string mode;  // "exact", "f32", "product" or "units"
+  std::string mode;  // "exact", "f32", "product", "int8" or "units"
   std::vector<GoldenRow> rows;
   uint64_t hash = 0;  // XXH3 of all logits computed: equal on every instruction set and thread count
 
@@ -39,7 +39,9 @@ struct GoldenReport {
 //   exact    no activation quantisation; logits within 1e-4 of the largest, the same experts and rows everywhere
 //   f32      the reference's f32 with KV rows' rotary part in float32
 //   product  what `fathom run` computes: f32 with the rotary part stored as BF16; judged by argmax
-enum class GoldenMode : uint8_t { kExact, kF32, kProduct };
+//   int8     product with --activations int8, compared with the same arrays: its distance is shown and not judged, but
+//            must be the same however a prompt is cut
+enum class GoldenMode : uint8_t { kExact, kF32, kProduct, kInt8 };
 
 // A folder with config.json, shards and golden.safetensors.
 Result<GoldenReport> CheckGoldenFolder(const std::string& folder, GoldenMode mode, ThreadPool& pool);

@@ -81,6 +81,18 @@ void AddModelFlags(CLI::App& app, ModelFlags* flags) {
   app.add_flag("!--no-mmap", flags->mmap,
                "Read the weights into memory at the start instead of mapping the files: slower to start, faster where "
                "the system maps files by small pages");
+  app.add_option(
+         "--activations", flags->activations,
+         "Inputs of the experts: fp8, as the model was trained, or int8, which is faster and changes the answers "
+         "(`fathom verify golden --mode int8` shows by how much)")
+      ->type_name("FORMAT");
+}
+
+Result<Precision> PrecisionOf(const ModelFlags& flags) {
+  if (flags.activations == "fp8") return Precision::kF32;
+  if (flags.activations == "int8") return Precision::kInt8;
+  return InvalidArgument(
+      StrCat("--activations is '", Printable(flags.activations, 40), "'; accepted are fp8 and int8"));
 }
 
 void AddPinFlag(CLI::App& app, std::string* pin) {
@@ -153,6 +165,7 @@ Result<GenerationConfig> ReadGenerationConfig(const std::string& path, const Mod
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(const ModelFlags& flags) {
   std::unique_ptr<LoadedModel> loaded(new LoadedModel);
+  FATHOM_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(flags));
   FATHOM_ASSIGN_OR_RETURN(loaded->pool_, MakeThreadPool(flags));
   std::string directory = flags.model;
   if (directory.empty()) {
@@ -179,7 +192,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(const ModelFlags& flags) 
   loaded->dialect_ = DialectOf(config);
   FATHOM_ASSIGN_OR_RETURN(loaded->generation_,
                           ReadGenerationConfig(directory + "/generation_config.json", checkpoint.config()));
-  loaded->model_ = std::make_unique<Model>(checkpoint.config(), checkpoint.weights(), ModelOptions{}, *loaded->pool_);
+  loaded->model_ = std::make_unique<Model>(checkpoint.config(), checkpoint.weights(),
+                                           ModelOptions{.precision = precision}, *loaded->pool_);
   return loaded;
 }
 

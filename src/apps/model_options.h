@@ -32,13 +32,16 @@ struct ModelFlags {
   std::string model;  // empty: DefaultModelDirectory()
   int threads = 0;    // 0: every core this process may use
   std::string isa = "auto";
-  std::string pin = "auto";  // how threads are held to CPUs
-  bool mmap = true;          // false: weights are read into memory
-  int64_t context = 0;       // 0: what model and memory allow
+  std::string pin = "auto";         // how threads are held to CPUs
+  bool mmap = true;                 // false: weights are read into memory
+  std::string activations = "fp8";  // or int8: inputs of the experts
+  int64_t context = 0;              // 0: what model and memory allow
 };
 
-// --model, --threads, --isa, --pin, --no-mmap.
+// --model, --threads, --isa, --pin, --no-mmap, --activations.
 void AddModelFlags(CLI::App& app, ModelFlags* flags);
+// What --activations asks for.
+Result<Precision> PrecisionOf(const ModelFlags& flags);
 // --pin alone, for commands that have flags of their own for the rest.
 void AddPinFlag(CLI::App& app, std::string* pin);
 // --ctx, for commands that generate.

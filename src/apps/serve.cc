@@ -237,6 +237,7 @@ Status Serve(ServeConfig config) {
                                                      .isa = config.isa,
                                                      .pin = config.pin,
                                                      .mmap = !config.no_mmap,
+                                                     .activations = config.activations,
                                                      .context = config.ctx}));
   FATHOM_ASSIGN_OR_RETURN(const EngineOptions options, EngineOptionsFrom(config, *loaded));
   FATHOM_ASSIGN_OR_RETURN(engine, loaded->StartEngine(options));

@@ -99,9 +99,10 @@ Status RunFolder(const std::string& folder, const VerifyGoldenFlags& flags, Thre
   }
   if (!FileExists(folder + "/golden.safetensors")) return {};
   for (const std::string& mode : flags.modes) {
-    const GoldenMode golden_mode = mode == "exact" ? GoldenMode::kExact
-                                   : mode == "f32" ? GoldenMode::kF32
-                                                   : GoldenMode::kProduct;
+    const GoldenMode golden_mode = mode == "exact"  ? GoldenMode::kExact
+                                   : mode == "f32"  ? GoldenMode::kF32
+                                   : mode == "int8" ? GoldenMode::kInt8
+                                                    : GoldenMode::kProduct;
     FATHOM_ASSIGN_OR_RETURN(GoldenReport report, CheckGoldenFolder(folder, golden_mode, pool));
     keep(std::move(report));
   }
@@ -120,13 +121,15 @@ int VerifyGoldenMain(int argc, char** argv) {
       "Modes: exact    no activation quantisation: tests structure, nothing may differ\n"
       "       f32      official quantisation points, float32 between them\n"
       "       product  what `fathom run` computes: f32 with the rotary part of KV rows stored as BF16\n"
+      "       int8     product with --activations int8: shows what that changes, and judges only that it does not\n"
+      "                depend on how a prompt is cut\n"
       "The file's 'official' arrays (BF16 rounding everywhere) belong to no mode of this engine and are not read.\n\n"
       "Example: fathom verify golden ../shared/reference/golden/tiny-full --mode exact",
       "fathom verify golden");
   app.add_option("DIR", flags.folder, "golden folder, or a folder of such folders")->required();
-  app.add_option("--mode", flags.modes, "exact, f32, product (default: all)")
+  app.add_option("--mode", flags.modes, "exact, f32, product, int8 (default: the first three)")
       ->delimiter(',')
-      ->check(CLI::IsMember({"exact", "f32", "product"}));
+      ->check(CLI::IsMember({"exact", "f32", "product", "int8"}));
   app.add_option("--threads", flags.threads, "threads")->check(CLI::Range(1, 1024));
   app.add_option("--isa", flags.isa, "instruction set: auto, or one of the tables this machine supports");
   app.add_flag("--json", flags.json, "print one JSON object");

@@ -15,6 +15,8 @@
 //   holds them); per 512 columns lane = fma(float(sum X * 2w), scale_w * (scale_x * 2^-7), lane). Wide chunks have
 //   other lanes beside these, below = fma(float(sum residual * 2w), scale_w * (scale_x * 2^-10), below), which are
 //   added to them at the end if the row of x has a wide chunk.
+//   FP4 against whole numbers q (QuantizeInt8, Activations::int8): lane = fma(float(sum q * 2w), scale_w * (scale_x *
+//   0.5), lane).
 // Nothing depends on which rows or tokens are computed together. No kernel allocates; all are thread-safe.
 //
 // Codes that a sound checkpoint does not hold: an E8M0 scale code of 0 may count as 0 and one of 255 as infinity; an
@@ -87,6 +89,11 @@ struct KernelTable {
   // Q8_128 of one row (section 6): values[k] = q * s, and the integer form if `chunks` is not null. cols % 128 == 0.
   // values may be x.
   void (*quantize_fp8)(const float* x, int64_t cols, float* values, Fp8Chunk* chunks);
+
+  // Activations as whole numbers, for precision `int8`: q = x * (127 / amax) rounded to the nearest whole number (ties
+  // to even), amax being the largest of 128 columns, but at least 2^-100 and at most 2^120; scale_x = amax / 127. A NaN
+  // counts as 127. They are a chunk's `low`. cols % 128 == 0.
+  void (*quantize_int8)(const float* x, int64_t cols, Fp8Chunk* chunks);
 
   void (*matmul_fp4)(const MatMulArgs& args);      // x.chunks set; cols % 128 == 0
   void (*matmul_fp4_f32)(const MatMulArgs& args);  // precision `exact`: x.values; cols % 32 == 0

@@ -113,4 +113,14 @@ void QuantizeRows(ThreadPool& pool, const float* x, int64_t x_stride, int64_t ro
   });
 }
 
+void QuantizeRowsInt8(ThreadPool& pool, const float* x, int64_t x_stride, int64_t rows, int64_t cols,
+                      Fp8Chunk* chunks) {
+  const int64_t row_chunks = Fp8Chunk::Count(cols);
+  pool.ParallelFor(rows, std::max<int64_t>(1, 4096 / cols), [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) {
+      Kernels().quantize_int8(x + row * x_stride, cols, chunks + row * row_chunks);
+    }
+  });
+}
+
 }  // namespace fathom

@@ -20,6 +20,8 @@ void MatMul(ThreadPool& pool, std::span<const MatMulArgs> jobs);
 // null, `chunks` [rows, cols / 128].
 void QuantizeRows(ThreadPool& pool, const float* x, int64_t x_stride, int64_t rows, int64_t cols, float* values,
                   Fp8Chunk* chunks);
+// The whole numbers of the same, for precision `int8`.
+void QuantizeRowsInt8(ThreadPool& pool, const float* x, int64_t x_stride, int64_t rows, int64_t cols, Fp8Chunk* chunks);
 
 }  // namespace fathom
 

@@ -106,6 +106,7 @@ struct Activations {
   const Fp8Chunk* chunks = nullptr;
   int64_t rows = 0;
   int64_t cols = 0;
+  bool int8 = false;  // `chunks` are whole numbers (KernelTable::quantize_int8), and not those of `values`
 };
 
 }  // namespace fathom

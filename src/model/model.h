@@ -31,6 +31,8 @@ namespace fathom {
 enum class Precision : uint8_t {
   kF32,    // the product: official quantisation points, float32 between them
   kExact,  // no quantisation of activations at all: for tests of structure
+  kInt8,  // as kF32, but inputs of FP4 experts are whole numbers of a 127th of the largest of each 128: faster, and not
+          // the official numbers
 };
 
 // Counts the changes after which the same weights and tokens give other bits. Whatever keeps results of the model, as

@@ -12,8 +12,10 @@ Activations PlainInput(const float* x, int64_t rows, int64_t cols) { return {x, 
 Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values,
                           Fp8Chunk* chunks) {
   if (!step.quantized()) return PlainInput(x, rows, cols);
-  QuantizeRows(step.pool, x, cols, rows, cols, values, chunks);
-  return {values, cols, chunks, rows, cols};
+  const bool int8 = chunks != nullptr && step.options.precision == Precision::kInt8;
+  if (int8) QuantizeRowsInt8(step.pool, x, cols, rows, cols, chunks);
+  QuantizeRows(step.pool, x, cols, rows, cols, values, int8 ? nullptr : chunks);
+  return {values, cols, chunks, rows, cols, int8};
 }
 
 void RmsNormRow(const float* x, const Vector& weight, int64_t cols, float eps, float* out) {

@@ -35,8 +35,8 @@ struct Step {
   }
 };
 
-// Input of products with FP8 / FP4 weights: Q8_128 of x, or x itself in `exact`. `chunks` may be null when no FP4
-// weights follow.
+// Input of products with FP8 / FP4 weights: Q8_128 of x (in `int8` whole numbers for FP4), or x itself in `exact`.
+// `chunks` may be null when no FP4 weights follow.
 Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values,
                           Fp8Chunk* chunks);
 

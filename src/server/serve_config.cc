@@ -38,6 +38,13 @@ std::vector<ServeOption> MakeOptions() {
        "Read the weights into memory at the start instead of mapping the files: slower to start, faster where the "
        "system maps files by small pages",
        &C::no_mmap},
+      {"activations",
+       "Inputs of the experts: fp8, as the model was trained, or int8, which is faster and changes the answers",
+       &C::activations,
+       Unit::kCount,
+       0,
+       0,
+       {"fp8", "int8"}},
       {"effort", "Reasoning where a request says nothing about it: none, low, high or max (default: high)", &C::effort},
       {"reasoning-field",
        "Name of the reasoning in chat answers: reasoning_content, or both for `reasoning`, too",

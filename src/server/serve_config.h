@@ -30,6 +30,7 @@ struct ServeConfig {
   std::string isa = "auto";
   std::string pin = "auto";
   bool no_mmap = false;
+  std::string activations = "fp8";
   std::string effort = {};
   std::string reasoning_field = "reasoning_content";
   std::string normalise_prompts = "off";

@@ -42,6 +42,22 @@ TEST_P(Golden, ProductStaysNearerThanTheOfficialRounding) {
   ExpectPassed(CheckGoldenFolder(GoldenPath(GetParam()), GoldenMode::kProduct, pool));
 }
 
+// --activations int8 changes logits, and not by much: the tiny presets' experts are a third of their layers.
+TEST_P(Golden, Int8ActivationsAreShownAndDoNotDependOnTheCut) {
+  ThreadPool pool(2);
+  const Result<GoldenReport> product = CheckGoldenFolder(GoldenPath(GetParam()), GoldenMode::kProduct, pool);
+  const Result<GoldenReport> int8 = CheckGoldenFolder(GoldenPath(GetParam()), GoldenMode::kInt8, pool);
+  ExpectPassed(int8);
+  ASSERT_TRUE(product.ok());
+  EXPECT_NE(int8->hash, product->hash);
+  for (const GoldenRow& row : int8->rows) {
+    if (row.array.starts_with("layer alone") && row.array.ends_with("ffn_out")) {
+      EXPECT_LT(row.median, 0.05) << row.array;
+      EXPECT_GT(row.median, 1e-6) << row.array;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Presets, Golden,
                          ::testing::Values("tiny-swa", "tiny-csa", "tiny-hca", "tiny-hash", "tiny-full", "tiny-wide"),
                          [](const auto& param) { return std::string(param.param).substr(5); });

@@ -71,6 +71,13 @@ TEST(RunCommand, SameSeedSameTextHoweverItIsRun) {
     arguments.insert(arguments.end(), more.begin(), more.end());
     EXPECT_EQ(AskOnce(arguments).out, first.out) << (more.empty() ? "" : more[0]);
   }
+  // Another precision is another model, the same on every instruction set.
+  std::vector<std::string> int8 = base;
+  int8.insert(int8.end(), {"--activations", "int8"});
+  const RunResult whole = AskOnce(int8);
+  EXPECT_EQ(whole.exit_code, 0) << whole;
+  int8.insert(int8.end(), {"--isa", "reference", "--threads", "1"});
+  EXPECT_EQ(AskOnce(int8).out, whole.out);
   std::vector<std::string> other = base;
   other[6] = "8";
   EXPECT_NE(AskOnce(other).out, first.out);

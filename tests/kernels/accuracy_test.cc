@@ -15,7 +15,8 @@ using test::Inputs;
 using WeightAt = std::function<double(int64_t row, int64_t col)>;
 using Product = void (*KernelTable::*)(const MatMulArgs&);
 
-void ExpectAccurate(Product product, const Matrix& w, const WeightAt& weight, bool chunks, int64_t roundings) {
+void ExpectAccurate(Product product, const Matrix& w, const WeightAt& weight, bool chunks, int64_t roundings,
+                    bool int8 = false) {
   constexpr int64_t kTokens = 3;
   const std::vector<float> x = test::RandomFloats(kTokens * w.cols, Inputs::kSpread, 11);
   test::QuantizedInputs q;
@@ -26,7 +27,9 @@ void ExpectAccurate(Product product, const Matrix& w, const WeightAt& weight, bo
   args.y_stride = w.rows;
   args.x = {.values = x.data(), .stride = w.cols, .rows = kTokens, .cols = w.cols};
   if (chunks) {
-    q = test::Quantize(ReferenceKernels(), x, kTokens, w.cols);
+    const auto quantize = int8 ? test::QuantizeInt8 : test::Quantize;
+    q = quantize(ReferenceKernels(), x, kTokens, w.cols);
+    args.x.int8 = int8;
     args.x.values = q.values.data();
     args.x.chunks = q.chunks.data();
   }
@@ -57,10 +60,18 @@ double Fp4At(const Matrix& w, int64_t row, int64_t k) {
 
 TEST(Accuracy, Fp4WithQuantisedInput) {
   const test::RandomMatrix w(WeightType::kFp4, ScaleType::kE8m0, 16, 1024, test::Codes::kUsual, 1);
-  // Two per 128 columns (main and residual), four of the tree.
+  // Two per 512 columns (main and residual), one where they meet, four of the tree.
   ExpectAccurate(
       &KernelTable::matmul_fp4, w.matrix, [&](int64_t r, int64_t k) { return Fp4At(w.matrix, r, k); }, true,
-      2 * 1024 / 128 + 4);
+      2 * 1024 / 512 + 5);
+}
+
+TEST(Accuracy, Fp4WithWholeNumbers) {
+  const test::RandomMatrix w(WeightType::kFp4, ScaleType::kE8m0, 16, 1024, test::Codes::kUsual, 1);
+  // Per 512 columns one, and one of the value itself (scale times whole number); four of the tree.
+  ExpectAccurate(
+      &KernelTable::matmul_fp4, w.matrix, [&](int64_t r, int64_t k) { return Fp4At(w.matrix, r, k); }, true,
+      2 * 1024 / 512 + 4, true);
 }
 
 TEST(Accuracy, Fp4WithFloatInput) {

@@ -132,6 +132,23 @@ inline QuantizedInputs Quantize(const KernelTable& table, const std::vector<floa
   return q;
 }
 
+// The same with the whole numbers of precision `int8` as chunks, and their values as `values`.
+inline QuantizedInputs QuantizeInt8(const KernelTable& table, const std::vector<float>& x, int64_t rows, int64_t cols) {
+  QuantizedInputs q;
+  q.values.resize(x.size());
+  q.chunks.resize(static_cast<size_t>(rows * Fp8Chunk::Count(cols)));
+  for (int64_t row = 0; row < rows; ++row) {
+    Fp8Chunk* chunks = q.chunks.data() + row * Fp8Chunk::Count(cols);
+    table.quantize_int8(x.data() + row * cols, cols, chunks);
+    for (int64_t k = 0; k < cols; ++k) {
+      const Fp8Chunk& chunk = chunks[k / Fp8Chunk::kColumns];
+      const int64_t at = k % Fp8Chunk::kColumns;
+      q.values[static_cast<size_t>(row * cols + k)] = chunk.scale[at / 128] * chunk.low[Fp8Chunk::BytePlace(at)];
+    }
+  }
+  return q;
+}
+
 }  // namespace fathom::test
 
 #endif  // FATHOM_TESTS_KERNELS_CASES_H_

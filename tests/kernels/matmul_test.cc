@@ -20,6 +20,7 @@ struct Case {
   Inputs inputs = Inputs::kUsual;
   int64_t misalignment = 0;
   bool gather = false;
+  bool int8 = false;
   bool round_weights = false;
 };
 
@@ -36,13 +37,15 @@ void Compare(Product product, WeightType type, ScaleType scale_type, bool quanti
   args.row_end = c.row_end < 0 ? c.rows : c.row_end;
   args.x.values = x.data();
   if (quantized) {
-    q = test::Quantize(ReferenceKernels(), x, x_count, c.cols);
+    const auto quantize = c.int8 ? test::QuantizeInt8 : test::Quantize;
+    q = quantize(ReferenceKernels(), x, x_count, c.cols);
     args.x.values = q.values.data();
     args.x.chunks = q.chunks.data();
   }
   args.x.stride = c.cols;
   args.x.rows = x_count;
   args.x.cols = c.cols;
+  args.x.int8 = c.int8;
   std::vector<int32_t> gather;
   if (c.gather) {
     for (int64_t t = 0; t < c.tokens; ++t) gather.push_back(static_cast<int32_t>((t * 5 + 2) % x_count));
@@ -60,7 +63,8 @@ void Compare(Product product, WeightType type, ScaleType scale_type, bool quanti
     std::vector<float> found(expected.size(), -7.5f);
     args.y = found.data();
     if (quantized) {
-      q = test::Quantize(*table, x, x_count, c.cols);  // a table reads the chunks that it writes
+      const auto quantize = c.int8 ? test::QuantizeInt8 : test::Quantize;
+      q = quantize(*table, x, x_count, c.cols);  // a table reads the chunks that it writes
       args.x.values = q.values.data();
       args.x.chunks = q.chunks.data();
     }
@@ -95,7 +99,15 @@ std::vector<Case> Cases(const std::vector<int64_t>& widths) {
 }
 
 TEST(MatMul, Fp4IsTheReferenceBitForBit) {
-  for (const Case& c : Cases({128, 256, 2176})) {
+  for (const Case& c : Cases({128, 256, 512, 1152, 2176})) {
+    Compare(&KernelTable::matmul_fp4, WeightType::kFp4, ScaleType::kE8m0, true, c);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(MatMul, Fp4WithWholeNumbersIsTheReferenceBitForBit) {
+  for (Case c : Cases({128, 640, 1024})) {
+    c.int8 = true;
     Compare(&KernelTable::matmul_fp4, WeightType::kFp4, ScaleType::kE8m0, true, c);
     if (HasFatalFailure()) return;
   }

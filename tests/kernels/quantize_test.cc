@@ -83,6 +83,32 @@ TEST(QuantizeFp8, ChunksHoldTheValues) {
   }
 }
 
+TEST(QuantizeInt8, IsTheReferenceAndNearTheInput) {
+  for (const Inputs inputs : {Inputs::kUsual, Inputs::kSpread, Inputs::kZero, Inputs::kSpecial}) {
+    for (uint32_t seed = 0; seed < 20; ++seed) {
+      const int64_t cols = int64_t{128} * (1 + seed % 6);
+      const std::vector<float> x = test::RandomFloats(cols, inputs, seed);
+      const test::QuantizedInputs expected = test::QuantizeInt8(ReferenceKernels(), x, 1, cols);
+      for (const KernelTable* table : test::FastTables()) {
+        const test::QuantizedInputs found = test::QuantizeInt8(*table, x, 1, cols);
+        test::ExpectSameBits(expected.values, found.values, table->name);
+        for (size_t c = 0; c < expected.chunks.size(); ++c) {
+          ExpectSameChunk(expected.chunks[c], found.chunks[c], StrCat(table->name, " chunk ", c));
+        }
+      }
+      if (inputs == Inputs::kSpecial) continue;
+      for (int64_t block = 0; block < cols / 128; ++block) {
+        float amax = 0;
+        for (int64_t k = 128 * block; k < 128 * block + 128; ++k)
+          amax = std::max(amax, std::fabs(x[static_cast<size_t>(k)]));
+        for (int64_t k = 128 * block; k < 128 * block + 128; ++k) {
+          EXPECT_LE(std::fabs(x[static_cast<size_t>(k)] - expected.values[static_cast<size_t>(k)]), amax / 253) << k;
+        }
+      }
+    }
+  }
+}
+
 TEST(SumOfSquares, IsTheReferenceBitForBit) {
   for (int64_t cols = 0; cols <= 300; ++cols) {
     const std::vector<float> x = test::RandomFloats(cols, Inputs::kUsual, static_cast<uint32_t>(cols));

@@ -89,6 +89,7 @@ const KernelTable& ReferenceKernels() {
   static constexpr KernelTable kTable = {
       .name = "reference",
       .quantize_fp8 = reference::QuantizeFp8,
+      .quantize_int8 = reference::QuantizeInt8,
       .matmul_fp4 = reference::MatMulFp4,
       .matmul_fp4_f32 = reference::MatMulFp4F32,
       .matmul_fp8 = reference::MatMulFp8,

@@ -101,12 +101,12 @@ void MatMulFp4(const MatMulArgs& args) {
         for (int64_t i = k; i < k + 32; ++i) {
           const int64_t at = Fp8Chunk::BytePlace(i);
           const int weight = Fp4Doubled(w, row, first + i);
-          main += weight * (256 * x.high[at] + x.low[at]);
+          main += weight * (args.x.int8 ? x.low[at] : 256 * x.high[at] + x.low[at]);
           rest += weight * x.residual[at];
         }
         const int lane = Fp8Chunk::Lane(k);
         const float scale = Fp4Scale(w, row, first + k);
-        sum.Fma(lane, static_cast<float>(main), scale * (x.scale[k / 128] * 0x1p-7f));
+        sum.Fma(lane, static_cast<float>(main), scale * (x.scale[k / 128] * (args.x.int8 ? 0.5f : 0x1p-7f)));
         if (x.wide != 0) below.Fma(lane, static_cast<float>(rest), scale * (x.scale[k / 128] * 0x1p-10f));
       }
     }

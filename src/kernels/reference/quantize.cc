@@ -50,4 +50,25 @@ void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks) 
   }
 }
 
+void QuantizeInt8(const float* x, int64_t cols, Fp8Chunk* chunks) {
+  for (int64_t block = 0; block < cols / 128; ++block) {
+    const float* in = x + 128 * block;
+    float amax = 0x1p-100f;  // the inverse of less could be infinite
+    for (int k = 0; k < 128; ++k) amax = std::fabs(in[k]) > amax ? std::fabs(in[k]) : amax;
+    amax = std::min(amax, 0x1p120f);
+    const float inverse = 127.0f / amax;
+    const int64_t first = 128 * block % Fp8Chunk::kColumns;
+    Fp8Chunk& chunk = chunks[128 * block / Fp8Chunk::kColumns];
+    if (first == 0) chunk = Fp8Chunk{};
+    chunk.scale[first / 128] = amax / 127.0f;
+    for (int64_t k = first; k < first + 128; ++k) {
+      const float scaled = in[k - first] * inverse;
+      const float bounded = std::isnan(scaled) ? 127.0f : std::clamp(scaled, -127.0f, 127.0f);
+      const auto whole = static_cast<int8_t>(std::nearbyint(bounded));
+      chunk.low[Fp8Chunk::BytePlace(k)] = whole;
+      chunk.offset[Fp8Chunk::Lane(k)] -= 12 * whole;
+    }
+  }
+}
+
 }  // namespace fathom::reference

@@ -7,6 +7,7 @@
 #define FATHOM_DECLARE_KERNELS(isa)                                                                       \
   namespace isa {                                                                                         \
   void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks);                        \
+  void QuantizeInt8(const float* x, int64_t cols, Fp8Chunk* chunks);                                      \
   void MatMulFp4(const MatMulArgs& args);                                                                 \
   void MatMulFp4F32(const MatMulArgs& args);                                                              \
   void MatMulFp8(const MatMulArgs& args);                                                                 \
@@ -21,6 +22,7 @@
   inline constexpr KernelTable kKernels = {                                                               \
       .name = #isa,                                                                                       \
       .quantize_fp8 = QuantizeFp8,                                                                        \
+      .quantize_int8 = QuantizeInt8,                                                                      \
       .matmul_fp4 = MatMulFp4,                                                                            \
       .matmul_fp4_f32 = MatMulFp4F32,                                                                     \
       .matmul_fp8 = MatMulFp8,                                                                            \
