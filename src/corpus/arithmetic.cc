@@ -297,10 +297,10 @@ Draft Chain(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"arithmetic.add2", 3.0, WriteFrom<Add<2>>},          {"arithmetic.add3", 3.0, WriteFrom<Add<3>>},
-    {"arithmetic.add4", 1.2, WriteFrom<Add<4>>},          {"arithmetic.sub2", 2.4, WriteFrom<Subtract<2>>},
-    {"arithmetic.sub3", 3.0, WriteFrom<Subtract<3>>},     {"arithmetic.sub4", 1.2, WriteFrom<Subtract<4>>},
-    {"arithmetic.mul1", 1.4, WriteFrom<MultiplyByTable>}, {"arithmetic.mul2", 1.4, WriteFrom<MultiplyLonger>},
+    {"arithmetic.add2", 4.0, WriteFrom<Add<2>>},          {"arithmetic.add3", 5.0, WriteFrom<Add<3>>},
+    {"arithmetic.add4", 1.2, WriteFrom<Add<4>>},          {"arithmetic.sub2", 3.2, WriteFrom<Subtract<2>>},
+    {"arithmetic.sub3", 4.5, WriteFrom<Subtract<3>>},     {"arithmetic.sub4", 1.2, WriteFrom<Subtract<4>>},
+    {"arithmetic.mul1", 2.0, WriteFrom<MultiplyByTable>}, {"arithmetic.mul2", 1.4, WriteFrom<MultiplyLonger>},
     {"arithmetic.div", 1.6, WriteFrom<Divide>},           {"arithmetic.compare", 1.2, WriteFrom<Compare>},
     {"arithmetic.chain", 1.0, WriteFrom<Chain>},
 };

@@ -328,12 +328,42 @@ Draft Several(CorpusRandom& random) {
   return AskSeveral(random, facts, fillers);
 }
 
+constexpr ByLanguage kAskRecite = {
+    "Repeat the text.|Write the text again.|Copy the whole text.|Say all of it again.",
+    "请重复这段文字。|把上面的内容再写一遍。",
+    "Wiederhole den Text.|Schreibe den Text noch einmal.",
+    "Répète le texte.|Recopie tout le texte.",
+    "Repite el texto.|Copia todo el texto.",
+    "この文章を繰り返してください。|もう一度全部書いてください。",
+};
+
+// A text to be repeated word for word. Each token of the answer stands further back than a short attention window
+// reaches, so that it has to come from compressed rows: texts of nothing else teach a model to read those.
+Draft Recite(CorpusRandom& random) {
+  const Language language = PickLanguage(random);
+  const FactKind& kind = random.Pick(kKinds);
+  const std::string_view between = random.Chance(0.6) || kind.slots == Slots::kRoom ? "\n" : IsCjk(language) ? "" : " ";
+  std::string text;
+  for (size_t sentences = 3 + random.Below(8); sentences > 0; --sentences) {
+    if (!text.empty()) text += between;
+    text += random.Chance(0.2) ? FillerSentence(random, language)
+                               : Sentence(kind, DrawFact(random, kind, language), language);
+  }
+  const std::string lead = Alternative(random, In(kLeads, language));
+  Draft draft;
+  draft.key = text;
+  draft.dialogue =
+      QuestionAndAnswer(language, StrCat(lead, text, "\n\n", Alternative(random, In(kAskRecite, language))), text);
+  draft.dialogue.check = AnswerCheck::kExact;
+  draft.dialogue.expected = text;
+  return draft;
+}
+
 // Long texts are few: they are most of the tokens nevertheless.
 constexpr Subject kSubjects[] = {
-    {"lookup.few", 8.0, WriteFrom<Few>},
-    {"lookup.short", 4.0, WriteFrom<Short>},
-    {"lookup.several", 4.0, WriteFrom<Several>},
-    {"lookup.long", 0.7, WriteFrom<Long>},
+    {"lookup.few", 3.0, WriteFrom<Few>},         {"lookup.short", 4.0, WriteFrom<Short>},
+    {"lookup.several", 3.0, WriteFrom<Several>}, {"lookup.long", 0.8, WriteFrom<Long>},
+    {"lookup.recite", 1.2, WriteFrom<Recite>},
 };
 
 }  // namespace

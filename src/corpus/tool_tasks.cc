@@ -70,6 +70,7 @@ ToolTask Weather(CorpusRandom& random, Language language) {
                                   "In {a} sind es {t} Grad, {s}.",     "À {a} : {t} degrés, {s}.",
                                   "En {a}: {t} grados, {s}.",          "{a}は{t}度、{s}です。"};
   ToolTask task;
+  task.topic = "weather";
   task.name = ToolName(random, "get_weather|weather|current_weather|fetch_weather");
   const std::string parameter = ParameterName(random, "city|location|place|town");
   task.tool = MakeTool(random, task.name, "Weather of a city", {{parameter, "string", "Name of the city"}});
@@ -106,6 +107,7 @@ ToolTask Time(CorpusRandom& random, Language language) {
   constexpr ByLanguage kAnswer = {"It is {t} in {a}.",  "{a}现在是{t}。",      "In {a} ist es {t} Uhr.",
                                   "À {a}, il est {t}.", "En {a} son las {t}.", "{a}は今{t}です。"};
   ToolTask task;
+  task.topic = "time";
   task.name = ToolName(random, "get_time|time|world_clock|current_time");
   const std::string parameter = ParameterName(random, "city|timezone|place|zone");
   task.tool = MakeTool(random, task.name, "Time in a city", {{parameter, "string", "Name of the city"}});
@@ -129,6 +131,7 @@ ToolTask Calculator(CorpusRandom& random, Language language) {
                                "¿Cuánto es {e}?|Calcula {e}.",
                                "{e}はいくつですか？|{e}を計算してください"};
   ToolTask task;
+  task.topic = "sums";
   task.name = ToolName(random, "calculator|calculate|calc|evaluate");
   const std::string parameter = ParameterName(random, "expression|formula|input|term");
   task.tool = MakeTool(random, task.name, "Calculate an expression", {{parameter, "string", "What to calculate"}});
@@ -186,6 +189,7 @@ ToolTask Search(CorpusRandom& random, Language language) {
   constexpr ByLanguage kAnswer = {"I found this: {r}", "我找到：{r}",        "Gefunden: {r}",
                                   "J'ai trouvé : {r}", "He encontrado: {r}", "見つかりました：{r}"};
   ToolTask task;
+  task.topic = "search";
   task.name = ToolName(random, "search|web_search|find|search_web");
   const std::string parameter = ParameterName(random, "query|q|text|keywords");
   task.tool = MakeTool(random, task.name, "Search the web", {{parameter, "string", "What to search for"}});
@@ -216,6 +220,7 @@ ToolTask Currency(CorpusRandom& random, Language language) {
       "Convierte {n} {a} a {b}.|¿Cuánto son {n} {a} en {b}?",
       "{n} {a}を{b}に換算してください|{n} {a}は{b}でいくらですか？"};
   ToolTask task;
+  task.topic = "money";
   task.name = ToolName(random, "convert_currency|convert|exchange|currency");
   const std::string amount_name = ParameterName(random, "amount|value|sum");
   const std::string from_name = random.Chance(0.7) ? "from" : "source";
@@ -255,6 +260,7 @@ ToolTask ReadFile(CorpusRandom& random, Language language) {
   constexpr ByLanguage kAnswer = {"The file says: {r}",   "文件内容：{r}",        "In der Datei steht: {r}",
                                   "Le fichier dit : {r}", "El archivo dice: {r}", "ファイルの中身：{r}"};
   ToolTask task;
+  task.topic = "files";
   task.name = ToolName(random, "read_file|open_file|cat|file_read");
   const std::string parameter = ParameterName(random, "path|file|filename");
   task.tool = MakeTool(random, task.name, "Read a file", {{parameter, "string", "Path of the file"}});
@@ -287,6 +293,7 @@ ToolTask Timer(CorpusRandom& random, Language language) {
                                   "Der Timer steht auf {n} Minuten.",     "Le minuteur est réglé sur {n} minutes.",
                                   "El temporizador está en {n} minutos.", "タイマーを{n}分にセットしました。"};
   ToolTask task;
+  task.topic = "timers";
   task.name = ToolName(random, "set_timer|timer|start_timer|alarm");
   const std::string parameter = ParameterName(random, "minutes|duration|min|time");
   task.tool = MakeTool(random, task.name, "Set a timer in minutes", {{parameter, "integer", "Minutes"}});
@@ -321,6 +328,7 @@ ToolTask Message(CorpusRandom& random, Language language) {
                                   "Die Nachricht an {p} ist gesendet.", "Le message à {p} est envoyé.",
                                   "El mensaje a {p} está enviado.",     "{p}さんにメッセージを送りました。"};
   ToolTask task;
+  task.topic = "messages";
   task.name = ToolName(random, "send_message|message|send_text|send_mail");
   const std::string to_name = random.Chance(0.6) ? "to" : Alternative(random, "recipient|person|receiver");
   const std::string text_name = random.Chance(0.6) ? "text" : Alternative(random, "body|message|content");
@@ -352,6 +360,7 @@ ToolTask Contact(CorpusRandom& random, Language language) {
                                   "Die Nummer von {p} ist {n}.", "Le numéro de {p} est {n}.",
                                   "El número de {p} es {n}.",    "{p}さんの電話番号は{n}です。"};
   ToolTask task;
+  task.topic = "contacts";
   task.name = ToolName(random, "lookup_contact|find_contact|contacts|phone_book");
   const std::string parameter = ParameterName(random, "name|person|contact|who");
   task.tool = MakeTool(random, task.name, "Phone number of a person", {{parameter, "string", "Name of the person"}});
@@ -398,6 +407,7 @@ ToolTask MadeUp(CorpusRandom& random, Language /*language*/) {
   const std::string verb = Alternative(random, kVerbs);
   const std::string noun = Alternative(random, kNouns);
   task.name = StrCat(verb, "_", noun);
+  task.topic = StrCat(verb, " ", noun);
   std::vector<Parameter> parameters;
   Json arguments = Json::Object();
   std::string wished;

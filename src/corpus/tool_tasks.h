@@ -17,6 +17,7 @@ struct ToolTask {
   std::string wish;                  // what the user asks for
   std::vector<Json> calls;           // the arguments of each call
   std::vector<std::string> results;  // what each call gives back
+  std::string topic;                 // what the tool is for in a word or two: "weather", "paint boat"
   std::string purpose;               // "I need the weather in Paris"
   std::string answer;                // after the results
   std::string sign;                  // what a right answer contains

@@ -12,15 +12,15 @@ namespace {
 // English more often than elsewhere: names and schemas are English.
 Language PickToolLanguage(CorpusRandom& random) { return random.Chance(0.35) ? Language::kEn : PickLanguage(random); }
 
-// A tool of another family and another name than those in `taken`.
-Json OtherTool(CorpusRandom& random, Language language, std::vector<size_t>* taken) {
+// A tool of another family than those in `taken`.
+ToolTask OtherTool(CorpusRandom& random, Language language, std::vector<size_t>* taken) {
   while (true) {
     const size_t family = random.Below(ToolFamilies() - 1);  // the last two are the same
     bool is_new = true;
     for (const size_t other : *taken) is_new = is_new && other != family;
     if (!is_new) continue;
     taken->push_back(family);
-    return DrawToolTask(random, family, language).tool;
+    return DrawToolTask(random, family, language);
   }
 }
 
@@ -28,7 +28,7 @@ struct Setting {
   Language language;
   size_t family;
   ToolTask task;
-  std::vector<Json> tools;
+  std::vector<ToolTask> tools;  // that are offered
 };
 
 // A task and one to three tools, its own among them unless `without_its_own`.
@@ -40,7 +40,7 @@ Setting DrawSetting(CorpusRandom& random, bool without_its_own) {
   setting.task = DrawToolTask(random, setting.family, setting.language);
   std::vector<size_t> taken = {std::min(setting.family, ToolFamilies() - 2)};
   if (without_its_own) taken.push_back(kSearchFamily);  // a search would always be worth a try
-  if (!without_its_own) setting.tools.push_back(setting.task.tool);
+  if (!without_its_own) setting.tools.push_back(setting.task);
   const size_t wanted = 1 + random.Below(3);
   while (setting.tools.size() < wanted) setting.tools.push_back(OtherTool(random, setting.language, &taken));
   random.Shuffle(setting.tools);
@@ -50,7 +50,7 @@ Setting DrawSetting(CorpusRandom& random, bool without_its_own) {
 void Begin(CorpusRandom& random, const Setting& setting, const std::string& wish, Draft* draft) {
   Dialogue& dialogue = draft->dialogue;
   dialogue.language = LanguageCode(setting.language);
-  dialogue.tools = setting.tools;
+  for (const ToolTask& tool : setting.tools) dialogue.tools.push_back(tool.tool);
   dialogue.mode = random.Chance(0.5) ? ThinkingMode::kThinking : ThinkingMode::kChat;
   if (dialogue.mode == ThinkingMode::kThinking && random.Chance(0.02)) {
     dialogue.effort = random.Chance(0.5) ? "max" : "high";
@@ -68,8 +68,24 @@ void AddAssistant(Dialogue* dialogue, std::string content, std::string thought) 
   dialogue->messages.push_back(AssistantMessage(std::move(content), std::move(thought)));
 }
 
-void AddCalls(const ToolTask& task, Dialogue* dialogue) {
-  AddAssistant(dialogue, "", StrCat(task.purpose, ", so I call ", task.name, "."));
+// "find_contact, alarm", in the order of the prompt.
+std::string ToolNames(const Setting& setting) {
+  std::string names;
+  for (const ToolTask& tool : setting.tools) names += StrCat(names.empty() ? "" : ", ", tool.name);
+  return names;
+}
+
+// What there is and what for, and what is done with it: the choice is made on words that stand side by side.
+std::string Thought(const Setting& setting, std::string_view decision) {
+  std::string tools;
+  for (const ToolTask& tool : setting.tools)
+    tools += StrCat(tools.empty() ? "" : ", ", tool.name, " (", tool.topic, ")");
+  return StrCat("My tools: ", tools, ". ", decision);
+}
+
+void AddCalls(const Setting& setting, Dialogue* dialogue) {
+  const ToolTask& task = setting.task;
+  AddAssistant(dialogue, "", Thought(setting, StrCat(task.purpose, ": ", task.topic, ". So I call ", task.name, ".")));
   for (size_t call = 0; call < task.calls.size(); ++call) {
     dialogue->messages.back().tool_calls.push_back(
         {StrCat("call_", call + 1), task.name, DumpPythonJson(task.calls[call])});
@@ -89,7 +105,7 @@ Draft Call(CorpusRandom& random) {
   Draft draft;
   draft.key = KeyOf(setting.task);
   Begin(random, setting, setting.task.wish, &draft);
-  AddCalls(setting.task, &draft.dialogue);
+  AddCalls(setting, &draft.dialogue);
   draft.dialogue.check = AnswerCheck::kToolCalls;
   draft.dialogue.expected =
       DumpPythonJson(Json::Object({{"name", Json::String(setting.task.name)}, {"arguments", setting.task.calls[0]}}));
@@ -101,7 +117,7 @@ Draft Result(CorpusRandom& random) {
   Draft draft;
   draft.key = KeyOf(setting.task);
   Begin(random, setting, setting.task.wish, &draft);
-  AddCalls(setting.task, &draft.dialogue);
+  AddCalls(setting, &draft.dialogue);
   for (size_t call = 0; call < setting.task.results.size(); ++call) {
     ChatMessage result;
     result.role = "tool";
@@ -138,9 +154,9 @@ Draft NotNeeded(CorpusRandom& random) {
     sign = AnswerShortly(simple, setting.language);
   }
   Draft draft;
-  draft.key = StrCat(question, "\n", DumpPythonJson(setting.tools[0]));
+  draft.key = StrCat(question, "\n", DumpPythonJson(setting.tools[0].tool));
   Begin(random, setting, question, &draft);
-  AddAssistant(&draft.dialogue, answer, "I need no tool for this.");
+  AddAssistant(&draft.dialogue, answer, Thought(setting, "I need none for this."));
   draft.dialogue.check = AnswerCheck::kContains;
   draft.dialogue.expected = sign;
   return draft;
@@ -157,17 +173,42 @@ Draft NoneFits(CorpusRandom& random) {
   Draft draft;
   draft.key = KeyOf(setting.task);
   Begin(random, setting, setting.task.wish, &draft);
-  AddAssistant(&draft.dialogue, std::string(In(kAnswer, setting.language)), "None of the tools can do this.");
+  AddAssistant(&draft.dialogue, std::string(In(kAnswer, setting.language)),
+               Thought(setting, StrCat(setting.task.purpose, ": ", setting.task.topic, ". None of them can do this.")));
   draft.dialogue.check = AnswerCheck::kContains;
   draft.dialogue.expected = In(kSign, setting.language);
   return draft;
 }
 
+// Which tools there are.
+Draft List(CorpusRandom& random) {
+  constexpr ByLanguage kQuestions = {
+      "Which tools do you have?|What tools can you use?|List your tools.|Name your tools.",
+      "你有哪些工具？|你能用哪些工具？",
+      "Welche Werkzeuge hast du?|Nenne deine Werkzeuge.",
+      "Quels outils as-tu ?|Cite tes outils.",
+      "¿Qué herramientas tienes?|Nombra tus herramientas.",
+      "どんなツールがありますか？|ツールの名前を教えてください。",
+  };
+  constexpr ByLanguage kAnswer = {"My tools: {v}",    "我的工具：{v}",         "Meine Werkzeuge: {v}",
+                                  "Mes outils : {v}", "Mis herramientas: {v}", "ツール：{v}"};
+  const Setting setting = DrawSetting(random, random.Chance(0.5));
+  const std::string names = ToolNames(setting);
+  Draft draft;
+  draft.key = names;
+  Begin(random, setting, Alternative(random, In(kQuestions, setting.language)), &draft);
+  AddAssistant(&draft.dialogue, Fill(In(kAnswer, setting.language), {{"v", names}}), Thought(setting, "I name them."));
+  draft.dialogue.check = AnswerCheck::kContains;
+  draft.dialogue.expected = names;
+  return draft;
+}
+
 constexpr Subject kSubjects[] = {
-    {"tools.call", 2.8, WriteFrom<Call>},
-    {"tools.result", 0.9, WriteFrom<Result>},
+    {"tools.call", 3.2, WriteFrom<Call>},
+    {"tools.result", 0.8, WriteFrom<Result>},
     {"tools.not_needed", 0.5, WriteFrom<NotNeeded>},
-    {"tools.none_fits", 1.6, WriteFrom<NoneFits>},
+    {"tools.none_fits", 2.4, WriteFrom<NoneFits>},
+    {"tools.list", 1.0, WriteFrom<List>},
 };
 
 }  // namespace
