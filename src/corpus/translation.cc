@@ -84,7 +84,8 @@ Draft Ask(CorpusRandom& random, const Route& route, const std::string& pattern, 
       QuestionAndAnswer(route.to, Fill(typed, {{"x", text}, {"t", NameOf(route.asked_in, route.to)}}), answer);
   draft.dialogue.check = AnswerCheck::kExact;
   draft.dialogue.expected = answer;
-  draft.key = StrCat(text, "/", LanguageCode(route.from), "/", LanguageCode(route.to));
+  // Without the language of the text: a word may be written alike in two, and the question is then the same.
+  draft.key = StrCat(text, "/", LanguageCode(route.to));
   MaybeThink(random, 0.08, StrCat("\"", text, "\" is \"", answer, "\" in ", NameOf(Language::kEn, route.to), "."),
              &draft.dialogue);
   return draft;
@@ -307,7 +308,7 @@ Draft SentenceDraft(CorpusRandom& random) {
   const std::string pattern = Alternative(random, In(kAskSentence, route.asked_in));
   const std::string typed = Loosely(random, text);
   Draft draft = Ask(random, route, pattern, typed, Write(sentence, route.to));
-  draft.key = StrCat(text, "/", LanguageCode(route.from), "/", LanguageCode(route.to));
+  draft.key = StrCat(text, "/", LanguageCode(route.to));
   // A whole phrase cannot be put together from others, so all its pairs are for training, in most of the phrasings.
   if (whole) draft.key += StrCat("/", pattern);
   return draft;
