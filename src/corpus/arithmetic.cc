@@ -297,7 +297,7 @@ Draft Chain(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"arithmetic.add2", 4.0, WriteFrom<Add<2>>},          {"arithmetic.add3", 5.0, WriteFrom<Add<3>>},
+    {"arithmetic.add2", 6.0, WriteFrom<Add<2>>},          {"arithmetic.add3", 5.0, WriteFrom<Add<3>>},
     {"arithmetic.add4", 1.2, WriteFrom<Add<4>>},          {"arithmetic.sub2", 3.2, WriteFrom<Subtract<2>>},
     {"arithmetic.sub3", 4.5, WriteFrom<Subtract<3>>},     {"arithmetic.sub4", 1.2, WriteFrom<Subtract<4>>},
     {"arithmetic.mul1", 2.0, WriteFrom<MultiplyByTable>}, {"arithmetic.mul2", 1.4, WriteFrom<MultiplyLonger>},

@@ -320,11 +320,14 @@ Draft Few(CorpusRandom& random) {
   return AskSeveral(random, facts, 0);
 }
 
-// A few of these have more than a thousand tokens.
+// One in five has more than a thousand tokens, up to about 6000: as many answers as in a short text to learn from.
 Draft Several(CorpusRandom& random) {
   const size_t size = random.Below(10);
-  const size_t facts = 5 + random.Below(size < 6 ? 20 : 26);
-  const size_t fillers = size < 6 ? 0 : size < 9 ? random.Below(40) : 40 + random.Below(160);
+  const size_t facts = 5 + random.Below(size < 5 ? 20 : 26);
+  const size_t fillers = size < 5   ? 0
+                         : size < 8 ? random.Below(40)
+                         : size < 9 ? 40 + random.Below(100)
+                                    : 100 + random.Below(250);
   return AskSeveral(random, facts, fillers);
 }
 
@@ -362,8 +365,8 @@ Draft Recite(CorpusRandom& random) {
 // Long texts are few: they are most of the tokens nevertheless.
 constexpr Subject kSubjects[] = {
     {"lookup.few", 3.0, WriteFrom<Few>},         {"lookup.short", 4.0, WriteFrom<Short>},
-    {"lookup.several", 3.0, WriteFrom<Several>}, {"lookup.long", 0.8, WriteFrom<Long>},
-    {"lookup.recite", 1.2, WriteFrom<Recite>},
+    {"lookup.several", 3.6, WriteFrom<Several>}, {"lookup.long", 1.2, WriteFrom<Long>},
+    {"lookup.recite", 1.0, WriteFrom<Recite>},
 };
 
 }  // namespace

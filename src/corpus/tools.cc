@@ -75,17 +75,23 @@ std::string ToolNames(const Setting& setting) {
   return names;
 }
 
-// What there is and what for, and what is done with it: the choice is made on words that stand side by side.
-std::string Thought(const Setting& setting, std::string_view decision) {
-  std::string tools;
-  for (const ToolTask& tool : setting.tools)
-    tools += StrCat(tools.empty() ? "" : ", ", tool.name, " (", tool.topic, ")");
-  return StrCat("My tools: ", tools, ". ", decision);
+// What is wished and, tool after tool, whether it is for that: each step of the choice compares words that stand side
+// by side.
+std::string Choice(const Setting& setting) {
+  const ToolTask& task = setting.task;
+  std::string thought = StrCat(task.purpose, ": ", task.topic, ".");
+  bool any = false;
+  for (const ToolTask& tool : setting.tools) {
+    const bool fits = tool.name == task.name;
+    any = any || fits;
+    thought += StrCat(" ", tool.name, " is for ", tool.topic, ": ", fits ? "yes." : "no.");
+  }
+  return StrCat(thought, any ? StrCat(" So I call ", task.name, ".") : " None of them can do this.");
 }
 
 void AddCalls(const Setting& setting, Dialogue* dialogue) {
   const ToolTask& task = setting.task;
-  AddAssistant(dialogue, "", Thought(setting, StrCat(task.purpose, ": ", task.topic, ". So I call ", task.name, ".")));
+  AddAssistant(dialogue, "", Choice(setting));
   for (size_t call = 0; call < task.calls.size(); ++call) {
     dialogue->messages.back().tool_calls.push_back(
         {StrCat("call_", call + 1), task.name, DumpPythonJson(task.calls[call])});
@@ -156,7 +162,7 @@ Draft NotNeeded(CorpusRandom& random) {
   Draft draft;
   draft.key = StrCat(question, "\n", DumpPythonJson(setting.tools[0].tool));
   Begin(random, setting, question, &draft);
-  AddAssistant(&draft.dialogue, answer, Thought(setting, "I need none for this."));
+  AddAssistant(&draft.dialogue, answer, "I need no tool for this.");
   draft.dialogue.check = AnswerCheck::kContains;
   draft.dialogue.expected = sign;
   return draft;
@@ -173,8 +179,7 @@ Draft NoneFits(CorpusRandom& random) {
   Draft draft;
   draft.key = KeyOf(setting.task);
   Begin(random, setting, setting.task.wish, &draft);
-  AddAssistant(&draft.dialogue, std::string(In(kAnswer, setting.language)),
-               Thought(setting, StrCat(setting.task.purpose, ": ", setting.task.topic, ". None of them can do this.")));
+  AddAssistant(&draft.dialogue, std::string(In(kAnswer, setting.language)), Choice(setting));
   draft.dialogue.check = AnswerCheck::kContains;
   draft.dialogue.expected = In(kSign, setting.language);
   return draft;
@@ -197,17 +202,17 @@ Draft List(CorpusRandom& random) {
   Draft draft;
   draft.key = names;
   Begin(random, setting, Alternative(random, In(kQuestions, setting.language)), &draft);
-  AddAssistant(&draft.dialogue, Fill(In(kAnswer, setting.language), {{"v", names}}), Thought(setting, "I name them."));
+  AddAssistant(&draft.dialogue, Fill(In(kAnswer, setting.language), {{"v", names}}), StrCat("My tools: ", names, ". I name them."));
   draft.dialogue.check = AnswerCheck::kContains;
   draft.dialogue.expected = names;
   return draft;
 }
 
 constexpr Subject kSubjects[] = {
-    {"tools.call", 3.2, WriteFrom<Call>},
+    {"tools.call", 4.2, WriteFrom<Call>},
     {"tools.result", 0.8, WriteFrom<Result>},
-    {"tools.not_needed", 0.5, WriteFrom<NotNeeded>},
-    {"tools.none_fits", 2.4, WriteFrom<NoneFits>},
+    {"tools.not_needed", 0.6, WriteFrom<NotNeeded>},
+    {"tools.none_fits", 3.2, WriteFrom<NoneFits>},
     {"tools.list", 1.0, WriteFrom<List>},
 };
 
