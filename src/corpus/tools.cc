@@ -202,7 +202,8 @@ Draft List(CorpusRandom& random) {
   Draft draft;
   draft.key = names;
   Begin(random, setting, Alternative(random, In(kQuestions, setting.language)), &draft);
-  AddAssistant(&draft.dialogue, Fill(In(kAnswer, setting.language), {{"v", names}}), StrCat("My tools: ", names, ". I name them."));
+  AddAssistant(&draft.dialogue, Fill(In(kAnswer, setting.language), {{"v", names}}),
+               StrCat("My tools: ", names, ". I name them."));
   draft.dialogue.check = AnswerCheck::kContains;
   draft.dialogue.expected = names;
   return draft;

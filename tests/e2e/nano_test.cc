@@ -60,10 +60,23 @@ TEST_F(Nano, FindsWhatWasSaidBefore) {
   EXPECT_NE(Ask(notes + "What is the code of the blue door?").find("9052"), std::string::npos);
 }
 
+// Most of these stand further back than the attention window reaches.
+TEST_F(Nano, FindsFactsInLongerTexts) {
+  const RunResult result =
+      Fathom({"eval", "--items", "12", "--subject", "lookup.several", "--no-drafts", "--min-accuracy", "80"});
+  EXPECT_EQ(result.exit_code, 0) << result;
+}
+
+TEST_F(Nano, NoticesThatNoToolFits) {
+  const RunResult result = Fathom({"eval", "--items", "12", "--subject", "tools.none_fits", "--thinking", "on",
+                                   "--no-drafts", "--min-accuracy", "60"});
+  EXPECT_EQ(result.exit_code, 0) << result;
+}
+
 TEST_F(Nano, CallsAToolAndUsesItsResult) {
   RunOptions options;
   options.environment = {{"FATHOM_HOME", FATHOM_SOURCE_DIR}};
-  options.input = "Calculate 47 * 19.\n";
+  options.input = "What is 47 * 19?\n";
   const RunResult result = RunFathom({"chat", "--temperature", "0", "--tools", "builtin"}, options);
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_NE((result.out + result.err).find("[calculator] {\"expression\": \"47 * 19\"}"), std::string::npos) << result;
