@@ -49,7 +49,7 @@ test('streamed answer with thinking', async () => {
 });
 
 test('tool call over several turns', async () => {
-  const messages = ask('Calculate 47 * 19.');
+  const messages = ask('What is 47 * 19?');
   const first = await client.messages.create({...base, messages, tools: functions});
   assert.equal(first.stop_reason, 'tool_use');
   const call = first.content.find((block) => block.type === 'tool_use');

@@ -59,7 +59,7 @@ test('reasoning can be switched off', async () => {
 });
 
 test('tool call over several turns', async () => {
-  const messages = ask('Calculate 47 * 19.');
+  const messages = ask('What is 47 * 19?');
   const first = await client.chat.completions.create({...base, messages, tools: functions});
   assert.equal(first.choices[0].finish_reason, 'tool_calls');
   const call = first.choices[0].message.tool_calls[0];
@@ -97,7 +97,7 @@ test('required and named tools are called whatever was asked', async () => {
   assert.deepEqual(named.choices[0].message.tool_calls.map((call) => call.function.name), ['get_time']);
   JSON.parse(named.choices[0].message.tool_calls[0].function.arguments);
   const none = await client.chat.completions.create(
-      {...base, messages: ask('Calculate 47 * 19.'), tools: functions, tool_choice: 'none'});
+      {...base, messages: ask('What is 47 * 19?'), tools: functions, tool_choice: 'none'});
   assert.ok(!none.choices[0].message.tool_calls?.length);
 });
 
@@ -173,7 +173,7 @@ test('responses, plain and streamed', async () => {
 
 test('responses: a function call and its result', async () => {
   const flat = Object.entries(tools).map(([name, tool]) => ({type: 'function', name, ...tool, strict: false}));
-  const input = [{role: 'user', content: 'Calculate 47 * 19.'}];
+  const input = [{role: 'user', content: 'What is 47 * 19?'}];
   const first = await client.responses.create({model: 'nano', input, tools: flat, temperature: 0});
   const call = first.output.find((item) => item.type === 'function_call');
   assert.equal(JSON.parse(call.arguments).expression, '47 * 19');

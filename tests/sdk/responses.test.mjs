@@ -23,7 +23,7 @@ const base = {model: 'nano', temperature: 0, max_output_tokens: 400};
 const flat = Object.entries(tools).map(([name, tool]) => ({type: 'function', name, ...tool, strict: false}));
 
 test('a conversation goes on by the id of its last response', async () => {
-  const first = await client.responses.create({...base, input: 'Calculate 47 * 19.', tools: flat});
+  const first = await client.responses.create({...base, input: 'What is 47 * 19?', tools: flat});
   assert.equal(first.store, true);
   const call = first.output.find((item) => item.type === 'function_call');
   const output = {type: 'function_call_output', call_id: call.call_id, output: '893'};
@@ -102,14 +102,14 @@ test('reasoning summaries in the order that the package accumulates', async () =
 
 test('reasoning goes through the client sealed', async () => {
   const stateless = {...base, tools: flat, store: false, include: ['reasoning.encrypted_content']};
-  const first = await client.responses.create({...stateless, input: 'Calculate 47 * 19.'});
+  const first = await client.responses.create({...stateless, input: 'What is 47 * 19?'});
   const reasoning = first.output.find((item) => item.type === 'reasoning');
   const call = first.output.find((item) => item.type === 'function_call');
   assert.match(reasoning.encrypted_content, /^[\w-]+$/);
   const send = (sealed) => client.responses.create({
     ...stateless,
     input: [
-      {role: 'user', content: 'Calculate 47 * 19.'},
+      {role: 'user', content: 'What is 47 * 19?'},
       {type: 'reasoning', id: reasoning.id, summary: [], encrypted_content: sealed},
       call,
       {type: 'function_call_output', call_id: call.call_id, output: '893'},
