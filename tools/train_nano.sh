@@ -4,8 +4,15 @@
 # OUT/nano.
 set -euo pipefail
 
+usage="Usage: tools/train_nano.sh OUT   (a directory for the runs and the model; four to five hours on two cores)"
+case "${1-}" in
+  -h | --help)
+    echo "$usage"
+    exit 0
+    ;;
+esac
 if (($# != 1)); then
-  echo "Usage: tools/train_nano.sh OUT   (a directory for the runs and the model; about four hours on two cores)" >&2
+  echo "$usage" >&2
   exit 2
 fi
 root=$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")

@@ -36,11 +36,11 @@ pass warms up and counts which experts are used; then the clock runs. Speeds are
 speed is of all sequences together. Weight bytes count every matrix once per step, and of the routed experts those
 that some token of the step chose. FLOP/s are products with weights only, two operations each. Shares compare with
 memory reads and register-only loops measured in the same run; in the compute share an FP4 weight counts as two byte
-products, which is what it takes. The roof of reads is that of one buffer of up to 1 GiB in large pages; weights lie in
+products, which is what it takes (one with --activations int8). The roof of reads is that of one buffer of up to 1 GiB in large pages; weights lie in
 more memory and perhaps in smaller pages, so that a second loop reads what a token reads, and nothing else.
 
---json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa},
-roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s (null if weights do
+--json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa,
+activations}, roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s (null if weights do
 not fit the memory), f32_flop_per_s, int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens,
 prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds:
 mean seconds of each part of a prefill or a step; tokens, weight_bytes, flop (of a repetition, or of an average decode

@@ -15,7 +15,7 @@
 //   holds them); per 512 columns lane = fma(float(sum X * 2w), scale_w * (scale_x * 2^-7), lane). Wide chunks have
 //   other lanes beside these, below = fma(float(sum residual * 2w), scale_w * (scale_x * 2^-10), below), which are
 //   added to them at the end if the row of x has a wide chunk.
-//   FP4 against whole numbers q (QuantizeInt8, Activations::int8): lane = fma(float(sum q * 2w), scale_w * (scale_x *
+//   FP4 against whole numbers q (quantize_int8, Activations::int8): lane = fma(float(sum q * 2w), scale_w * (scale_x *
 //   0.5), lane).
 // Nothing depends on which rows or tokens are computed together. No kernel allocates; all are thread-safe.
 //

@@ -191,6 +191,7 @@ TEST(RunCommand, MistakesAreOneSentence) {
       {{"-p", "x", "--effort", "huge"}, "huge"},
       {{"-p", "x", "--isa", "z80"}, "--isa is 'z80'; this machine and build have auto, reference"},
       {{"-p", "x", "--pin", "tightly"}, "--pin is 'tightly'; accepted are auto, none, nodes and cores"},
+      {{"-p", "x", "--activations", "fp4"}, "--activations is 'fp4'; accepted are fp8 and int8"},
       {{"-p", "x", "--threads", "-1"}, "--threads is -1"},
       {{"-p", "x", "--ctx", "100000"}, "the context is set to 100000 tokens; this model accepts 2 to 8192"},
       {{"-p", "x", "--tools", "/nonexistent.json"}, "/nonexistent.json"},

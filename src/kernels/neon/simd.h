@@ -327,8 +327,7 @@ FATHOM_INLINE I32x16 DotPair(const I32x16& sum, const Fp4Pair& w, const int8_t* 
 // Signed weights need no offset.
 FATHOM_INLINE I32x16 Fp4Start(const int32_t* /*offset*/) { return BroadcastInt(0); }
 
-// Products of words are half as many an instruction as of bytes here, for both of X's: bytes serve any number of
-// tokens.
+// A product of words takes more instructions here than the two of bytes: bytes serve any number of tokens.
 #define FATHOM_FP4_WORDS 0
 
 FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {
