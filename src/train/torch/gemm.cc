@@ -151,6 +151,19 @@ Tensor Gemm(Product product, const Tensor& a, const Tensor& b) {
   return c;
 }
 
+bool HasBf16Products() {
+  // Asked by making one: the library's list of instruction sets grows, and not each of them has these products.
+  static const bool has = [] {
+    try {
+      Cache().Find(Product::kNT, kTokenUnit, 16, 16, /*half=*/true, /*accumulate=*/false);
+      return true;
+    } catch (const dnnl::error&) {
+      return false;
+    }
+  }();
+  return has;
+}
+
 TrainArithmetic& Arithmetic() {
   static TrainArithmetic arithmetic;
   return arithmetic;
