@@ -362,8 +362,9 @@ WeightPool::WeightPool(ThreadPool& threads, int64_t bytes) {
       uint64_t state = static_cast<uint64_t>(page) + 1;
       for (int64_t at = page * kHugePage; at < (page + 1) * kHugePage; at += 8) {
         state = state * 6364136223846793005u + 1442695040888963407u;
-        // Every 16-bit half, and so every float, is a number in +-[0.25, 0.5): no NaN, no denormals.
-        const uint64_t word = (state & 0x807F807F807F807Fu) | 0x3E803E803E803E80u;
+        // Every 16-bit half, and so every float, is a number in +-[0.25, 0.5), and every byte a normal FP8 number: no
+        // NaN, no denormals.
+        const uint64_t word = (state & 0x8077807780778077u) | 0x3E883E883E883E88u;
         std::memcpy(data_.data() + at, &word, 8);
       }
     }

@@ -18,13 +18,21 @@ namespace fathom::avx2 {
 inline constexpr int kTileRows = 2;
 inline constexpr int kTileTokens = 2;
 // Up to so many tokens weights go from memory through registers to the sums; with more, through panels of decoded rows.
-inline constexpr int kStreamDecoded = 2;
-inline constexpr int kStreamPlain = 2;  // BF16 and float32
+inline constexpr int kStreamTileTokens = 4;
+constexpr int StreamTileRows(int tokens) { return tokens == 1 ? 2 : tokens == 2 ? 2 : 1; }
+inline constexpr int64_t kShortRowBytes = 0;
+inline constexpr int kStreamDecoded = 4;
+inline constexpr int kStreamPlain = 4;  // BF16 and float32
 inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks of columns
-// Of a panel of decoded rows: the same.
-inline constexpr int kPanelTileRows = 2;
-inline constexpr int kPanelTileTokens = 2;
-inline constexpr int kPanelRows = 8;
+// Of a panel of decoded rows: 3 x 4 sums of half the lanes leave registers for a column of weights and one of inputs;
+// products of words need one more.
+inline constexpr int kPanelTileRows = 3;
+inline constexpr int kPanelTileTokens = 4;
+inline constexpr int kPanelRows = 12;
+inline constexpr int kPanelColumns = 256;
+inline constexpr int kFp4StreamTokens = 3;
+inline constexpr int kFp4TileRows = 2;
+inline constexpr int kFp4TileTokens = 4;
 
 // Lanes 0..7 and 8..15.
 struct F32x16 {
@@ -50,8 +58,6 @@ FATHOM_INLINE F32x16 Load(const void* p) {
   const auto* f = static_cast<const float*>(p);
   return {_mm256_loadu_ps(f), _mm256_loadu_ps(f + 8)};
 }
-// As the compiler likes: registers are few.
-FATHOM_INLINE F32x16 LoadOnce(const void* p) { return Load(p); }
 FATHOM_INLINE F32x16 LoadFirst(const void* p, int64_t n) {
   const auto* f = static_cast<const float*>(p);
   return {_mm256_maskload_ps(f, FirstLanes(n)), _mm256_maskload_ps(f + 8, FirstLanes(n - 8))};
@@ -131,6 +137,48 @@ FATHOM_INLINE F32x16 TreeSums(const F32x16* x) {
   return {TreeSums8(eight), TreeSums8(eight + 8)};
 }
 
+// ---- parts --------------------------------------------------------------------------------------------------------
+
+// What of sixteen lanes one register holds: lanes 0..7 or 8..15. Tiles over decoded weights go over the columns once
+// for each part: twelve sums of one part need fewer loads than six of both.
+inline constexpr int kPartLanes = 8;
+struct F32Part {
+  __m256 v;
+};
+struct I32Part {
+  __m256i v;
+};
+FATHOM_INLINE F32Part ZeroPart() { return {_mm256_setzero_ps()}; }
+FATHOM_INLINE F32Part BroadcastPart(float x) { return {_mm256_set1_ps(x)}; }
+FATHOM_INLINE F32Part LoadPart(const void* p) { return {_mm256_loadu_ps(static_cast<const float*>(p))}; }
+FATHOM_INLINE F32Part LoadPartOnce(const void* p) {
+  F32Part x = LoadPart(p);
+  __asm__("" : "+x"(x.v));
+  return x;
+}
+// Read once, too: three rows that read it again would take two loads for each product and a half, which are as many as
+// there are.
+FATHOM_INLINE F32Part LoadInput(const void* p) { return LoadPartOnce(p); }
+// n may lie outside [0, 8].
+FATHOM_INLINE F32Part LoadPartFirst(const void* p, int64_t n) {
+  return {_mm256_maskload_ps(static_cast<const float*>(p), FirstLanes(n))};
+}
+FATHOM_INLINE F32Part LoadPartFourTimes(const float* four) {
+  return {_mm256_broadcast_ps(reinterpret_cast<const __m128*>(four))};
+}
+FATHOM_INLINE void Store(float* p, F32Part x) { _mm256_storeu_ps(p, x.v); }
+FATHOM_INLINE F32Part Mul(F32Part x, F32Part y) { return {_mm256_mul_ps(x.v, y.v)}; }
+FATHOM_INLINE F32Part Fma(F32Part x, F32Part y, F32Part z) { return {_mm256_fmadd_ps(x.v, y.v, z.v)}; }
+FATHOM_INLINE I32Part ZeroIntPart() { return {_mm256_setzero_si256()}; }
+FATHOM_INLINE I32Part LoadIntPart(const void* p) { return {_mm256_loadu_si256(static_cast<const __m256i*>(p))}; }
+// g++ 12 otherwise holds sums as vectors of two types, and stores one of them in every round.
+FATHOM_INLINE I32Part InRegister(I32Part x) {
+  __asm__("" : "+x"(x.v));
+  return x;
+}
+FATHOM_INLINE I32Part LoadIntPartOnce(const void* p) { return InRegister(LoadIntPart(p)); }
+FATHOM_INLINE F32Part ToFloat(I32Part x) { return {_mm256_cvtepi32_ps(x.v)}; }
+
 // ---- float64 ------------------------------------------------------------------------------------------------------
 
 // Lanes 0..3 and 4..7.
@@ -157,8 +205,6 @@ FATHOM_INLINE I32x16 LoadInt(const void* p) {
   const auto* v = static_cast<const __m256i*>(p);
   return {_mm256_loadu_si256(v), _mm256_loadu_si256(v + 1)};
 }
-FATHOM_INLINE I32x16 InRegister(I32x16 x) { return x; }
-FATHOM_INLINE I32x16 LoadIntOnce(const void* p) { return LoadInt(p); }
 FATHOM_INLINE void StoreInt(int32_t* p, I32x16 x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), x.b);
@@ -217,28 +263,40 @@ FATHOM_INLINE float PowerOf(uint8_t code) {
   std::memcpy(&power, &bits, 4);
   return power;
 }
-// Whether 256 times the power is a finite float and `code` not 0, which stands for 0.
-FATHOM_INLINE bool HasPowerTimes256(uint8_t code) { return code >= 1 && code <= 246; }
+// What decoding multiplies with: 2^120 times the scale, where that is a finite float (a scale code of 0 stands for 0).
+#define FATHOM_FP8_FEW 1
+struct Fp8Scale {
+  __m256 v;
+};
+FATHOM_INLINE bool HasFp8Scale(uint8_t power) { return power >= 1 && power <= 134; }
+FATHOM_INLINE Fp8Scale Fp8ScaleOf(uint8_t power) {
+  return {_mm256_set1_ps(PowerOf(static_cast<uint8_t>(power + 120)))};
+}
 
-// 16 numbers / 256, times `scale`.
-FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* codes, float scale) {
-  // The code's bits moved to FP16's places are the number / 256, subnormal codes included; the NaN code becomes 480.
-  const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
-  const __m256i half = _mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16(static_cast<int16_t>(0xBF80)));
-  return {_mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(half)), _mm256_set1_ps(scale)),
-          _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(half, 1)), _mm256_set1_ps(scale))};
+// 16 numbers times the scale. A code's bits moved to a float's places are the number / 2^120, subnormal codes included
+// (as subnormal floats, which the product leaves); the NaN code becomes 480. Bytes go to the top of their lanes by a
+// shuffle: widening moves take two to three times as long.
+FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* codes, const Fp8Scale& scale) {
+  const __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+  const auto eight = [&](__m256i places) __attribute__((always_inline)) {
+    const __m256i top = _mm256_shuffle_epi8(twice, places);
+    const __m256i moved = _mm256_and_si256(_mm256_srai_epi32(top, 4), _mm256_set1_epi32(static_cast<int>(0x87F00000)));
+    return _mm256_mul_ps(_mm256_castsi256_ps(moved), scale.v);
+  };
+  return {eight(_mm256_setr_epi8(-1, -1, -1, 0, -1, -1, -1, 1, -1, -1, -1, 2, -1, -1, -1, 3,  //
+                                 -1, -1, -1, 4, -1, -1, -1, 5, -1, -1, -1, 6, -1, -1, -1, 7)),
+          eight(_mm256_setr_epi8(-1, -1, -1, 8, -1, -1, -1, 9, -1, -1, -1, 10, -1, -1, -1, 11,  //
+                                 -1, -1, -1, 12, -1, -1, -1, 13, -1, -1, -1, 14, -1, -1, -1, 15))};
 }
 FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
-  for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, 256.0f);
+  const Fp8Scale one = Fp8ScaleOf(127);
+  for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, one);
 }
-
 FATHOM_INLINE void DecodeFp8Times(const uint8_t* codes, uint8_t power, F32x16* out) {
-  if (HasPowerTimes256(power)) {
-    const float scale = PowerOf(static_cast<uint8_t>(power + 8));
-    for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, scale);
-    return;
-  }
-  DecodeFp8(codes, out);
+  const bool at_once = HasFp8Scale(power);
+  const Fp8Scale scale = Fp8ScaleOf(at_once ? power : 127);
+  for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, scale);
+  if (at_once) return;
   for (int v = 0; v < 4; ++v) out[v] = Mul(out[v], Broadcast(PowerOf(power)));
 }
 
@@ -343,13 +401,11 @@ FATHOM_INLINE void StoreFp4Bytes(const Fp4Nibbles& w, uint8_t* bytes) {
     }
   }
 }
-FATHOM_INLINE I32x16 DotWords(I32x16 sum, I32x16 w, I32x16 x) {
-  return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(w.a, x.a)), _mm256_add_epi32(sum.b, _mm256_madd_epi16(w.b, x.b))};
+FATHOM_INLINE I32Part DotWords(I32Part sum, I32Part w, I32Part x) {
+  return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(w.v, x.v))};
 }
-FATHOM_INLINE I32x16 DotBytes(I32x16 sum, I32x16 w, I32x16 x) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(_mm256_maddubs_epi16(w.a, x.a), ones)),
-          _mm256_add_epi32(sum.b, _mm256_madd_epi16(_mm256_maddubs_epi16(w.b, x.b), ones))};
+FATHOM_INLINE I32Part DotBytes(I32Part sum, I32Part w, I32Part x) {
+  return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(_mm256_maddubs_epi16(w.v, x.v), _mm256_set1_epi16(1)))};
 }
 
 FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {

@@ -27,6 +27,9 @@ inline constexpr int kTileRows = 4;
 inline constexpr int kTileTokens = 4;
 // Up to so many tokens weights go from memory through registers to the sums, row by row; up to kBlockTokens by blocks
 // of columns; with more, through panels of decoded rows.
+inline constexpr int kStreamTileTokens = 4;
+constexpr int StreamTileRows(int /*tokens*/) { return 4; }
+inline constexpr int64_t kShortRowBytes = 2048;
 inline constexpr int kStreamDecoded = 4;
 inline constexpr int kStreamPlain = 4;  // BF16 and float32
 inline constexpr int kBlockTokens = 8;
@@ -34,6 +37,10 @@ inline constexpr int kBlockTokens = 8;
 inline constexpr int kPanelTileRows = 6;
 inline constexpr int kPanelTileTokens = 4;
 inline constexpr int kPanelRows = 12;
+inline constexpr int kPanelColumns = 512;
+inline constexpr int kFp4StreamTokens = 4;
+inline constexpr int kFp4TileRows = 6;
+inline constexpr int kFp4TileTokens = 4;
 
 struct F32x16 {
   __m512 v;
@@ -384,5 +391,7 @@ FATHOM_INLINE I32x16 DotKeys(const KeyBlock& keys, const int32_t* q, int32_t off
 }
 
 }  // namespace fathom::avx512
+
+#include "kernels/simd/whole_parts.inc"
 
 #endif  // FATHOM_KERNELS_AVX512_SIMD_H_

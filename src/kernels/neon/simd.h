@@ -18,6 +18,9 @@ namespace fathom::neon {
 inline constexpr int kTileRows = 2;
 inline constexpr int kTileTokens = 2;
 // Up to so many tokens weights go from memory through registers to the sums; with more, through panels of decoded rows.
+inline constexpr int kStreamTileTokens = 2;
+constexpr int StreamTileRows(int /*tokens*/) { return 2; }
+inline constexpr int64_t kShortRowBytes = 2048;
 inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
 inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks of columns
@@ -25,6 +28,7 @@ inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks
 inline constexpr int kPanelTileRows = 2;
 inline constexpr int kPanelTileTokens = 2;
 inline constexpr int kPanelRows = 8;
+inline constexpr int kPanelColumns = 512;
 
 // Quarter i holds lanes 4i .. 4i + 3.
 struct F32x16 {
@@ -379,5 +383,7 @@ FATHOM_INLINE I32x16 DotKeys(const KeyBlock& keys, const int32_t* q, int32_t off
 }
 
 }  // namespace fathom::neon
+
+#include "kernels/simd/whole_parts.inc"
 
 #endif  // FATHOM_KERNELS_NEON_SIMD_H_
