@@ -17,19 +17,22 @@ namespace fathom::avx2 {
 // 2 x 2 running sums of 16 lanes are 8 of the 16 registers.
 inline constexpr int kTileRows = 2;
 inline constexpr int kTileTokens = 2;
-// Up to so many tokens weights go from memory through registers to the sums; with more, through panels of decoded rows.
-inline constexpr int kStreamTileTokens = 4;
-constexpr int StreamTileRows(int tokens) { return tokens == 1 ? 2 : tokens == 2 ? 2 : 1; }
-inline constexpr int64_t kShortRowBytes = 0;
-inline constexpr int kStreamDecoded = 4;
-inline constexpr int kStreamPlain = 4;  // BF16 and float32
-inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks of columns
+// Up to so many tokens weights go from memory through registers to the sums, row by row; up to kBlockTokens by blocks
+// of columns; with more, through panels of decoded rows.
+inline constexpr int kStreamTileTokens = 2;
+constexpr int StreamTileRows(int /*tokens*/) { return 2; }
+inline constexpr int64_t kShortRowBytes = 0;  // two rows at a time whatever their length: one does not hide the latency
+inline constexpr int kStreamDecoded = 2;
+inline constexpr int kStreamPlain = 2;  // BF16 and float32
+inline constexpr int kBlockTokens = 8;
+constexpr int BlockTileRows(int tokens) { return tokens <= 6 ? 2 : 1; }  // at most 12 sums of half the lanes
+inline constexpr bool kPackInputs = true;                                // first-level caches have 8 ways
 // Of a panel of decoded rows: 3 x 4 sums of half the lanes leave registers for a column of weights and one of inputs;
 // products of words need one more.
 inline constexpr int kPanelTileRows = 3;
 inline constexpr int kPanelTileTokens = 4;
 inline constexpr int kPanelRows = 12;
-inline constexpr int kPanelColumns = 256;
+inline constexpr int kPanelColumns = 384;
 inline constexpr int kFp4StreamTokens = 3;
 inline constexpr int kFp4TileRows = 2;
 inline constexpr int kFp4TileTokens = 4;
@@ -243,13 +246,15 @@ FATHOM_INLINE void StoreLowBytes(void* p, I32x16 x) {
 
 // ---- weights as floats ----------------------------------------------------------------------------------------------
 
-FATHOM_INLINE __m256 WidenBf16(__m128i codes) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(codes), 16));
+// Numbers kLane to kLane + 7 of sixteen, by a shuffle like FP8's.
+template <int kLane>
+FATHOM_INLINE F32Part DecodeBf16Part(const uint8_t* p) {
+  const __m256i places = _mm256_setr_epi8(-1, -1, 0, 1, -1, -1, 2, 3, -1, -1, 4, 5, -1, -1, 6, 7,  //
+                                          -1, -1, 8, 9, -1, -1, 10, 11, -1, -1, 12, 13, -1, -1, 14, 15);
+  const __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 2 * kLane)));
+  return {_mm256_castsi256_ps(_mm256_shuffle_epi8(twice, places))};
 }
-FATHOM_INLINE F32x16 DecodeBf16(const uint8_t* p) {
-  return {WidenBf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
-          WidenBf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16)))};
-}
+FATHOM_INLINE F32x16 DecodeBf16(const uint8_t* p) { return {DecodeBf16Part<0>(p).v, DecodeBf16Part<8>(p).v}; }
 FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   uint8_t padded[32] = {};
   std::memcpy(padded, p, static_cast<size_t>(2 * n));
@@ -273,20 +278,21 @@ FATHOM_INLINE Fp8Scale Fp8ScaleOf(uint8_t power) {
   return {_mm256_set1_ps(PowerOf(static_cast<uint8_t>(power + 120)))};
 }
 
-// 16 numbers times the scale. A code's bits moved to a float's places are the number / 2^120, subnormal codes included
-// (as subnormal floats, which the product leaves); the NaN code becomes 480. Bytes go to the top of their lanes by a
-// shuffle: widening moves take two to three times as long.
-FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* codes, const Fp8Scale& scale) {
+// Numbers kLane to kLane + 7 of sixteen times the scale. A code's bits moved to a float's places are the number /
+// 2^120, subnormal codes included (as subnormal floats, which the product leaves); the NaN code becomes 480. Bytes go
+// to the top of their lanes by a shuffle: widening moves take two to three times as long.
+template <int kLane>
+FATHOM_INLINE F32Part DecodeFp8Part(const uint8_t* codes, const Fp8Scale& scale) {
+  constexpr char k = kLane;
+  const __m256i places = _mm256_setr_epi8(-1, -1, -1, k, -1, -1, -1, k + 1, -1, -1, -1, k + 2, -1, -1, -1, k + 3,  //
+                                          -1, -1, -1, k + 4, -1, -1, -1, k + 5, -1, -1, -1, k + 6, -1, -1, -1, k + 7);
   const __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
-  const auto eight = [&](__m256i places) __attribute__((always_inline)) {
-    const __m256i top = _mm256_shuffle_epi8(twice, places);
-    const __m256i moved = _mm256_and_si256(_mm256_srai_epi32(top, 4), _mm256_set1_epi32(static_cast<int>(0x87F00000)));
-    return _mm256_mul_ps(_mm256_castsi256_ps(moved), scale.v);
-  };
-  return {eight(_mm256_setr_epi8(-1, -1, -1, 0, -1, -1, -1, 1, -1, -1, -1, 2, -1, -1, -1, 3,  //
-                                 -1, -1, -1, 4, -1, -1, -1, 5, -1, -1, -1, 6, -1, -1, -1, 7)),
-          eight(_mm256_setr_epi8(-1, -1, -1, 8, -1, -1, -1, 9, -1, -1, -1, 10, -1, -1, -1, 11,  //
-                                 -1, -1, -1, 12, -1, -1, -1, 13, -1, -1, -1, 14, -1, -1, -1, 15))};
+  const __m256i top = _mm256_shuffle_epi8(twice, places);
+  const __m256i moved = _mm256_and_si256(_mm256_srai_epi32(top, 4), _mm256_set1_epi32(static_cast<int>(0x87F00000)));
+  return {_mm256_mul_ps(_mm256_castsi256_ps(moved), scale.v)};
+}
+FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* codes, const Fp8Scale& scale) {
+  return {DecodeFp8Part<0>(codes, scale).v, DecodeFp8Part<8>(codes, scale).v};
 }
 FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
   const Fp8Scale one = Fp8ScaleOf(127);
