@@ -347,6 +347,8 @@ FATHOM_INLINE void StoreFp4Bytes(const Fp4Nibbles& w, uint8_t* bytes) {
 }
 // sum + two products of words, or four of unsigned and signed bytes, a lane.
 FATHOM_INLINE I32x16 DotWords(I32x16 sum, I32x16 w, I32x16 x) { return {_mm512_dpwssd_epi32(sum.v, w.v, x.v)}; }
+inline constexpr bool kBytesAddUpInWords = false;
+FATHOM_INLINE I32x16 AddWords(I32x16 sum, I32x16 /*words*/) { return sum; }
 FATHOM_INLINE I32x16 DotBytes(I32x16 sum, I32x16 w, I32x16 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
 
 // Sixteen E8M0 codes as floats, that of columns 128 i + 32 q in lane 4 q + i.
