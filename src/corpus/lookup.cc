@@ -257,9 +257,10 @@ Draft Long(CorpusRandom& random) {
   return Ask(random, kind, asked, language, text);
 }
 
-// A text of `facts` facts with distinct keys and `fillers` other sentences, and up to `questions` questions about it
-// one after the other. The earlier ones are for training whatever the split.
-Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers, size_t questions) {
+// A text of `facts` facts with distinct keys and `fillers` other sentences, and several questions about it one after
+// the other. The earlier ones are for training whatever the split.
+Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers) {
+  constexpr size_t kMostQuestions = 8;
   const Language language = PickLanguage(random);
   const FactKind& kind = random.Pick(kKinds);
   const FactKind& second = random.Pick(kKinds);
@@ -296,7 +297,7 @@ Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers, size_t ques
   planted.pop_back();
   std::vector<ChatMessage>& messages = draft.dialogue.messages;
   for (const Planted& one : planted) {
-    if (messages.size() / 2 + 1 == questions) break;
+    if (messages.size() / 2 + 1 == kMostQuestions) break;
     const std::string answer = Sentence(*one.kind, one.fact, language);
     if (!BelongsTo(Split::kTrain, answer)) continue;
     messages.push_back(UserMessage(text + Question(random, *one.kind, one.fact, language)));
@@ -316,18 +317,18 @@ Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers, size_t ques
 // Texts that fit the attention window: where a model learns what looking up is.
 Draft Few(CorpusRandom& random) {
   const size_t facts = 2 + random.Below(5);
-  return AskSeveral(random, facts, 0, 8);
+  return AskSeveral(random, facts, 0);
 }
 
-// Two in ten have 2000 to 6000 tokens, one in ten about half of that. A long text costs as much as dozens of short
-// ones, so that it is asked about many times: what a model learns from is answers, and each of these stands far from
-// its fact.
+// One in five has more than a thousand tokens, up to about 6000: as many answers as in a short text to learn from.
 Draft Several(CorpusRandom& random) {
   const size_t size = random.Below(10);
-  if (size < 4) return AskSeveral(random, 5 + random.Below(20), 0, 8);
-  if (size < 7) return AskSeveral(random, 5 + random.Below(26), random.Below(40), 8);
-  if (size < 8) return AskSeveral(random, 8 + random.Below(24), 40 + random.Below(80), 16);
-  return AskSeveral(random, 12 + random.Below(28), 120 + random.Below(230), 24);
+  const size_t facts = 5 + random.Below(size < 5 ? 20 : 26);
+  const size_t fillers = size < 5   ? 0
+                         : size < 8 ? random.Below(40)
+                         : size < 9 ? 40 + random.Below(100)
+                                    : 100 + random.Below(250);
+  return AskSeveral(random, facts, fillers);
 }
 
 constexpr ByLanguage kAskRecite = {

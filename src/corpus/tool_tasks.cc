@@ -135,8 +135,8 @@ ToolTask Calculator(CorpusRandom& random, Language language) {
   task.name = ToolName(random, "calculator|calculate|calc|evaluate");
   const std::string parameter = ParameterName(random, "expression|formula|input|term");
   task.tool = MakeTool(random, task.name, "Calculate an expression", {{parameter, "string", "What to calculate"}});
-  const int64_t left = random.Chance(0.4) ? random.Between(2, 99) : random.Between(100, 9999);
-  const int64_t right = random.Between(2, random.Chance(0.5) ? 99 : 999);
+  const int64_t left = random.Between(100, 9999);
+  const int64_t right = random.Between(11, 999);
   std::string expression;
   int64_t value = 0;
   switch (random.Below(3)) {
