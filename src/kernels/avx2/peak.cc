@@ -23,8 +23,8 @@ int64_t FmaF32(int64_t rounds) {
   return rounds * kPeakSteps * kPeakChains * 8 * 2;
 }
 
-// Without VNNI: products of bytes are added in pairs to 16 bits, which hold four of them (kBytesAddUpInWords in simd.h);
-// those are added in pairs to 32 bits, and to the sum.
+// Without VNNI: products of bytes are added in pairs to 16 bits, which hold four of them (kBytesAddUpInWords in
+// simd.h); those are added in pairs to 32 bits, and to the sum.
 int64_t DotInt8(int64_t rounds) {
   __m256i sums[kPeakChains];
   for (int chain = 0; chain < kPeakChains; ++chain) sums[chain] = _mm256_set1_epi32(chain + int_sink);
