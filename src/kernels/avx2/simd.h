@@ -26,7 +26,6 @@ inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
 inline constexpr int kBlockTokens = 8;
 constexpr int BlockTileRows(int tokens) { return tokens <= 6 ? 2 : 1; }  // at most 12 sums of half the lanes
-inline constexpr bool kPackInputs = true;                                // first-level caches have 8 ways
 // Of a panel of decoded rows: 3 x 4 sums of half the lanes leave registers for a column of weights and one of inputs;
 // products of words need one more.
 inline constexpr int kPanelTileRows = 3;

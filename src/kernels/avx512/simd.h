@@ -34,7 +34,6 @@ inline constexpr int kStreamDecoded = 4;
 inline constexpr int kStreamPlain = 4;  // BF16 and float32
 inline constexpr int kBlockTokens = 8;
 constexpr int BlockTileRows(int /*tokens*/) { return 2; }  // times 8 inputs: 16 sums, and 8 vectors of weights
-inline constexpr bool kPackInputs = false;
 // Of a panel of decoded rows: 6 x 4 sums leave registers for a column of weights and one of inputs.
 inline constexpr int kPanelTileRows = 6;
 inline constexpr int kPanelTileTokens = 4;

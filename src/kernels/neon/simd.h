@@ -25,7 +25,6 @@ inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
 inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks of columns
 constexpr int BlockTileRows(int /*tokens*/) { return 1; }
-inline constexpr bool kPackInputs = false;
 // Of a panel of decoded rows: the same.
 inline constexpr int kPanelTileRows = 2;
 inline constexpr int kPanelTileTokens = 2;
