@@ -282,9 +282,10 @@ FATHOM_INLINE Fp8Scale Fp8ScaleOf(uint8_t power) {
 // to the top of their lanes by a shuffle: widening moves take two to three times as long.
 template <int kLane>
 FATHOM_INLINE F32Part DecodeFp8Part(const uint8_t* codes, const Fp8Scale& scale) {
-  constexpr char k = kLane;
-  const __m256i places = _mm256_setr_epi8(-1, -1, -1, k, -1, -1, -1, k + 1, -1, -1, -1, k + 2, -1, -1, -1, k + 3,  //
-                                          -1, -1, -1, k + 4, -1, -1, -1, k + 5, -1, -1, -1, k + 6, -1, -1, -1, k + 7);
+  constexpr char kFirst = kLane;
+  const __m256i places =
+      _mm256_setr_epi8(-1, -1, -1, kFirst, -1, -1, -1, kFirst + 1, -1, -1, -1, kFirst + 2, -1, -1, -1, kFirst + 3,  //
+                       -1, -1, -1, kFirst + 4, -1, -1, -1, kFirst + 5, -1, -1, -1, kFirst + 6, -1, -1, -1, kFirst + 7);
   const __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
   const __m256i top = _mm256_shuffle_epi8(twice, places);
   const __m256i moved = _mm256_and_si256(_mm256_srai_epi32(top, 4), _mm256_set1_epi32(static_cast<int>(0x87F00000)));
