@@ -19,12 +19,14 @@ inline constexpr int kTileRows = 2;
 inline constexpr int kTileTokens = 2;
 // Up to so many tokens weights go from memory through registers to the sums, row by row; up to kBlockTokens by blocks
 // of columns; with more, through panels of decoded rows.
-inline constexpr int kStreamTileTokens = 2;
-constexpr int StreamTileRows(int /*tokens*/) { return 2; }
-inline constexpr int64_t kShortRowBytes = 0;  // two rows at a time whatever their length: one does not hide the latency
 inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
+inline constexpr int kFp4StreamTokens = 3;
 inline constexpr int kBlockTokens = 8;
+// The tiles of that; two rows are streamed at a time whatever their length, for one does not hide the latency.
+inline constexpr int kStreamTileTokens = 2;
+constexpr int StreamTileRows(int /*tokens*/) { return 2; }
+inline constexpr int64_t kShortRowBytes = 0;
 constexpr int BlockTileRows(int tokens) { return tokens <= 6 ? 2 : 1; }  // at most 12 sums of half the lanes
 // Of a panel of decoded rows: 3 x 4 sums of half the lanes leave registers for a column of weights and one of inputs;
 // products of words need one more.
@@ -32,7 +34,6 @@ inline constexpr int kPanelTileRows = 3;
 inline constexpr int kPanelTileTokens = 4;
 inline constexpr int kPanelRows = 12;
 inline constexpr int kPanelColumns = 384;
-inline constexpr int kFp4StreamTokens = 3;
 inline constexpr int kFp4TileRows = 2;
 inline constexpr int kFp4TileTokens = 4;
 

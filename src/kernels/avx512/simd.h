@@ -27,19 +27,20 @@ inline constexpr int kTileRows = 4;
 inline constexpr int kTileTokens = 4;
 // Up to so many tokens weights go from memory through registers to the sums, row by row; up to kBlockTokens by blocks
 // of columns; with more, through panels of decoded rows.
+inline constexpr int kStreamDecoded = 4;
+inline constexpr int kStreamPlain = 4;  // BF16 and float32
+inline constexpr int kFp4StreamTokens = 4;
+inline constexpr int kBlockTokens = 8;
+// The tiles of that. With one or two tokens rows of at most kShortRowBytes are streamed one by one.
 inline constexpr int kStreamTileTokens = 4;
 constexpr int StreamTileRows(int /*tokens*/) { return 4; }
 inline constexpr int64_t kShortRowBytes = 2048;
-inline constexpr int kStreamDecoded = 4;
-inline constexpr int kStreamPlain = 4;  // BF16 and float32
-inline constexpr int kBlockTokens = 8;
 constexpr int BlockTileRows(int /*tokens*/) { return 2; }  // times 8 inputs: 16 sums, and 8 vectors of weights
 // Of a panel of decoded rows: 6 x 4 sums leave registers for a column of weights and one of inputs.
 inline constexpr int kPanelTileRows = 6;
 inline constexpr int kPanelTileTokens = 4;
 inline constexpr int kPanelRows = 12;
 inline constexpr int kPanelColumns = 512;
-inline constexpr int kFp4StreamTokens = 4;
 inline constexpr int kFp4TileRows = 6;
 inline constexpr int kFp4TileTokens = 4;
 
@@ -346,6 +347,7 @@ FATHOM_INLINE void StoreFp4Bytes(const Fp4Nibbles& w, uint8_t* bytes) {
 }
 // sum + two products of words, or four of unsigned and signed bytes, a lane.
 FATHOM_INLINE I32x16 DotWords(I32x16 sum, I32x16 w, I32x16 x) { return {_mm512_dpwssd_epi32(sum.v, w.v, x.v)}; }
+// Whether DotBytes() sums words instead, which AddWords() adds to a sum of lanes.
 inline constexpr bool kBytesAddUpInWords = false;
 FATHOM_INLINE I32x16 AddWords(I32x16 sum, I32x16 /*words*/) { return sum; }
 FATHOM_INLINE I32x16 DotBytes(I32x16 sum, I32x16 w, I32x16 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
