@@ -4,14 +4,22 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/check.h"
 
 namespace fathom {
 namespace {
 
-// About 20 us on a 3 GHz core: longer than the gap between two loops of a decode step, shorter than a scheduler tick.
-constexpr int kSpins = 4000;
+// Longer than the gap between two loops of a decode step, shorter than a scheduler tick.
+constexpr std::chrono::microseconds kSpinTime{100};
+
+// The fields of `state_`: workers in the loop, whether it is open, and from kLoop on its number.
+constexpr uint64_t kInLoop = 0xFFFF;
+constexpr uint64_t kOpen = kInLoop + 1;
+constexpr uint64_t kLoop = kOpen << 1;
+
+uint64_t LoopOf(uint64_t state) { return state / kLoop; }
 
 inline void Pause() {
 #if defined(__x86_64__)
@@ -19,6 +27,21 @@ inline void Pause() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+// Spins for as long as `waiting` says, kSpinTime at most (an instruction that pauses takes 10 to 140 cycles, so it is
+// the clock that is asked, now and then). False if it still waits.
+template <typename Waiting>
+bool SpinWhile(Waiting waiting) {
+  constexpr int kPauses = 32;
+  const auto start = std::chrono::steady_clock::now();
+  do {
+    for (int pause = 0; pause < kPauses; ++pause) {
+      if (!waiting()) return true;
+      Pause();
+    }
+  } while (std::chrono::steady_clock::now() - start < kSpinTime);
+  return false;
 }
 
 // Where it fails, in a container that forbids it for one, the thread runs wherever it may.
@@ -36,7 +59,8 @@ void HoldTo(std::thread& thread, const std::vector<int>& cpus) {
 
 ThreadPool::ThreadPool(int threads, const std::vector<std::vector<int>>& cpus)
     : shares_(static_cast<size_t>(std::max(1, threads))) {
-  FATHOM_CHECK(threads >= 1 && (cpus.empty() || cpus.size() == static_cast<size_t>(threads)));
+  FATHOM_CHECK(threads >= 1 && threads <= static_cast<int>(kInLoop) &&
+               (cpus.empty() || cpus.size() == static_cast<size_t>(threads)));
   workers_.reserve(static_cast<size_t>(threads - 1));
   for (int worker = 1; worker < threads; ++worker) {
     workers_.emplace_back([this, worker] { WorkerLoop(worker); });
@@ -45,12 +69,8 @@ ThreadPool::ThreadPool(int threads, const std::vector<std::vector<int>>& cpus)
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    stop_.store(true);
-    epoch_.fetch_add(1);
-  }
-  wake_.notify_all();
+  stop_.store(true);
+  BeginLoop(0);
   for (std::thread& worker : workers_) worker.join();
 }
 
@@ -71,21 +91,23 @@ void ThreadPool::Run(int64_t count, int64_t grain, Function function, void* cont
     share.next.store(pieces * worker / threads * grain, std::memory_order_relaxed);
     share.end = std::min(count, pieces * (worker + 1) / threads * grain);
   }
-  busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+  BeginLoop(kOpen);
+  DrainLoop(0);
+  // All items are claimed: who comes now finds nothing to do, and is not waited for.
+  state_.fetch_and(~kOpen, std::memory_order_relaxed);
+  const auto others_are_in_it = [&] { return (state_.load(std::memory_order_acquire) & kInLoop) != 0; };
+  if (SpinWhile(others_are_in_it)) return;
+  while (others_are_in_it()) std::this_thread::yield();
+}
+
+// Advances the number, with `open` kOpen or 0. Nobody is in the loop before.
+void ThreadPool::BeginLoop(uint64_t open) {
   {
-    // The lock orders the new epoch against a worker that is about to sleep.
+    // The lock orders the new number against a worker that is about to sleep.
     const std::lock_guard<std::mutex> lock(mutex_);
-    epoch_.fetch_add(1, std::memory_order_release);
+    state_.store((LoopOf(state_.load(std::memory_order_relaxed)) + 1) * kLoop + open, std::memory_order_release);
   }
   wake_.notify_all();
-  DrainLoop(0);
-  for (int spins = 0; busy_.load(std::memory_order_acquire) != 0; ++spins) {
-    if (spins < kSpins) {
-      Pause();
-    } else {
-      std::this_thread::yield();
-    }
-  }
 }
 
 void ThreadPool::DrainLoop(size_t worker) {
@@ -103,20 +125,22 @@ void ThreadPool::DrainLoop(size_t worker) {
 void ThreadPool::WorkerLoop(int worker) {
   uint64_t seen = 0;
   for (;;) {
-    int spins = 0;
-    while (epoch_.load(std::memory_order_acquire) == seen) {
-      if (++spins < kSpins) {
-        Pause();
-        continue;
-      }
+    const auto nothing_new = [&] { return LoopOf(state_.load(std::memory_order_acquire)) == seen; };
+    if (!SpinWhile(nothing_new)) {
       std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [&] { return epoch_.load(std::memory_order_acquire) != seen; });
+      wake_.wait(lock, [&] { return !nothing_new(); });
     }
-    // Run() waits for every worker before it starts the next loop, so no epoch is skipped.
-    ++seen;
     if (stop_.load()) return;
+    uint64_t state = state_.load(std::memory_order_acquire);
+    // One that waited for its core comes when the loop is over, or finds a later one.
+    bool joined = false;
+    while (!joined && (state & kOpen) != 0) {
+      joined = state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire);
+    }
+    seen = LoopOf(state);
+    if (!joined) continue;
     DrainLoop(static_cast<size_t>(worker));
-    busy_.fetch_sub(1, std::memory_order_release);
+    state_.fetch_sub(1, std::memory_order_release);
   }
 }
 

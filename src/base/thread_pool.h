@@ -1,9 +1,10 @@
 // thread_pool.h - fork-join parallel loops over a fixed set of threads.
 //
 // The pool decides only who computes an item, never how: every item is computed whole by one thread, so results do not
-// depend on the number of threads. Items are claimed in chunks from a shared counter, so a thread that loses its core
-// to a neighbour delays one chunk and not the whole loop. Between loops workers spin for a few microseconds (decode
-// issues hundreds of loops per token) and then sleep.
+// depend on the number of threads. Items are claimed in chunks from a shared counter, and a loop waits only for the
+// workers that have claimed one: a thread that loses its core to a neighbour delays one chunk at most and not the whole
+// loop. Between loops workers spin for a tenth of a millisecond (decode issues hundreds of loops per token) and then
+// sleep.
 #ifndef FATHOM_BASE_THREAD_POOL_H_
 #define FATHOM_BASE_THREAD_POOL_H_
 
@@ -48,6 +49,7 @@ class ThreadPool {
   using Function = void (*)(void* context, int64_t begin, int64_t end, int worker);
 
   void Run(int64_t count, int64_t grain, Function function, void* context);
+  void BeginLoop(uint64_t open);
   void WorkerLoop(int worker);
   void DrainLoop(size_t worker);
 
@@ -59,12 +61,13 @@ class ThreadPool {
 
   std::vector<std::thread> workers_;
   std::vector<Share> shares_;  // one per worker, the caller first
-  // The loop in progress. Written by Run() before `epoch_` is advanced, read by workers after they saw it.
+  // The loop in progress. Written by Run() before `state_` has its number, read by workers that joined it.
   Function function_ = nullptr;
   void* context_ = nullptr;
   int64_t grain_ = 1;
-  std::atomic<int> busy_{0};
-  std::atomic<uint64_t> epoch_{0};
+  // The number of the loop, whether workers may still join it, and how many are in it, in one word: so that nobody
+  // joins a loop whose end was seen, or a later one by mistake.
+  std::atomic<uint64_t> state_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;  // for sleeping workers
   std::condition_variable wake_;

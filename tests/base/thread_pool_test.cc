@@ -1,10 +1,12 @@
 #include "base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <thread>
 #include <vector>
 
@@ -88,6 +90,48 @@ TEST(ThreadPool, SleepingWorkersWakeUp) {
     pool.ParallelFor(64, 1, [&](int64_t, int64_t, int) { ++items; });
   }
   EXPECT_EQ(items.load(), 5 * 64);
+}
+
+// A thread that gets this signal stands still, like one whose core a neighbour took.
+std::atomic<bool> held{false};
+std::atomic<bool> let_go{false};
+void Hold(int) {
+  held = true;
+  while (!let_go) continue;
+}
+
+TEST(ThreadPool, ALoopDoesNotWaitForAWorkerThatHasClaimedNothing) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer puts signals off";
+#endif
+  ThreadPool pool(2);
+  pthread_t threads[2];
+  const auto both_take_one = [&] {
+    std::atomic<int> begun{0};
+    pool.ParallelFor(2, 1, [&](int64_t, int64_t, int worker) {
+      threads[worker] = pthread_self();
+      ++begun;
+      while (begun < 2) std::this_thread::yield();
+    });
+  };
+  both_take_one();
+  struct sigaction action = {};
+  action.sa_handler = Hold;
+  struct sigaction before = {};
+  ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
+  ASSERT_EQ(pthread_kill(threads[1], SIGUSR1), 0);
+  while (!held) std::this_thread::yield();
+  for (int loop = 0; loop < 3; ++loop) {
+    int items = 0;
+    pool.ParallelFor(100, 1, [&](int64_t, int64_t, int worker) {
+      EXPECT_EQ(worker, 0);
+      ++items;
+    });
+    EXPECT_EQ(items, 100);
+  }
+  let_go = true;
+  both_take_one();
+  ASSERT_EQ(sigaction(SIGUSR1, &before, nullptr), 0);
 }
 
 TEST(ThreadPool, StartAndStopWithoutWork) {
