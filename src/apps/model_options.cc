@@ -137,7 +137,9 @@ std::string DescribePlacement(const ModelFlags& flags, const ThreadPool& pool, c
   if (topology.nodes() < 2) return text;
   std::vector<std::span<const uint8_t>> ranges;
   for (const SafetensorsFile& shard : checkpoint.shards()) ranges.push_back(shard.bytes());
-  return StrCat(text, "; ", DescribeNodeShares(topology, ResidentNodeShares(ranges)));
+  // MakeThreadPool() did it already: once more only says whether it could.
+  const bool interleaved = InterleaveNewPages(topology);
+  return StrCat(text, "; ", DescribeNodeShares(topology, ResidentNodeShares(ranges), interleaved));
 }
 
 Result<GenerationConfig> ReadGenerationConfig(const std::string& path, const ModelConfig& config) {

@@ -4,6 +4,7 @@
 #define FATHOM_BASE_NUMA_MEMORY_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,16 +14,19 @@
 namespace fathom {
 
 // From now on pages that this thread and the threads it starts bring into memory, of files too, go to all nodes of
-// `topology` in turn. False if the system has no such thing; on machines with one node nothing is asked of it.
+// `topology` in turn. False if the system has no such thing or does not permit it, as in containers without the
+// capability SYS_NICE; on machines with one node nothing is asked of it.
 bool InterleaveNewPages(const Topology& topology);
 
-// Of the pages of these mapped ranges that are in memory the share on each node, by a sample: shares[node]. Empty if
-// the system does not tell, or nothing is in memory. Reads nothing from disk.
-std::vector<double> ResidentNodeShares(std::span<const std::span<const uint8_t>> ranges);
+// Of the pages of these mapped ranges that are in memory the share on each node, by a sample: shares[node]; empty if
+// nothing is in memory, nullopt if the system does not tell. Reads nothing from disk.
+std::optional<std::vector<double>> ResidentNodeShares(std::span<const std::span<const uint8_t>> ranges);
 
-// What a user of a machine with several nodes wants to know about weights in these shares: "weights in memory lie 97 %
-// on node 0 ...", with what to do if it is lopsided. Empty on one node.
-std::string DescribeNodeShares(const Topology& topology, const std::vector<double>& shares);
+// What a user of a machine with several nodes wants to know about weights in these shares: "97 % of the weights in
+// memory lie on node 0 ...", with what to do if it is lopsided or pages do not go to all nodes (`interleaved`, as
+// InterleaveNewPages() says). Empty on one node.
+std::string DescribeNodeShares(const Topology& topology, const std::optional<std::vector<double>>& shares,
+                               bool interleaved);
 
 }  // namespace fathom
 

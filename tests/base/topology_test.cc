@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
+#include "base/file.h"
 #include "base/numa_memory.h"
 #include "base/strings.h"
 #include "base/thread_pool.h"
@@ -14,6 +17,7 @@ namespace fathom {
 namespace {
 
 using Lists = std::vector<std::vector<int>>;
+using Shares = std::vector<double>;
 
 // A made-up /sys.
 class TopologyTest : public testing::Test {
@@ -109,22 +113,57 @@ TEST(ThreadPoolPlacement, ItsThreadsRunWhereTheyAreHeld) {
 TEST(NumaMemory, SharesOfWhatIsInMemory) {
   const std::vector<uint8_t> touched(size_t{1} << 22, 1);
   const std::span<const uint8_t> ranges[] = {touched};
-  const std::vector<double> shares = ResidentNodeShares(ranges);
+  const std::optional<Shares> shares = ResidentNodeShares(ranges);
   double total = 0;
-  for (const double share : shares) total += share;
-  // A kernel without NUMA does not tell.
-  EXPECT_TRUE(shares.empty() || std::abs(total - 1) < 1e-9) << total;
-  EXPECT_TRUE(ResidentNodeShares({}).empty());
+  for (const double share : shares.value_or(Shares())) total += share;
+  // A kernel without NUMA does not tell, nor does one that refuses a container the question.
+  EXPECT_TRUE(!shares || std::abs(total - 1) < 1e-9) << total;
+}
+
+TEST(NumaMemory, NothingInMemoryIsAnAnswer) {
+  const std::optional<Shares> none = ResidentNodeShares({});
+  ASSERT_TRUE(none);
+  EXPECT_TRUE(none->empty());
+}
+
+TEST(NumaMemory, OfSomebodyElsesFileNothingIsTold) {
+  const std::string path = testing::TempDir() + "/somebody_elses";
+  std::ofstream(path) << std::string(size_t{1} << 22, 'x');
+  const Result<MappedFile> file = MappedFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  const std::span<const uint8_t> ranges[] = {file->bytes()};
+  constexpr uid_t kNobody = 65534;
+  if (geteuid() != 0 || seteuid(kNobody) != 0) GTEST_SKIP() << "only root can become somebody else";
+  const std::optional<Shares> shares = ResidentNodeShares(ranges);
+  ASSERT_EQ(seteuid(0), 0);
+  EXPECT_FALSE(shares) << "the file's pages were looked at, which reads those from disk that are not in memory";
+  std::filesystem::remove(path);
 }
 
 TEST(NumaMemory, IsDescribedOnSeveralNodesOnly) {
   const Topology one = {{{0, 0, 0}, {1, 1, 0}}};
   const Topology two = {{{0, 0, 0}, {1, 1, 1}}};
-  EXPECT_EQ(DescribeNodeShares(one, {1.0}), "");
+  EXPECT_EQ(DescribeNodeShares(one, Shares{1.0}, true), "");
   EXPECT_TRUE(InterleaveNewPages(one));
-  EXPECT_EQ(DescribeNodeShares(two, {}), "no weights in memory yet; they will go to all nodes in turn");
-  EXPECT_EQ(DescribeNodeShares(two, {0.45, 0.55}), "weights in memory lie evenly on the nodes");
-  EXPECT_TRUE(DescribeNodeShares(two, {0.05, 0.95}).starts_with("95 % of the weights in memory lie on node 1,"));
+  const std::string outlook = "; what is read from now on goes to all nodes in turn";
+  EXPECT_EQ(DescribeNodeShares(two, Shares(), true), "no weights in memory yet" + outlook);
+  EXPECT_EQ(DescribeNodeShares(two, Shares{0.45, 0.55}, true), "weights in memory lie evenly on the nodes" + outlook);
+  const std::string lopsided = DescribeNodeShares(two, Shares{0.05, 0.95}, true);
+  EXPECT_TRUE(lopsided.starts_with("95 % of the weights in memory lie on node 1,")) << lopsided;
+  EXPECT_NE(lopsided.find("drop_caches"), std::string::npos) << lopsided;
+}
+
+TEST(NumaMemory, WhatTheSystemRefusesIsNotPromised) {
+  const Topology two = {{{0, 0, 0}, {1, 1, 1}}};
+  for (const std::optional<Shares>& shares :
+       {std::optional<Shares>(), std::optional(Shares()), std::optional(Shares{0.5, 0.5}), std::optional(Shares{1})}) {
+    const std::string text = DescribeNodeShares(two, shares, false);
+    EXPECT_NE(text.find("does not permit"), std::string::npos) << text;
+    EXPECT_NE(text.find("SYS_NICE"), std::string::npos) << text;
+    EXPECT_EQ(text.find("in turn"), std::string::npos) << text;
+    EXPECT_EQ(text.find("drop_caches"), std::string::npos) << text;
+  }
+  EXPECT_TRUE(DescribeNodeShares(two, std::nullopt, true).starts_with("the system does not tell"));
 }
 
 }  // namespace
