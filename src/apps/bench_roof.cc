@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "apps/bench_cost.h"
+#include "base/cpu_features.h"
 #include "base/strings.h"
+#include "base/topology.h"
 
 namespace fathom {
 namespace {
@@ -19,7 +21,8 @@ constexpr double kPeakRoofSeconds = 0.5;
 
 Roof MeasureRoof(ThreadPool& pool) {
   Roof roof;
-  roof.read_by_threads = MeasureReadBandwidthByThreads(pool.threads(), kReadRoofSeconds);
+  const uint64_t buffer_bytes = RoofBufferBytes(LastLevelCacheBytes(AllowedCpus()), GetCpuFeatures().ram_bytes);
+  roof.read_by_threads = MeasureReadBandwidthByThreads(pool, kReadRoofSeconds, buffer_bytes);
   roof.read_bytes_per_second = roof.read_by_threads.back().bytes_per_second;
   roof.peak = MeasureRoofPeak(pool);
   return roof;

@@ -25,7 +25,8 @@ struct Roof {
   PeakRates peak;  // of Kernels()
 };
 
-// With the threads of `pool` and the kernel table in use. Takes about two seconds.
+// With the threads of `pool` and the kernel table in use. Takes about two seconds, more where caches are large, and
+// meanwhile RoofBufferBytes() of memory.
 Roof MeasureRoof(ThreadPool& pool);
 // The arithmetic part alone, after another table was chosen.
 PeakRates MeasureRoofPeak(ThreadPool& pool);

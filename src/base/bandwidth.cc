@@ -4,19 +4,25 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
+#include <map>
 #include <memory>
+#include <string_view>
+#include <system_error>
 
 #include "base/check.h"
 #include "base/cpu_features.h"
+#include "base/strings.h"
 
 namespace fathom {
 namespace {
 
-constexpr size_t kMaxBufferBytes = size_t{1} << 30;  // last-level caches of half a GB are met
+constexpr uint64_t kGib = uint64_t{1} << 30;
 // Items of the parallel loop: large enough that claiming one costs nothing, small enough to even out the end.
 constexpr size_t kPieceBytes = size_t{4} << 20;
 
@@ -48,10 +54,8 @@ uint64_t SumOf(const uint8_t* data, size_t bytes) {
 // Memory that was written: untouched pages would all be the one zero page, which stays in the cache.
 class ReadBuffer {
  public:
-  explicit ReadBuffer(ThreadPool& pool) {
-    const uint64_t ram_bytes = GetCpuFeatures().ram_bytes;
-    const size_t bytes = ram_bytes == 0 ? kMaxBufferBytes : std::min<uint64_t>(kMaxBufferBytes, ram_bytes / 8);
-    pieces_ = static_cast<int64_t>(std::max(bytes / kPieceBytes, size_t{1}));
+  ReadBuffer(ThreadPool& pool, uint64_t bytes)
+      : pieces_(static_cast<int64_t>(std::max<uint64_t>(bytes / kPieceBytes, 1))) {
     void* mapping = ::mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     FATHOM_CHECK(mapping != MAP_FAILED);
     data_ = {static_cast<uint8_t*>(mapping), Unmap{size()}};
@@ -84,28 +88,71 @@ class ReadBuffer {
  private:
   size_t size() const { return static_cast<size_t>(pieces_) * kPieceBytes; }
 
-  int64_t pieces_ = 0;
+  const int64_t pieces_;
   std::unique_ptr<uint8_t, Unmap> data_;
 };
+
+// The first line of a file of /sys that describes a cache; empty if there is none.
+std::string CacheFile(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+// The number at the start of a text if `unit` is all that follows it, else 0.
+uint64_t NumberOf(std::string_view text, std::string_view unit) {
+  constexpr uint64_t kMost = uint64_t{1} << 32;
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number > kMost) return 0;
+  return text.substr(static_cast<size_t>(end - text.data())) == unit ? number : 0;
+}
 
 }  // namespace
 
 double MeasureReadBandwidth(int threads, double seconds) {
   ThreadPool pool(threads);
-  return ReadBuffer(pool).Measure(pool, seconds);
+  const uint64_t ram_bytes = GetCpuFeatures().ram_bytes;
+  return ReadBuffer(pool, ram_bytes == 0 ? kGib : std::min(kGib, ram_bytes / 8)).Measure(pool, seconds);
 }
 
-std::vector<ThreadBandwidth> MeasureReadBandwidthByThreads(int threads, double seconds) {
-  FATHOM_CHECK(threads >= 1);
-  ThreadPool all(threads);
-  const ReadBuffer buffer(all);
-  std::vector<ThreadBandwidth> rates;
-  for (int count = 1; count < threads; count *= 2) rates.push_back({count, 0});
-  for (ThreadBandwidth& rate : rates) {
-    ThreadPool pool(rate.threads);
-    rate.bytes_per_second = buffer.Measure(pool, seconds / 2 / static_cast<double>(rates.size()));
+uint64_t LastLevelCacheBytes(const std::vector<int>& cpus, const std::string& root) {
+  constexpr int kMostCaches = 16;               // of a CPU
+  std::map<std::string, uint64_t> cache_bytes;  // by the CPUs that share it
+  for (const int cpu : cpus) {
+    uint64_t last_level = 2;  // what is no higher belongs to a core
+    std::string last;
+    for (int index = 0; index < kMostCaches; ++index) {
+      const std::string cache = StrCat(root, "/sys/devices/system/cpu/cpu", cpu, "/cache/index", index);
+      const std::string level = CacheFile(cache + "/level");
+      if (level.empty()) break;
+      if (NumberOf(level, "") <= last_level) continue;
+      last_level = NumberOf(level, "");
+      last = cache;
+    }
+    if (last.empty()) continue;
+    cache_bytes[CacheFile(last + "/shared_cpu_list")] = NumberOf(CacheFile(last + "/size"), "K") << 10;
   }
-  rates.push_back({threads, buffer.Measure(all, rates.empty() ? seconds : seconds / 2)});
+  uint64_t total = 0;
+  for (const auto& [shared, bytes] : cache_bytes) total += bytes;
+  return total;
+}
+
+uint64_t RoofBufferBytes(uint64_t cache_bytes, uint64_t ram_bytes) {
+  const uint64_t bytes = cache_bytes == 0 ? 4 * kGib : std::clamp(8 * cache_bytes, kGib, 8 * kGib);
+  return ram_bytes == 0 ? bytes : std::min(bytes, ram_bytes / 8);
+}
+
+std::vector<ThreadBandwidth> MeasureReadBandwidthByThreads(ThreadPool& pool, double seconds, uint64_t buffer_bytes) {
+  const ReadBuffer buffer(pool, buffer_bytes);
+  std::vector<ThreadBandwidth> rates;
+  for (int count = 1; count < pool.threads(); count *= 2) rates.push_back({count, 0});
+  for (ThreadBandwidth& rate : rates) {
+    ThreadPool fewer(rate.threads);
+    rate.bytes_per_second = buffer.Measure(fewer, seconds / 2 / static_cast<double>(rates.size()));
+  }
+  rates.push_back({pool.threads(), buffer.Measure(pool, rates.empty() ? seconds : seconds / 2)});
   return rates;
 }
 

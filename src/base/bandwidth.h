@@ -4,25 +4,36 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
 
 namespace fathom {
 
-// Bytes per second that `threads` threads together read from a buffer far larger than the caches, each its own part,
-// again and again for about `seconds`; the best pass counts, so that a busy neighbour does not lower the roof. Takes up
-// to 1 GiB of memory meanwhile (an eighth of the machine's if that is less).
+// Bytes per second that `threads` threads together read from a buffer of 1 GiB (an eighth of the machine's memory if
+// that is less), each its own part, again and again for about `seconds`; the best pass counts, so that a busy neighbour
+// does not lower it. An estimate: where caches are largest a third of the buffer may come from them.
 double MeasureReadBandwidth(int threads, double seconds);
+
+// The last-level caches (level 3 or above) of these CPUs, each counted once, looked up below `root`:
+// <root>/sys/devices/system/cpu. 0: unknown, as what is missing or malformed there. `root` has no trailing slash.
+uint64_t LastLevelCacheBytes(const std::vector<int>& cpus, const std::string& root = "");
+
+// How large a buffer must be for reads of it to come from memory: eight times the caches, at least 1 and at most 8 GiB,
+// and 4 GiB if `cache_bytes` is 0; but no more than an eighth of `ram_bytes` (0: unknown), since weights may take four
+// fifths.
+uint64_t RoofBufferBytes(uint64_t cache_bytes, uint64_t ram_bytes);
 
 struct ThreadBandwidth {
   int threads = 0;
   double bytes_per_second = 0;
 };
 
-// The same with 1, 2, 4, ... threads and, last, with all `threads` (>= 1) of them, for about `seconds` in all: half of
-// them for all threads, which is the roof. How many threads it takes to use the memory fully.
-std::vector<ThreadBandwidth> MeasureReadBandwidthByThreads(int threads, double seconds);
+// The same from a buffer of `buffer_bytes`, with 1, 2, 4, ... threads and, last, with those of `pool`, where they are
+// held: that is the roof, and gets half of the `seconds`. Fewer threads are others, which the system moves as it likes.
+// How many threads it takes to use the memory fully.
+std::vector<ThreadBandwidth> MeasureReadBandwidthByThreads(ThreadPool& pool, double seconds, uint64_t buffer_bytes);
 
 // Reads these bytes once, each thread a contiguous part of them, and does nothing else; returns the seconds it took.
 double SecondsToRead(ThreadPool& pool, std::span<const std::span<const uint8_t>> ranges);

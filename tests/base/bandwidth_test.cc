@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <span>
+#include <string>
 #include <vector>
+
+#include "base/strings.h"
 
 namespace fathom {
 namespace {
@@ -25,10 +30,11 @@ TEST(Bandwidth, RangesOfAnySizeAreRead) {
   EXPECT_GE(SecondsToRead(pool, {}), 0);
 }
 
-TEST(Bandwidth, ByThreadsDoublesUpToAllOfThem) {
+TEST(Bandwidth, ByThreadsDoublesUpToAllOfThePool) {
   const auto counts = [](int threads) {
+    ThreadPool pool(threads);
     std::vector<int> found;
-    for (const ThreadBandwidth& rate : MeasureReadBandwidthByThreads(threads, 0.02)) {
+    for (const ThreadBandwidth& rate : MeasureReadBandwidthByThreads(pool, 0.02, uint64_t{64} << 20)) {
       found.push_back(rate.threads);
       EXPECT_GT(rate.bytes_per_second, 1e6);
       EXPECT_LT(rate.bytes_per_second, 1e14);
@@ -38,6 +44,56 @@ TEST(Bandwidth, ByThreadsDoublesUpToAllOfThem) {
   EXPECT_EQ(counts(1), std::vector<int>({1}));
   EXPECT_EQ(counts(2), std::vector<int>({1, 2}));
   EXPECT_EQ(counts(6), std::vector<int>({1, 2, 4, 6}));
+}
+
+TEST(Bandwidth, TheRoofsBufferIsFarLargerThanTheCaches) {
+  constexpr uint64_t kMib = uint64_t{1} << 20;
+  EXPECT_EQ(RoofBufferBytes(32 * kMib, 0), 1024 * kMib);
+  EXPECT_EQ(RoofBufferBytes(480 * kMib, 512 * 1024 * kMib), 3840 * kMib);
+  EXPECT_EQ(RoofBufferBytes(2 * 1152 * kMib, 0), 8192 * kMib);
+  EXPECT_EQ(RoofBufferBytes(0, 0), 4096 * kMib) << "unknown caches may be large";
+  EXPECT_EQ(RoofBufferBytes(480 * kMib, 8192 * kMib), 1024 * kMib) << "weights may take the rest";
+}
+
+// A made-up /sys.
+class LastLevelCache : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = testing::TempDir() + "/cache_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(root_);
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  void WriteCache(int cpu, int index, const std::string& level, const std::string& size, const std::string& shared) {
+    const std::string cache = StrCat(root_, "/sys/devices/system/cpu/cpu", cpu, "/cache/index", index);
+    std::filesystem::create_directories(cache);
+    std::ofstream(cache + "/level") << level << "\n";
+    std::ofstream(cache + "/size") << size << "\n";
+    std::ofstream(cache + "/shared_cpu_list") << shared << "\n";
+  }
+
+  std::string root_;
+};
+
+TEST_F(LastLevelCache, EachIsCountedOnce) {
+  for (int cpu = 0; cpu < 4; ++cpu) {
+    const std::string self = StrCat(cpu);
+    WriteCache(cpu, 0, "1", "32K", self);
+    WriteCache(cpu, 1, "2", "1024K", self);
+    WriteCache(cpu, 2, "3", "32768K", cpu < 2 ? "0-1" : "2-3");
+  }
+  EXPECT_EQ(LastLevelCacheBytes({0, 1, 2, 3}, root_), uint64_t{64} << 20);
+  EXPECT_EQ(LastLevelCacheBytes({1}, root_), uint64_t{32} << 20);
+}
+
+TEST_F(LastLevelCache, IsUnknownWithoutOrWithBrokenFiles) {
+  EXPECT_EQ(LastLevelCacheBytes({0}, root_), 0u);
+  WriteCache(0, 0, "2", "1024K", "0");
+  EXPECT_EQ(LastLevelCacheBytes({0}, root_), 0u) << "that of a core is not the last";
+  WriteCache(0, 1, "3", "", "0");
+  EXPECT_EQ(LastLevelCacheBytes({0}, root_), 0u);
+  WriteCache(0, 1, "3", "-1K", "0");
+  EXPECT_EQ(LastLevelCacheBytes({0}, root_), 0u);
 }
 
 }  // namespace
