@@ -36,8 +36,9 @@ pass warms up and counts which experts are used; then the clock runs. Speeds are
 speed is of all sequences together. Weight bytes count every matrix once per step, and of the routed experts those
 that some token of the step chose. FLOP/s are products with weights only, two operations each. Shares compare with
 memory reads and register-only loops measured in the same run; in the compute share an FP4 weight counts as two byte
-products, which is what it takes (one with --activations int8). The roof of reads is that of one buffer of up to 1 GiB in large pages; weights lie in
-more memory and perhaps in smaller pages, so that a second loop reads what a token reads, and nothing else.
+products, which is what it takes (one with --activations int8). The roof of reads is that of one buffer in large pages,
+eight times the last-level caches but at most an eighth of the memory; weights lie in more memory and perhaps in
+smaller pages, so that a second loop reads what a token reads, and nothing else.
 
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa,
 activations}, roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s (null if weights do
@@ -46,7 +47,7 @@ prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: 
 mean seconds of each part of a prefill or a step; tokens, weight_bytes, flop (of a repetition, or of an average decode
 step); weight_bytes_per_s, flop_per_s, bandwidth_share, token_read_share (null: not measured), compute_share;
 extrapolated: null, or for a model with fewer layers than the release {model, from_layers, to_layers,
-tokens_per_s}}}]}.
+tokens_per_s (null: the release has kinds of layers that this model has not)}}}]}.
 
 `fathom bench kernels` measures the single operations; `fathom bench kernels --help` explains it.
 

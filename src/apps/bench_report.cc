@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -50,6 +51,35 @@ std::string PartsLine(const char* name, const PhaseResult& phase) {
   return StrFormat("                %s spent on: ", name) + text + "\n";
 }
 
+// How much of a part all layers of a model have, in numbers that can be compared between models of one shape.
+double Amount(StepPart part, const ModelConfig& config, int64_t context) {
+  double amount = 0;
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    const int64_t ratio = config.ratio(layer);
+    const int64_t compressed = ratio == 0 ? 0 : context / ratio;
+    switch (part) {
+      case StepPart::kIndexer:
+        amount += ratio == 4 ? 1 : 0;
+        break;
+      case StepPart::kCompressor:
+        amount += ratio != 0 ? 1 : 0;
+        break;
+      case StepPart::kAttention:
+        amount += static_cast<double>(std::min(config.window, context) +
+                                      (ratio == 4 ? std::min(config.index_topk, compressed) : compressed));
+        break;
+      default:
+        amount += 1;
+    }
+  }
+  return amount;
+}
+
+// The context of a phase: of a prefill that in its middle.
+int64_t ContextOf(const BenchSettings& settings, bool prefill) {
+  return settings.context + (prefill ? settings.prompt / 2 : settings.prompt);
+}
+
 // Seconds of one prefill, or of one decode step.
 Json PartsJson(const PhaseResult& phase) {
   Json parts = Json::Object({});
@@ -60,17 +90,17 @@ Json PartsJson(const PhaseResult& phase) {
   return parts;
 }
 
-Json PhaseJson(const BenchContext& context, const PhaseResult& phase) {
+Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t tokens_of_context) {
   if (phase.seconds.empty()) return {};
   const PhaseRates rates = RatesOf(phase, context.roof);
   const FullModel full = FullModelOf(context.config);
   Json extrapolated;
   if (!full.name.empty()) {
-    extrapolated =
-        Json::Object({{"model", Json::String(full.name)},
-                      {"from_layers", Json::Int(context.config.layers)},
-                      {"to_layers", Json::Int(full.layers)},
-                      {"tokens_per_s", Json::Double(ExtrapolatedRate(phase, context.config.layers, full.layers))}});
+    const std::optional<double> rate = ExtrapolatedRate(phase, context.config, full.config, tokens_of_context);
+    extrapolated = Json::Object({{"model", Json::String(full.name)},
+                                 {"from_layers", Json::Int(context.config.layers)},
+                                 {"to_layers", Json::Int(full.config.layers)},
+                                 {"tokens_per_s", rate ? Json::Double(*rate) : Json()}});
   }
   return Json::Object({{"tokens_per_s", SpreadJson(rates.tokens_per_second)},
                        {"seconds", SpreadJson(SpreadOf(phase.seconds))},
@@ -140,16 +170,30 @@ FullModel FullModelOf(const ModelConfig& config) {
   for (const auto& [shape, name] : {std::pair("v4-flash", "V4-Flash"), std::pair("v4-pro", "V4-Pro")}) {
     const Result<CheckpointConfig> release = SyntheticShape(shape);
     if (!release.ok() || LayerShape(release->model) != LayerShape(config)) continue;
-    if (release->model.layers > config.layers) return {name, release->model.layers};
+    if (release->model.layers > config.layers) return {name, release->model};
   }
   return {};
 }
 
-double ExtrapolatedRate(const PhaseResult& phase, int64_t layers, int64_t full_layers) {
+std::optional<double> ExtrapolatedRate(const PhaseResult& phase, const ModelConfig& measured, const ModelConfig& full,
+                                       int64_t context) {
+  const std::span<const int64_t> kinds(measured.ratios.begin(), static_cast<size_t>(measured.layers));
+  for (int64_t layer = 0; layer < full.layers; ++layer) {
+    if (std::ranges::find(kinds, full.ratio(layer)) == kinds.end()) return std::nullopt;
+  }
   const double head = SpreadOf(phase.head_seconds).median;
-  const double rest = SpreadOf(phase.seconds).median - head;
-  const double scale = static_cast<double>(full_layers) / static_cast<double>(layers);
-  return static_cast<double>(phase.cost.tokens) / (head + rest * scale);
+  const double layers = SpreadOf(phase.seconds).median - head;
+  double spent = 0;
+  double scaled = 0;
+  for (size_t part = 0; part < kStepParts; ++part) {
+    if (static_cast<StepPart>(part) == StepPart::kHead || phase.part_seconds[part] == 0) continue;
+    spent += phase.part_seconds[part];
+    scaled += phase.part_seconds[part] * Amount(static_cast<StepPart>(part), full, context) /
+              Amount(static_cast<StepPart>(part), measured, context);
+  }
+  const double scale =
+      spent > 0 ? scaled / spent : static_cast<double>(full.layers) / static_cast<double>(measured.layers);
+  return static_cast<double>(phase.cost.tokens) / (head + layers * scale);
 }
 
 std::string BenchHeading(const BenchContext& context) {
@@ -184,10 +228,17 @@ std::string BenchLines(const BenchContext& context, const BenchResult& result) {
                              100 * read_share);
     }
     if (full.name.empty()) continue;
+    const int64_t tokens = ContextOf(result.settings, phase == &result.prefill);
+    const std::optional<double> rate = ExtrapolatedRate(*phase, context.config, full.config, tokens);
+    if (!rate) {
+      estimates += StrFormat("                %s is not extrapolated: %s has kinds of layers that this model has not\n",
+                             name, full.name.c_str());
+      continue;
+    }
     estimates +=
         StrFormat("                %s extrapolated from %lld to the %lld layers of %s: %.3g tokens/s (not measured)\n",
-                  name, static_cast<long long>(context.config.layers), static_cast<long long>(full.layers),
-                  full.name.c_str(), ExtrapolatedRate(*phase, context.config.layers, full.layers));
+                  name, static_cast<long long>(context.config.layers), static_cast<long long>(full.config.layers),
+                  full.name.c_str(), *rate);
   }
   return text + estimates;
 }
@@ -202,8 +253,8 @@ Json BenchJson(const BenchContext& context, const std::vector<BenchResult>& resu
                                  {"generate", Json::Int(settings.generate)},
                                  {"repeat", Json::Int(settings.repeat)},
                                  {"step_tokens", Json::Int(settings.step_tokens)},
-                                 {"prefill", PhaseJson(context, result.prefill)},
-                                 {"decode", PhaseJson(context, result.decode)}}));
+                                 {"prefill", PhaseJson(context, result.prefill, ContextOf(settings, true))},
+                                 {"decode", PhaseJson(context, result.decode, ContextOf(settings, false))}}));
   }
   return Json::Object({{"format", Json::String("fathom-bench-1")},
                        {"model", Json::Object({{"name", Json::String(context.model)},

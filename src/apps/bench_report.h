@@ -51,12 +51,16 @@ PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof);
 // A release that differs from `config` only by having more layers. Empty name if there is none.
 struct FullModel {
   std::string name;
-  int64_t layers = 0;
+  ModelConfig config;
 };
 FullModel FullModelOf(const ModelConfig& config);
 
-// Median tokens per second if the layers took as long each as these did and the head as long as it did.
-double ExtrapolatedRate(const PhaseResult& phase, int64_t layers, int64_t full_layers);
+// Median tokens per second of the full model at a context of `context` tokens, if the head takes as long as it did and
+// each part of a layer as long as it did in the layers that have it: the indexer and the compressor where a layer has
+// them, attention by the rows that its kind reads. (A layer with an indexer also has a few percent more weights, which
+// is left out.) None if the full model has a kind of layer that was not measured.
+std::optional<double> ExtrapolatedRate(const PhaseResult& phase, const ModelConfig& measured, const ModelConfig& full,
+                                       int64_t context);
 
 // The lines before the table, and the table.
 std::string BenchHeading(const BenchContext& context);

@@ -55,7 +55,7 @@ TEST(BenchReport, OnlyACutReleaseIsExtrapolated) {
     const Result<CheckpointConfig> config = SyntheticShape(shape, changes);
     EXPECT_TRUE(config.ok());
     const FullModel found = FullModelOf(config->model);
-    return found.name + " " + std::to_string(found.layers);
+    return found.name + " " + std::to_string(found.config.layers);
   };
   EXPECT_EQ(full("v4-flash", {.layers = 4}), "V4-Flash 43");
   EXPECT_EQ(full("v4-pro", {.layers = 2}), "V4-Pro 61");
@@ -64,12 +64,38 @@ TEST(BenchReport, OnlyACutReleaseIsExtrapolated) {
   EXPECT_EQ(full("tiny", {}), " 0");
 }
 
-TEST(BenchReport, ExtrapolationScalesTheLayersAndNotTheHead) {
+TEST(BenchReport, ExtrapolationScalesEachPartByTheLayersThatHaveIt) {
+  ModelConfig measured;
+  measured.ratios = {0, 0, 4, 128};
+  measured.layers = 4;
+  measured.window = 128;
+  measured.index_topk = 512;
+  ModelConfig full = measured;
+  full.ratios = {0, 0, 4, 128, 4, 128, 4, 128, 4, 4};
+  full.layers = 10;
   PhaseResult phase;
   phase.cost.tokens = 8;
   phase.seconds = {3};
   phase.head_seconds = {1};
-  EXPECT_DOUBLE_EQ(ExtrapolatedRate(phase, 4, 40), 8.0 / (1 + 2 * 10));
+  EXPECT_DOUBLE_EQ(*ExtrapolatedRate(phase, measured, full, 1000), 8.0 / (1 + 2 * 2.5));
+  const auto spent_on = [&](StepPart part, int64_t context) {
+    phase.part_seconds = {};
+    phase.part_seconds[static_cast<size_t>(part)] = 7;
+    phase.part_seconds[static_cast<size_t>(StepPart::kHead)] = 5;
+    return (8 / *ExtrapolatedRate(phase, measured, full, context) - 1) / 2;
+  };
+  EXPECT_DOUBLE_EQ(spent_on(StepPart::kExperts, 1000), 2.5);
+  EXPECT_DOUBLE_EQ(spent_on(StepPart::kIndexer, 1000), 5);
+  EXPECT_DOUBLE_EQ(spent_on(StepPart::kCompressor, 1000), 4);
+  // 128 rows of the window everywhere, and 512 of 32,000 or 1,000 compressed ones.
+  EXPECT_DOUBLE_EQ(spent_on(StepPart::kAttention, 128'000), (10 * 128 + 5 * 512 + 3 * 1000.0) / (4 * 128 + 512 + 1000));
+  // Half of the layers' time each.
+  phase.part_seconds = {};
+  phase.part_seconds[static_cast<size_t>(StepPart::kIndexer)] = 1;
+  phase.part_seconds[static_cast<size_t>(StepPart::kRouter)] = 1;
+  EXPECT_DOUBLE_EQ(*ExtrapolatedRate(phase, measured, full, 1000), 8.0 / (1 + 5 + 2.5));
+  measured.ratios = {0, 0};
+  EXPECT_FALSE(ExtrapolatedRate(phase, measured, full, 1000));
 }
 
 TEST(WeightsOfToken, AreWhatTheCostModelCounts) {
