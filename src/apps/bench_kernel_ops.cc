@@ -124,7 +124,7 @@ std::vector<KernelOp> ProductsOf(const CheckpointConfig& config) {
   ListGlobalTensors(model, &weights, &tensors);
   products.Add(tensors);
   std::vector<KernelOp> ops = products.Ops();
-  // Precision `exact` multiplies FP4 weights with floats.
+  // Precision `exact` multiplies FP4 weights with floats, `int8` with whole numbers.
   const size_t count = ops.size();
   for (size_t at = 0; at < count; ++at) {
     if (ops[at].type != WeightType::kFp4) continue;
@@ -132,6 +132,10 @@ std::vector<KernelOp> ProductsOf(const CheckpointConfig& config) {
     op.name += " exact";
     op.kernel = "matmul_fp4_f32";
     op.integers = false;
+    ops.push_back(std::move(op));
+    op = ops[at];
+    op.name += " int8";
+    op.int8 = true;
     ops.push_back(std::move(op));
   }
   return ops;
@@ -192,10 +196,14 @@ std::vector<KernelOp> KernelOpsOf(const CheckpointConfig& config, int64_t contex
   add("attn.x", "quantize_fp8", KernelKind::kQuantize, 1, model.hidden_size);
   add("attn.qr", "quantize_fp8", KernelKind::kQuantize, 1, model.q_rank);
   add("attn.o", "quantize_fp8", KernelKind::kQuantize, 1, model.o_groups * model.o_rank);
-  add("ffn.x", "quantize_fp8", KernelKind::kQuantize, 1, model.hidden_size);
-  ops.back().integers = config.expert_dtype == "fp4";
-  add("ffn.h", "quantize_fp8", KernelKind::kQuantize, 1, model.expert_dim);
-  ops.back().integers = config.expert_dtype == "fp4";
+  for (const auto& [name, cols] : {std::pair("ffn.x", model.hidden_size), std::pair("ffn.h", model.expert_dim)}) {
+    add(name, "quantize_fp8", KernelKind::kQuantize, 1, cols);
+    if (config.expert_dtype != "fp4") continue;
+    ops.back().integers = true;
+    add(name, "quantize_int8", KernelKind::kQuantize, 1, cols);
+    ops.back().name += " int8";
+    ops.back().integers = ops.back().int8 = true;
+  }
   add("norm.x", "sum_of_squares", KernelKind::kSumOfSquares, 1, model.hidden_size);
   add("norm.q", "sum_of_squares", KernelKind::kSumOfSquares, model.heads, model.head_dim);
   add("norm.streams", "sum_of_squares", KernelKind::kSumOfSquares, 1, model.streams * model.hidden_size);
@@ -215,7 +223,7 @@ KernelCost KernelCostOf(const KernelOp& op, int64_t tokens) {
       cost.bytes = static_cast<double>(op.matrix().bytes());
       cost.ops = 2 * values;
       if (op.integers) {
-        cost.int8_ops = 2 * cost.ops;
+        cost.int8_ops = (op.int8 ? 1 : 2) * cost.ops;
         return cost;
       }
       break;

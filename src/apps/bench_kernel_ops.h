@@ -36,6 +36,7 @@ struct KernelOp {
   int64_t over = 0;       // kAttend, kIndexScores: stored rows that a token looks at
   int64_t rope_dim = 0;   // kAttend
   bool integers = false;  // kMatMul, kQuantize: with the integer form of the input that FP4 weights take
+  bool int8 = false;      // and that is whole numbers, as in precision `int8`
 
   // A kMatMul's weights, without data.
   Matrix matrix() const;
@@ -45,8 +46,8 @@ struct KernelOp {
   std::string shape() const;
 };
 
-// Every operation of a model's forward pass and of sampling, and the products of precision `exact`; equal shapes of one
-// module are one operation. `context` tokens were read before: what attention and the indexer look at.
+// Every operation of a model's forward pass and of sampling, and what precisions `exact` and `int8` do instead; equal
+// shapes of one module are one operation. `context` tokens were read before: what attention and the indexer look at.
 std::vector<KernelOp> KernelOpsOf(const CheckpointConfig& config, int64_t context);
 
 // Of one call with so many tokens.
@@ -54,7 +55,7 @@ struct KernelCost {
   double bytes = 0;  // weights with their scales; else the rows, keys or floats read
   double ops = 0;    // a multiplication and an addition are two, other functions one
   // The same work as the machine does it: float32 operations, or products of bytes (an FP4 weight takes two, because an
-  // activation is two bytes).
+  // activation is two bytes; of precision `int8` it is one).
   double f32_ops = 0;
   double int8_ops = 0;
 };

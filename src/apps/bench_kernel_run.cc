@@ -64,7 +64,11 @@ class ProductCase : public KernelCase {
     FillNormal(x_.data(), x_.size());
     if (op.integers) {
       chunks_.Allocate(tokens * Fp8Chunk::Count(width));
-      QuantizeRows(threads, x_.data(), width, tokens, width, x_.data(), chunks_.data());
+      if (op.int8) {
+        QuantizeRowsInt8(threads, x_.data(), width, tokens, width, chunks_.data());
+      } else {
+        QuantizeRows(threads, x_.data(), width, tokens, width, x_.data(), chunks_.data());
+      }
     }
     const double wanted = kSampleBytes / static_cast<double>(tokens * op.matrix().bytes());
     // Not so many that they would be the whole pool: each sample takes others.
@@ -84,7 +88,8 @@ class ProductCase : public KernelCase {
                                .stride = op_.groups * op_.cols,
                                .chunks = op_.integers ? chunks_.data() : nullptr,
                                .rows = tokens_,
-                               .cols = op_.cols};
+                               .cols = op_.cols,
+                               .int8 = op_.int8};
         MatMulArgs job = MatMulJob(matrix, x, tokens_, y, op_.rows);
         job.row_begin = op_.rows / op_.groups * group;
         job.row_end = job.row_begin + op_.rows / op_.groups;
@@ -121,11 +126,12 @@ class RowsCase : public KernelCase {
     const auto workers = static_cast<int64_t>(threads.threads());
     switch (op.kind) {
       case KernelKind::kQuantize:
-        values_.Allocate(tokens * cols_);
+        if (!op.int8) values_.Allocate(tokens * cols_);
         if (op.integers) chunks_.Allocate(tokens * Fp8Chunk::Count(cols_));
-        body_ = [this](const float* x, int64_t row, int /*worker*/) {
-          Kernels().quantize_fp8(x, cols_, values_.data() + row * cols_,
-                                 chunks_.size() > 0 ? chunks_.data() + row * Fp8Chunk::Count(cols_) : nullptr);
+        body_ = [this, int8 = op.int8](const float* x, int64_t row, int /*worker*/) {
+          Fp8Chunk* const chunks = chunks_.size() > 0 ? chunks_.data() + row * Fp8Chunk::Count(cols_) : nullptr;
+          if (int8) return Kernels().quantize_int8(x, cols_, chunks);
+          Kernels().quantize_fp8(x, cols_, values_.data() + row * cols_, chunks);
         };
         break;
       case KernelKind::kSumOfSquares:

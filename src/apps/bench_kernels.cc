@@ -37,7 +37,7 @@ constexpr char kBenchKernelsFooter[] =
     R"(Every operation that a model of this shape calls is measured alone, over all threads, with each number of
 tokens: the products with FP4, FP8, BF16 and F32 weights by the names of their tensors, quantisation and norms,
 attention over the window and the compressed rows of --context, the indexer's scores, and what sampling does with the
-logits. `exact` products are those of the precision without quantised inputs.
+logits. `exact` products are those of the precision without quantised inputs, `int8` those of --activations int8.
 
 Weights, cache rows and logits are taken one after the other from a pool that should be larger than the caches, so
 that they come from memory; a matrix larger than a quarter of the pool is measured with fewer rows. Inputs of products
@@ -45,7 +45,7 @@ stay in the caches. With few tokens several matrices are multiplied in one paral
 us is the median time of one call; GB/s are the weights with their scales, or the rows, keys or floats read; Gop/s
 count a multiplication and an addition as two. "of roof" is the part of that time that a machine would need that does
 nothing but read at full speed, or nothing but multiply: the larger of the two, named behind it. There an FP4 weight
-counts as two byte products, which is what it takes. The roofs are memory reads and register-only loops, measured in
+counts as two byte products, which is what it takes (`int8` as one). The roofs are memory reads and register-only loops, measured in
 the same run.
 
 --json FILE writes {format: "fathom-bench-kernels-1", model {name, shape}, machine {cpu, threads}, context,

@@ -52,6 +52,8 @@ TEST(KernelOps, AreThoseOfTheRelease) {
       "ffn.experts.w2 matmul_fp4 4096x2048",
       "ffn.experts.w1/w3 exact matmul_fp4_f32 2048x4096",
       "ffn.experts.w2 exact matmul_fp4_f32 4096x2048",
+      "ffn.experts.w1/w3 int8 matmul_fp4 2048x4096",
+      "ffn.experts.w2 int8 matmul_fp4 4096x2048",
       "ffn.shared_experts.w1/w3 matmul_fp8 2048x4096",
       "ffn.shared_experts.w2 matmul_fp8 4096x2048",
       "e_proj/h_proj matmul_fp8 4096x4096",
@@ -62,6 +64,8 @@ TEST(KernelOps, AreThoseOfTheRelease) {
       "attn.o quantize_fp8 8192",
       "ffn.x quantize_fp8 4096",
       "ffn.h quantize_fp8 2048",
+      "ffn.x int8 quantize_int8 4096",
+      "ffn.h int8 quantize_int8 2048",
       "norm.x sum_of_squares 4096",
       "norm.q sum_of_squares 64x512",
       "norm.streams sum_of_squares 16384",
@@ -77,6 +81,15 @@ TEST(KernelOps, AreThoseOfTheRelease) {
   for (const std::string& op : found) EXPECT_TRUE(expected.contains(op)) << op << " is not expected";
 }
 
+TEST(KernelOps, CoverEveryEntryOfTheTable) {
+  std::set<std::string_view> covered;
+  for (const KernelOp& op : OpsOfShape("v4-flash")) covered.insert(op.kernel);
+  using Entry = void (*)();
+  static_assert(sizeof(KernelTable::name) == sizeof(Entry));
+  EXPECT_EQ(sizeof(KernelTable), sizeof(KernelTable::name) + covered.size() * sizeof(Entry))
+      << "KernelOpsOf() lacks an entry of KernelTable";
+}
+
 TEST(KernelOps, FollowTheConfig) {
   const auto has = [](const std::vector<KernelOp>& ops, std::string_view name, std::string_view kernel) {
     return std::ranges::any_of(ops, [&](const KernelOp& op) { return op.name == name && op.kernel == kernel; });
@@ -88,6 +101,9 @@ TEST(KernelOps, FollowTheConfig) {
   base->expert_dtype = "";  // V4-Flash-Base's config does not say it
   EXPECT_TRUE(has(KernelOpsOf(*base, 1024), "ffn.experts.w2", "matmul_fp8"));
   EXPECT_FALSE(has(KernelOpsOf(*base, 1024), "ffn.experts.w2 exact", "matmul_fp4_f32"));
+  EXPECT_FALSE(has(KernelOpsOf(*base, 1024), "ffn.experts.w2 int8", "matmul_fp4"));
+  EXPECT_FALSE(has(KernelOpsOf(*base, 1024), "ffn.h int8", "quantize_int8"));
+  EXPECT_TRUE(has(KernelOpsOf(*base, 1024), "ffn.h", "quantize_fp8"));
 }
 
 TEST(KernelOps, CostsAreBytesAndProducts) {
@@ -102,6 +118,10 @@ TEST(KernelOps, CostsAreBytesAndProducts) {
   EXPECT_DOUBLE_EQ(fp4.ops, 2.0 * 256 * 512 * 3);
   EXPECT_DOUBLE_EQ(fp4.int8_ops, 2 * fp4.ops);
   EXPECT_DOUBLE_EQ(fp4.f32_ops, 0);
+  op.int8 = true;
+  EXPECT_DOUBLE_EQ(KernelCostOf(op, 3).int8_ops, fp4.ops) << "one product of bytes for a weight";
+  EXPECT_DOUBLE_EQ(KernelCostOf(op, 3).f32_ops, 0);
+  op.int8 = false;
   op.integers = false;
   op.type = WeightType::kFp8;
   const KernelCost fp8 = KernelCostOf(op, 3);
