@@ -16,25 +16,43 @@ struct TaskShape {
   int64_t tokens = 1;
 };
 
-// Few tokens: all of them, and rows of 128 KB, enough to stream (prefetchers need some KB to start) and few enough that
-// a layer's smallest matrix still feeds every thread. A multiple of 4 for the kernels' row tiles; with more tokens than
-// stream through registers two or three panels (of 12 or 8 rows), which share the walk over the inputs.
+// The most rows up to `most` that give so many tasks; never fewer than `least`. 12 rows are a panel of AVX or one and a
+// half of Neon, and a multiple of every register tile in one; 4 a tile of those that stream.
+int64_t RowsOfTask(int64_t rows, int64_t most, int64_t least, int64_t wanted_tasks) {
+  static constexpr int64_t kFewer[] = {120, 60, 36, 24, 12, 4};
+  for (const int64_t fewer : kFewer) {
+    if (fewer < least || Parts(rows, most) >= wanted_tasks) break;
+    most = std::min(most, fewer);
+  }
+  return most;
+}
+
+// Few tokens: all of them, and rows of 128 KB, enough to stream (prefetchers need some KB to start). A multiple of 4
+// for the kernels' row tiles; with more tokens than stream through registers two or three panels (of 12 or 8 rows),
+// which share the walk over the inputs. Fewer rows where the call would have less tasks than threads, as with the 24
+// long rows that mix the streams.
+//
 // Many tokens: a block whose inputs stay in a core's own cache while many rows go by. Inputs of all tokens, read again
 // for every few rows, would come from the cache that all cores share, at less than the arithmetic takes.
-TaskShape ShapeOf(const MatMulArgs& job, int threads) {
+//
+// `jobs` is how many the call has. However a product is cut, its bits are the same (kernels.h): each number is computed
+// whole by one task, in an order that does not depend on the rows and tokens beside it.
+TaskShape ShapeOf(const MatMulArgs& job, int threads, size_t jobs) {
   constexpr int64_t kTaskBytes = 128 * 1024;
   constexpr int64_t kBlockTokens = 64;
-  constexpr int64_t kBlockRows = 120;  // a multiple of every kernel's panel
-  const int64_t least = job.tokens > 2 ? 24 : 4;
+  constexpr int64_t kMostStreamedRows = 240;
+  constexpr int64_t kBlockRows = 120;  // a multiple of every kernel's panel, as 240 is
+  constexpr int64_t kLeastBlockRows = 12;
+  const int64_t rows = job.row_end - job.row_begin;
   if (job.tokens <= kBlockTokens) {
-    const int64_t rows = kTaskBytes / std::max<int64_t>(1, job.w->row_bytes());
-    return {std::clamp<int64_t>(rows / least * least, least, 256), std::max<int64_t>(1, job.tokens)};
+    const int64_t step = job.tokens > 2 ? 24 : 4;
+    const int64_t streamed = kTaskBytes / std::max<int64_t>(1, job.w->row_bytes()) / step * step;
+    const int64_t most = std::clamp(streamed, step, kMostStreamedRows);
+    return {RowsOfTask(rows, most, 4, Parts(threads, static_cast<int64_t>(jobs))), std::max<int64_t>(1, job.tokens)};
   }
   const int64_t blocks = Parts(job.tokens, kBlockTokens);
-  TaskShape shape = {kBlockRows, 4 * Parts(job.tokens, 4 * blocks)};
-  const int64_t rows = job.row_end - job.row_begin;
-  while (shape.rows > least && Parts(rows, shape.rows) * blocks < 4 * threads) shape.rows /= 2;
-  return shape;
+  return {RowsOfTask(rows, kBlockRows, kLeastBlockRows, Parts(int64_t{4} * threads, blocks)),
+          4 * Parts(job.tokens, 4 * blocks)};
 }
 
 int64_t Tasks(const MatMulArgs& job, const TaskShape& shape) {
@@ -83,6 +101,10 @@ MatMulArgs MatMulJob(const Matrix& w, const Activations& x, int64_t tokens, floa
   return job;
 }
 
+int64_t MatMulTasks(const MatMulArgs& job, int threads) {
+  return job.tokens > 0 ? Tasks(job, ShapeOf(job, threads, 1)) : 0;
+}
+
 void MatMul(ThreadPool& pool, std::span<const MatMulArgs> jobs) {
   // First task of each job; kept from call to call so that a step does not allocate.
   static thread_local std::vector<int64_t> first;
@@ -90,14 +112,14 @@ void MatMul(ThreadPool& pool, std::span<const MatMulArgs> jobs) {
   int64_t total = 0;
   for (const MatMulArgs& job : jobs) {
     first.push_back(total);
-    total += job.tokens > 0 ? Tasks(job, ShapeOf(job, pool.threads())) : 0;
+    total += job.tokens > 0 ? Tasks(job, ShapeOf(job, pool.threads(), jobs.size())) : 0;
   }
   const std::vector<int64_t>& starts = first;  // the workers' own thread_local is another one
   pool.ParallelFor(total, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t task = begin; task < end; ++task) {
       // The last job that starts at or before the task; empty jobs start where the next one does.
       const auto job = static_cast<size_t>(std::upper_bound(starts.begin(), starts.end(), task) - starts.begin() - 1);
-      RunTask(jobs[job], ShapeOf(jobs[job], pool.threads()), task - starts[job]);
+      RunTask(jobs[job], ShapeOf(jobs[job], pool.threads(), jobs.size()), task - starts[job]);
     }
   });
 }
