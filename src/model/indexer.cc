@@ -6,6 +6,7 @@
 
 #include "model/compressor.h"
 #include "model/rotary.h"
+#include "model/top_rows.h"
 
 namespace fathom {
 namespace {
@@ -58,16 +59,6 @@ void ScoreRange(const Step& step, int64_t layer, int64_t token, int64_t begin, i
   }
 }
 
-// The best `k` of [0, n) by score, ties to the lower row, into `order` (best first only where `sorted`).
-void BestRows(const float* scores, int64_t n, int64_t k, bool sorted, std::vector<int32_t>* order) {
-  order->resize(static_cast<size_t>(n));
-  for (int64_t row = 0; row < n; ++row) (*order)[static_cast<size_t>(row)] = static_cast<int32_t>(row);
-  const auto better = [scores](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
-  if (n > k) std::nth_element(order->begin(), order->begin() + k, order->end(), better);
-  order->resize(static_cast<size_t>(std::min(n, k)));
-  if (sorted) std::sort(order->begin(), order->end(), better);
-}
-
 // The arrays the reference calls `index_score` and `selected`: all tokens of a single segment.
 void TapSelection(const Step& step, int64_t layer, int64_t first, int64_t count, int64_t row_stride) {
   if (step.taps == nullptr) return;
@@ -77,14 +68,15 @@ void TapSelection(const Step& step, int64_t layer, int64_t first, int64_t count,
   if (rows == 0) return;
   std::vector<float> scores;
   std::vector<int32_t> ids;
-  std::vector<int32_t> order;
+  TopRowsScratch top;
   for (int64_t token = first; token < first + count; ++token) {
     const float* row_scores = step.ws.index_scores.data() + (token - first) * row_stride;
     const int64_t visible = VisibleRows(step.ws.position[token]);
     for (int64_t row = 0; row < rows; ++row) scores.push_back(row < visible ? row_scores[row] : -3e38f);
-    BestRows(row_scores, visible, k, true, &order);
-    for (int64_t i = 0; i < k; ++i)
-      ids.push_back(i < static_cast<int64_t>(order.size()) ? order[static_cast<size_t>(i)] : -1);
+    TopRows(row_scores, visible, k, &top);
+    std::sort(top.ids.begin(), top.ids.end(), [&](int32_t a, int32_t b) { return ScoresHigher(row_scores, a, b); });
+    top.ids.resize(static_cast<size_t>(k), -1);
+    ids.insert(ids.end(), top.ids.begin(), top.ids.end());
   }
   step.taps->Tap(layer, "index_score", MatView<const float>(scores.data(), count, rows));
   step.taps->TapIds(layer, "selected", MatView<const int32_t>(ids.data(), count, k));
@@ -117,13 +109,12 @@ void SelectRows(const Step& step, int64_t layer) {
       }
     });
     step.pool.ParallelFor(count, 1, [&](int64_t begin, int64_t end, int worker) {
-      std::vector<int32_t>& order = ws.workers[static_cast<size_t>(worker)].order;
+      TopRowsScratch& top = ws.workers[static_cast<size_t>(worker)].top_rows;
       for (int64_t token = first + begin; token < first + end; ++token) {
-        BestRows(ws.index_scores.data() + (token - first) * most_rows, VisibleRows(ws.position[token]), topk, false,
-                 &order);
-        std::sort(order.begin(), order.end());
-        std::copy(order.begin(), order.end(), ws.selected.data() + token * topk);
-        ws.selected_count[token] = static_cast<int32_t>(order.size());
+        TopRows(ws.index_scores.data() + (token - first) * most_rows, VisibleRows(ws.position[token]), topk, &top);
+        std::sort(top.ids.begin(), top.ids.end());
+        std::copy(top.ids.begin(), top.ids.end(), ws.selected.data() + token * topk);
+        ws.selected_count[token] = static_cast<int32_t>(top.ids.size());
       }
     });
     TapSelection(step, layer, first, count, most_rows);

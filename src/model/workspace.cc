@@ -64,7 +64,7 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
     worker.attend.Allocate(AttendScratchFloats(c.heads, c.head_dim));
     worker.rows.reserve(static_cast<size_t>(c.window + std::max(c.index_topk, max_context_ / 128 + 1)));
     worker.keys.reserve(static_cast<size_t>(max_rows));
-    worker.order.reserve(static_cast<size_t>(max_rows));
+    worker.top_rows.Reserve(max_rows);
     worker.row.resize(static_cast<size_t>(std::max(c.head_dim, c.index_dim)));
   }
 }

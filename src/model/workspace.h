@@ -11,6 +11,7 @@
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/step_clock.h"
+#include "model/top_rows.h"
 
 namespace fathom {
 
@@ -109,8 +110,8 @@ class Workspace {
     Buffer<float> attend;              // AttendScratchFloats(H, d)
     std::vector<const uint8_t*> rows;  // rows a token attends to
     std::vector<const uint8_t*> keys;  // indexer rows of a range
-    std::vector<int32_t> order;        // candidates of a top-k
-    std::vector<float> row;            // a compressed row being made
+    TopRowsScratch top_rows;
+    std::vector<float> row;  // a compressed row being made
   };
   std::vector<Worker> workers;
 
