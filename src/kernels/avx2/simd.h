@@ -12,6 +12,8 @@
 #define FATHOM_ISA avx2
 #define FATHOM_INLINE static inline __attribute__((always_inline))
 
+#include "kernels/simd/power.inc"
+
 namespace fathom::avx2 {
 
 // 2 x 2 running sums of 16 lanes are 8 of the 16 registers.
@@ -261,13 +263,6 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   return DecodeBf16(padded);
 }
 
-// An E8M0 scale as kernels read it: the exponent field of a float.
-FATHOM_INLINE float PowerOf(uint8_t code) {
-  const uint32_t bits = static_cast<uint32_t>(code) << 23;
-  float power;
-  std::memcpy(&power, &bits, 4);
-  return power;
-}
 // What decoding multiplies with: 2^120 times the scale, where that is a finite float (a scale code of 0 stands for 0).
 #define FATHOM_FP8_FEW 1
 struct Fp8Scale {
@@ -445,25 +440,41 @@ FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* hig
   }
 }
 
-// Sixteen registers do not hold the block: it is read again for every head.
+// Sixteen registers do not hold the block: it is read again for every two heads.
+inline constexpr int kIndexHeadTile = 2;
 struct KeyBlock {
   const uint8_t* values;
 };
 FATHOM_INLINE KeyBlock LoadKeyBlock(const uint8_t* values) { return {values}; }
-FATHOM_INLINE I32x16 DotKeys(const KeyBlock& keys, const int32_t* q, int32_t offset) {
+template <int H>
+FATHOM_INLINE void DotKeys(const KeyBlock& keys, const int32_t* const (&q)[H], const int32_t (&offset)[H],
+                           I32x16 (&dots)[H]) {
   // Pairs of products are at most 2 * 24 * 12 = 576: eight of them stay within 16 bits.
-  __m256i sum[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  __m256i low[H];
+  __m256i high[H];
+  // g++ would add products up as a tree, and have to store half of them.
+  const auto add = [](__m256i sum, __m256i product) {
+    sum = _mm256_add_epi16(sum, product);
+    __asm__("" : "+x"(sum));
+    return sum;
+  };
   for (int i = 0; i < 8; ++i) {
-    const __m256i four = _mm256_set1_epi32(q[i]);
-    for (int h = 0; h < 2; ++h) {
-      const __m256i key = _mm256_load_si256(reinterpret_cast<const __m256i*>(keys.values + 64 * i + 32 * h));
-      sum[h] = _mm256_add_epi16(sum[h], _mm256_maddubs_epi16(key, four));
+    const auto* key = reinterpret_cast<const __m256i*>(keys.values + 64 * i);
+    const __m256i first = _mm256_load_si256(key);
+    const __m256i second = _mm256_load_si256(key + 1);
+    for (int head = 0; head < H; ++head) {
+      const __m256i four = _mm256_set1_epi32(q[head][i]);
+      const __m256i products[2] = {_mm256_maddubs_epi16(first, four), _mm256_maddubs_epi16(second, four)};
+      low[head] = i == 0 ? products[0] : add(low[head], products[0]);
+      high[head] = i == 0 ? products[1] : add(high[head], products[1]);
     }
   }
   const __m256i ones = _mm256_set1_epi16(1);
-  const __m256i start = _mm256_set1_epi32(offset);
-  return {_mm256_add_epi32(start, _mm256_madd_epi16(sum[0], ones)),
-          _mm256_add_epi32(start, _mm256_madd_epi16(sum[1], ones))};
+  for (int head = 0; head < H; ++head) {
+    const __m256i start = _mm256_set1_epi32(offset[head]);
+    dots[head] = {_mm256_add_epi32(start, _mm256_madd_epi16(low[head], ones)),
+                  _mm256_add_epi32(start, _mm256_madd_epi16(high[head], ones))};
+  }
 }
 
 }  // namespace fathom::avx2

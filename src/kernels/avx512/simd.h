@@ -20,6 +20,8 @@
 #define FATHOM_ISA avx512
 #define FATHOM_INLINE static inline __attribute__((always_inline))
 
+#include "kernels/simd/power.inc"
+
 namespace fathom::avx512 {
 
 // Register tiles: 32 registers hold 4 x 4 running sums, the block's own sums and the operands.
@@ -79,8 +81,6 @@ FATHOM_INLINE F32x16 Div(F32x16 a, F32x16 b) { return {_mm512_div_ps(a.v, b.v)};
 FATHOM_INLINE F32x16 Fma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 // a > b ? a : b: b where one of them is NaN.
 FATHOM_INLINE F32x16 Greater(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
-// a < b ? a : b
-FATHOM_INLINE F32x16 Lesser(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
 FATHOM_INLINE F32x16 Abs(F32x16 a) { return {_mm512_abs_ps(a.v)}; }
 // a < b ? yes : no
 FATHOM_INLINE F32x16 IfLess(F32x16 a, F32x16 b, F32x16 yes, F32x16 no) {
@@ -194,13 +194,8 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(codes), 16))};
 }
 
-// An E8M0 scale as kernels read it: the exponent field of a float.
-FATHOM_INLINE float PowerOf(uint8_t code) {
-  const uint32_t bits = static_cast<uint32_t>(code) << 23;
-  float power;
-  std::memcpy(&power, &bits, 4);
-  return power;
-}
+// Registers are enough for 64 numbers decoded at a time, with one and two tokens, too.
+#define FATHOM_FP8_FEW 0
 
 // E4M3 codes without sign as BF16 numbers, split into low and high bytes; NaN counts as 480.
 struct Fp8Tables {
@@ -374,6 +369,8 @@ FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* hig
   _mm512_store_si512(high, Fp4Bytes(_mm512_srli_epi16(bytes, 4)));
 }
 
+// Heads that are done together.
+inline constexpr int kIndexHeadTile = 1;
 // 32 values of 16 keys: vector i holds four values of every key.
 struct KeyBlock {
   __m512i v[8];
@@ -383,16 +380,20 @@ FATHOM_INLINE KeyBlock LoadKeyBlock(const uint8_t* values) {
   for (int i = 0; i < 8; ++i) block.v[i] = _mm512_load_si512(values + 64 * i);
   return block;
 }
-// Per key: offset + the sum over 32 values of key times q, four values of q in each of eight dwords.
-FATHOM_INLINE I32x16 DotKeys(const KeyBlock& keys, const int32_t* q, int32_t offset) {
-  // Two chains: a dependent vpdpbusd takes five cycles.
-  __m512i a = _mm512_set1_epi32(offset);
-  __m512i b = _mm512_setzero_si512();
-  for (int i = 0; i < 8; i += 2) {
-    a = _mm512_dpbusd_epi32(a, keys.v[i], _mm512_set1_epi32(q[i]));
-    b = _mm512_dpbusd_epi32(b, keys.v[i + 1], _mm512_set1_epi32(q[i + 1]));
+// Per head and key: offset + the sum over 32 values of key times q, four values of q in each of eight dwords.
+template <int H>
+FATHOM_INLINE void DotKeys(const KeyBlock& keys, const int32_t* const (&q)[H], const int32_t (&offset)[H],
+                           I32x16 (&dots)[H]) {
+  for (int head = 0; head < H; ++head) {
+    // Two chains: a dependent vpdpbusd takes five cycles.
+    __m512i a = _mm512_set1_epi32(offset[head]);
+    __m512i b = _mm512_setzero_si512();
+    for (int i = 0; i < 8; i += 2) {
+      a = _mm512_dpbusd_epi32(a, keys.v[i], _mm512_set1_epi32(q[head][i]));
+      b = _mm512_dpbusd_epi32(b, keys.v[i + 1], _mm512_set1_epi32(q[head][i + 1]));
+    }
+    dots[head] = {_mm512_add_epi32(a, b)};
   }
-  return {_mm512_add_epi32(a, b)};
 }
 
 }  // namespace fathom::avx512

@@ -12,6 +12,8 @@
 #define FATHOM_ISA neon
 #define FATHOM_INLINE static inline __attribute__((always_inline))
 
+#include "kernels/simd/power.inc"
+
 namespace fathom::neon {
 
 // 2 x 2 running sums of 16 lanes are 16 of the 32 registers, the operands another 12.
@@ -229,13 +231,8 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   return DecodeBf16(padded);
 }
 
-// An E8M0 scale as kernels read it: the exponent field of a float.
-FATHOM_INLINE float PowerOf(uint8_t code) {
-  const uint32_t bits = static_cast<uint32_t>(code) << 23;
-  float power;
-  std::memcpy(&power, &bits, 4);
-  return power;
-}
+// As in avx512: 64 numbers are decoded at a time.
+#define FATHOM_FP8_FEW 0
 // Whether 256 times the power is a finite float and `code` not 0, which stands for 0.
 FATHOM_INLINE bool HasPowerTimes256(uint8_t code) { return code >= 1 && code <= 246; }
 
@@ -362,25 +359,30 @@ FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* hig
 }
 
 // A block fills 32 registers: it is read again for every head.
+inline constexpr int kIndexHeadTile = 1;
 struct KeyBlock {
   const uint8_t* values;
 };
 FATHOM_INLINE KeyBlock LoadKeyBlock(const uint8_t* values) { return {values}; }
-FATHOM_INLINE I32x16 DotKeys(const KeyBlock& keys, const int32_t* q, int32_t offset) {
-  const int8x16_t first = vreinterpretq_s8_s32(vld1q_s32(q));
-  const int8x16_t second = vreinterpretq_s8_s32(vld1q_s32(q + 4));
-  return Quarters<I32x16>([&](int i) {
-    const auto key = [&](int group) { return vreinterpretq_s8_u8(vld1q_u8(keys.values + 64 * group + 16 * i)); };
-    int32x4_t sum = vdupq_n_s32(offset);
-    sum = vdotq_laneq_s32(sum, key(0), first, 0);
-    sum = vdotq_laneq_s32(sum, key(1), first, 1);
-    sum = vdotq_laneq_s32(sum, key(2), first, 2);
-    sum = vdotq_laneq_s32(sum, key(3), first, 3);
-    sum = vdotq_laneq_s32(sum, key(4), second, 0);
-    sum = vdotq_laneq_s32(sum, key(5), second, 1);
-    sum = vdotq_laneq_s32(sum, key(6), second, 2);
-    return vdotq_laneq_s32(sum, key(7), second, 3);
-  });
+template <int H>
+FATHOM_INLINE void DotKeys(const KeyBlock& keys, const int32_t* const (&q)[H], const int32_t (&offset)[H],
+                           I32x16 (&dots)[H]) {
+  for (int head = 0; head < H; ++head) {
+    const int8x16_t first = vreinterpretq_s8_s32(vld1q_s32(q[head]));
+    const int8x16_t second = vreinterpretq_s8_s32(vld1q_s32(q[head] + 4));
+    dots[head] = Quarters<I32x16>([&](int i) {
+      const auto key = [&](int group) { return vreinterpretq_s8_u8(vld1q_u8(keys.values + 64 * group + 16 * i)); };
+      int32x4_t sum = vdupq_n_s32(offset[head]);
+      sum = vdotq_laneq_s32(sum, key(0), first, 0);
+      sum = vdotq_laneq_s32(sum, key(1), first, 1);
+      sum = vdotq_laneq_s32(sum, key(2), first, 2);
+      sum = vdotq_laneq_s32(sum, key(3), first, 3);
+      sum = vdotq_laneq_s32(sum, key(4), second, 0);
+      sum = vdotq_laneq_s32(sum, key(5), second, 1);
+      sum = vdotq_laneq_s32(sum, key(6), second, 2);
+      return vdotq_laneq_s32(sum, key(7), second, 3);
+    });
+  }
 }
 
 }  // namespace fathom::neon
