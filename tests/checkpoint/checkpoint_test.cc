@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <functional>
 
+#include "base/cpu_features.h"
 #include "base/file.h"
 #include "base/strings.h"
+#include "base/thread_pool.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/synth.h"
 #include "tests/support/run_binary.h"
@@ -213,6 +215,24 @@ TEST_F(BrokenCheckpoint, UnknownTensors) {
   EXPECT_EQ(
       OpenError(),
       shard(6) + ": tensor 'vision.tower' is unknown: no tensor of that name belongs to a model of this config.json");
+}
+
+// What --no-mmap calls. The file that is larger than memory is a hole.
+TEST_F(BrokenCheckpoint, WeightsThatDoNotFitAreNotReadIntoMemory) {
+  const uint64_t ram = GetCpuFeatures().ram_bytes;
+  ASSERT_NE(ram, 0u);
+  Rewrite(7, [&](Specs& specs) { specs.push_back({"mtp.0.large", TensorType::kU8, {static_cast<int64_t>(ram)}}); });
+  ChangeIndex([](Json& map) { map.Set("mtp.0.large", Json::String(Name(7))); });
+  const auto checkpoint = MustOpen();
+  ASSERT_NE(checkpoint, nullptr);
+  ThreadPool pool(1);
+  const Status status = checkpoint->ReadIntoMemory(pool);
+  EXPECT_EQ(status.code(), ErrorCode::kResource);
+  EXPECT_TRUE(status.message().starts_with(dir() + ": the weights take ")) << status.message();
+  EXPECT_TRUE(status.message().ends_with(StrCat("; of the ", HumanBytes(ram),
+                                                " of memory that this process may use at most four fifths can be "
+                                                "theirs; without --no-mmap they need not fit")))
+      << status.message();
 }
 
 TEST_F(BrokenCheckpoint, MoreLayersStoredThanConfigured) {
