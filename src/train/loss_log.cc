@@ -78,11 +78,15 @@ Result<LossLog> LossLog::Open(const std::string& path, int64_t first_step) {
 
 Status LossLog::Append(const TrainRecord& record) {
   const std::string line = LineOf(record);
+  const auto failed = [&] { return IoError(StrCat("cannot write ", path_, ": ", std::strerror(errno))); };
   std::FILE* file = std::fopen(path_.c_str(), "ab");
-  bool good = file != nullptr && std::fwrite(line.data(), 1, line.size(), file) == line.size();
-  const int error = errno;
-  if (file != nullptr) good = std::fclose(file) == 0 && good;
-  if (!good) return IoError(StrCat("cannot write ", path_, ": ", std::strerror(error)));
+  if (file == nullptr) return failed();
+  if (std::fwrite(line.data(), 1, line.size(), file) != line.size() || std::fflush(file) != 0) {
+    const Status status = failed();  // before fclose() changes errno
+    std::fclose(file);
+    return status;
+  }
+  if (std::fclose(file) != 0) return failed();
   records_.push_back(record);
   return {};
 }

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "base/file.h"
 #include "base/signals.h"
@@ -47,6 +49,9 @@ void KeepFreedMemory() {
 }
 
 Status TrainTokenizerTo(const Flags& flags) {
+  std::error_code error;
+  std::filesystem::create_directories(flags.tokenizer_directory, error);
+  if (error) return IoError(StrCat("cannot create ", flags.tokenizer_directory, ": ", error.message()));
   FATHOM_ASSIGN_OR_RETURN(const TrainedTokenizer tokenizer, TrainTokenizer(flags.seed, flags.dialogues, flags.vocab));
   FATHOM_RETURN_IF_ERROR(WriteFileAtomically(flags.tokenizer_directory + "/tokenizer.json", tokenizer.tokenizer_json));
   return WriteFileAtomically(flags.tokenizer_directory + "/tokenizer_config.json", tokenizer.tokenizer_config_json);
@@ -80,6 +85,7 @@ Status Train(const Flags& flags) {
   TrainerOptions options;
   options.run_directory = flags.run;
   options.from = flags.from;
+  options.export_directory = flags.evaluate ? "" : flags.export_directory;
   options.stop_after_steps = flags.steps;
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer, Trainer::Create(std::move(config), options));
   if (flags.evaluate) {

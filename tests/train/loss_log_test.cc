@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <limits>
 
+#include "base/strings.h"
 #include "tests/support/run_binary.h"
 
 namespace fathom {
@@ -66,6 +70,16 @@ TEST_F(LossLogTest, ALineThatWasCutOffIsForgotten) {
   EXPECT_EQ(log.records().size(), 1u);
   ASSERT_TRUE(log.Append({.step = 2}).ok());
   EXPECT_EQ(Open(3).records().size(), 2u);
+}
+
+TEST_F(LossLogTest, SaysWhyALineCouldNotBeWritten) {
+  LossLog log = Open(1);
+  std::filesystem::remove(path_);
+  std::filesystem::create_symlink("/dev/full", path_);
+  EXPECT_EQ(log.Append({.step = 1}).message(), StrCat("cannot write ", path_, ": ", std::strerror(ENOSPC)));
+  EXPECT_TRUE(log.records().empty());
+  std::filesystem::remove(path_);
+  ASSERT_TRUE(log.Append({.step = 1}).ok());
 }
 
 TEST_F(LossLogTest, AnotherFileIsLeftAlone) {

@@ -15,8 +15,6 @@ namespace {
 
 constexpr int64_t kQueries = 32;  // tokens of a block: with 8 heads, scores of a block fit the L2 cache
 
-int64_t PadTo16(int64_t n) { return (n + 15) / 16 * 16; }
-
 float* Resize(std::vector<float>& buffer, int64_t size) {
   if (static_cast<int64_t>(buffer.size()) < size) buffer.resize(static_cast<size_t>(size));
   return buffer.data();

@@ -1,74 +1,122 @@
 #include "train/torch/batch_feed.h"
 
+#include <span>
+#include <string>
 #include <utility>
 
+#include "base/check.h"
+#include "base/progress.h"
+#include "base/signals.h"
 #include "base/strings.h"
-#include "corpus/training_sequence.h"
+#include "base/term.h"
+#include "corpus/corpus.h"
+#include "corpus/random.h"
 
 namespace fathom {
 namespace {
 
 constexpr size_t kReady = 2;  // steps ahead
-constexpr uint64_t kHeldOutOneIn = 20;
+constexpr size_t kHeldOutOneIn = 20;
 constexpr int64_t kGiveUpAfter = 100000;  // dialogues in a row that are too long
+constexpr int64_t kShortest = 2;          // the first token is only read
+
+bool Fits(const TrainingSequence& sequence, const TrainConfig& config) {
+  const auto length = static_cast<int64_t>(sequence.tokens.size());
+  return length >= kShortest && length <= config.max_sequence_tokens;
+}
+
+// "between 2 and 8192 tokens (...)"
+std::string AcceptedLengths(const TrainConfig& config) {
+  return StrCat("between ", kShortest, " and ", config.max_sequence_tokens,
+                " tokens (config key data.max_sequence_tokens)");
+}
 
 }  // namespace
 
-DialogueSource::DialogueSource(const TrainConfig& config, std::vector<Dialogue> own)
-    : seed_(config.seed), opening_(config.opening) {
-  for (size_t i = 0; i < own.size(); ++i) {
-    (i % kHeldOutOneIn == kHeldOutOneIn / 2 ? held_out_ : training_).push_back(std::move(own[i]));
-  }
-  if (!training_.empty() && held_out_.empty()) held_out_.push_back(training_.back());
+Result<std::unique_ptr<DialogueSource>> DialogueSource::Open(const TrainConfig& config, const Tokenizer& tokenizer) {
+  std::unique_ptr<DialogueSource> source(new DialogueSource(config, tokenizer));
+  if (!config.jsonl.empty()) FATHOM_RETURN_IF_ERROR(source->ReadOwn());
+  return source;
 }
 
-Dialogue DialogueSource::Training(uint64_t index) const {
+Status DialogueSource::ReadOwn() {
+  FATHOM_ASSIGN_OR_RETURN(const std::vector<Dialogue> dialogues, ReadDialogues(config_.jsonl));
+  std::vector<TrainingSequence> own;
+  Progress progress("tokenising dialogues", dialogues.size(), Progress::Unit::kItems);
+  for (const Dialogue& dialogue : dialogues) {
+    if (InterruptRequested()) return Cancelled("stopped before the first step");
+    FATHOM_ASSIGN_OR_RETURN(TrainingSequence sequence,
+                            MakeTrainingSequence(dialogue, tokenizer_, config_.prompt_weight));
+    if (Fits(sequence, config_)) own.push_back(std::move(sequence));
+    progress.Add(1);
+  }
+  progress.Finish();
+  if (own.empty()) return InvalidArgument(StrCat(config_.jsonl, ": no dialogue has ", AcceptedLengths(config_)));
+  if (const size_t left_out = dialogues.size() - own.size(); left_out > 0) {
+    WriteStderr(StrCat(config_.jsonl, ": ", left_out, " of ", dialogues.size(),
+                       " dialogues are left out, since they do not have ", AcceptedLengths(config_), "\n"));
+  }
+  const bool few = own.size() <= kHeldOutOneIn / 2 && own.size() > 1;
+  for (size_t i = 0; i < own.size(); ++i) {
+    const bool held_out = few ? i + 1 == own.size() : i % kHeldOutOneIn == kHeldOutOneIn / 2;
+    (held_out ? held_out_ : training_).push_back(std::move(own[i]));
+  }
+  return {};
+}
+
+Result<TrainingSequence> DialogueSource::Training(uint64_t index) {
   if (training_.empty()) {
     uint64_t end = 0;  // of the parts so far
-    for (const OpeningPart& part : opening_) {
+    std::span<const std::string> among;
+    for (const OpeningPart& part : config_.opening) {
       end += static_cast<uint64_t>(part.dialogues);
-      if (index < end) return CorpusDialogue(seed_, index, part.subjects);
+      if (index >= end) continue;
+      among = part.subjects;
+      break;
     }
-    return CorpusDialogue(seed_, index);
+    return MakeTrainingSequence(CorpusDialogue(config_.seed, index, among), tokenizer_, config_.prompt_weight);
   }
-  std::vector<size_t> order(training_.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  CorpusRandom random(seed_ + index / order.size());
-  random.Shuffle(order);
-  return training_[order[index % order.size()]];
+  const uint64_t wanted_round = index / training_.size();
+  if (order_.empty() || wanted_round != round_) {
+    round_ = wanted_round;
+    order_.resize(training_.size());
+    for (size_t i = 0; i < order_.size(); ++i) order_[i] = i;
+    CorpusRandom random(config_.seed + round_);
+    random.Shuffle(order_);
+  }
+  return training_[order_[index % order_.size()]];
 }
 
-Dialogue DialogueSource::HeldOut(uint64_t index) const {
-  if (!held_out_.empty()) return held_out_[index % held_out_.size()];
+Result<TrainingSequence> DialogueSource::HeldOut(uint64_t index) const {
+  if (!training_.empty()) {
+    FATHOM_CHECK(has_held_out());
+    return held_out_[index % held_out_.size()];
+  }
   const std::span<const Subject> subjects = Subjects();
-  return WriteDialogue(subjects[index % subjects.size()], Split::kHeldOut, seed_, index / subjects.size());
+  const Dialogue dialogue =
+      WriteDialogue(subjects[index % subjects.size()], Split::kHeldOut, config_.seed, index / subjects.size());
+  return MakeTrainingSequence(dialogue, tokenizer_, config_.prompt_weight);
 }
 
-Result<TrainBatch> FillBatch(const TrainConfig& config, const DialogueSource& source, const Tokenizer& tokenizer,
-                             bool held_out, int64_t tokens, uint64_t* next) {
-  constexpr int64_t kShortest = 2;
+Result<TrainBatch> FillBatch(const TrainConfig& config, DialogueSource& source, bool held_out, uint64_t* next) {
   TrainBatch batch;
   int64_t left_out = 0;
-  while (static_cast<int64_t>(batch.tokens.size()) < tokens) {
-    const Dialogue dialogue = held_out ? source.HeldOut(*next) : source.Training(*next);
-    ++*next;
-    FATHOM_ASSIGN_OR_RETURN(const TrainingSequence sequence,
-                            MakeTrainingSequence(dialogue, tokenizer, config.prompt_weight));
-    const auto length = static_cast<int64_t>(sequence.tokens.size());
-    if (length >= kShortest && length <= config.max_sequence_tokens) {
+  while (static_cast<int64_t>(batch.tokens.size()) < config.batch_tokens) {
+    if (InterruptRequested()) return Cancelled("stopped");
+    const uint64_t index = (*next)++;
+    FATHOM_ASSIGN_OR_RETURN(const TrainingSequence sequence, held_out ? source.HeldOut(index) : source.Training(index));
+    if (Fits(sequence, config)) {
       batch.Add(sequence);
       left_out = 0;
     } else if (++left_out >= kGiveUpAfter) {
-      return InvalidArgument(StrCat("no dialogue of ", kGiveUpAfter, " has between ", kShortest, " and ",
-                                    config.max_sequence_tokens, " tokens (config key data.max_sequence_tokens)"));
+      return InvalidArgument(StrCat("no dialogue of ", kGiveUpAfter, " has ", AcceptedLengths(config)));
     }
   }
   return batch;
 }
 
-BatchFeed::BatchFeed(const TrainConfig& config, const DialogueSource& source, const Tokenizer& tokenizer,
-                     uint64_t first)
-    : config_(config), source_(source), tokenizer_(tokenizer), next_(first), thread_([this] { Work(); }) {}
+BatchFeed::BatchFeed(const TrainConfig& config, DialogueSource& source, uint64_t first)
+    : config_(config), source_(source), next_(first), thread_([this] { Work(); }) {}
 
 BatchFeed::~BatchFeed() {
   {
@@ -82,7 +130,7 @@ BatchFeed::~BatchFeed() {
 void BatchFeed::Work() {
   for (;;) {
     FedBatch fed;
-    Result<TrainBatch> batch = FillBatch(config_, source_, tokenizer_, false, config_.batch_tokens, &next_);
+    Result<TrainBatch> batch = FillBatch(config_, source_, /*held_out=*/false, &next_);
     const bool failed = !batch.ok();
     std::unique_lock lock(mutex_);
     if (failed) {

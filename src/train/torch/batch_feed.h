@@ -4,13 +4,16 @@
 #define FATHOM_TRAIN_TORCH_BATCH_FEED_H_
 
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "base/result.h"
-#include "corpus/corpus.h"
+#include "corpus/training_sequence.h"
 #include "tokenizer/tokenizer.h"
 #include "train/torch/train_model.h"
 #include "train/train_config.h"
@@ -20,20 +23,31 @@ namespace fathom {
 // Where dialogues come from: the corpus's rules, or a user's file.
 class DialogueSource {
  public:
-  // `own` is empty for the corpus. A twentieth of a user's dialogues, at least one, is held out. Takes from the
-  // configuration the seed and what the corpus begins with.
-  DialogueSource(const TrainConfig& config, std::vector<Dialogue> own);
+  // Reads and tokenises the config's `jsonl` if there is one. Dialogues of a length that no step takes are left out,
+  // with a line on stderr; an error if none remains, or one cannot be rendered; kCancelled after Ctrl-C. Every
+  // twentieth of the others is held out, of two to ten the last one. Borrows the tokenizer.
+  static Result<std::unique_ptr<DialogueSource>> Open(const TrainConfig& config, const Tokenizer& tokenizer);
 
-  // Number `index` of the training dialogues: the same for the same seed. A user's are shuffled anew every round.
-  Dialogue Training(uint64_t index) const;
-  // Number `index` of the held-out ones.
-  Dialogue HeldOut(uint64_t index) const;
+  // Number `index` of the training dialogues: the same for the same seed. A user's are shuffled anew every round. For
+  // one thread at a time.
+  Result<TrainingSequence> Training(uint64_t index);
+  // Number `index` of the held-out ones; also while another thread is in Training().
+  Result<TrainingSequence> HeldOut(uint64_t index) const;
+  // False if the user has one dialogue only, which is for training.
+  bool has_held_out() const { return training_.empty() || !held_out_.empty(); }
 
  private:
-  const uint64_t seed_;
-  const std::vector<OpeningPart> opening_;
-  std::vector<Dialogue> training_;
-  std::vector<Dialogue> held_out_;
+  DialogueSource(const TrainConfig& config, const Tokenizer& tokenizer) : config_(config), tokenizer_(tokenizer) {}
+  Status ReadOwn();
+
+  const TrainConfig config_;
+  const Tokenizer& tokenizer_;
+  // A user's; both are empty for the corpus.
+  std::vector<TrainingSequence> training_;
+  std::vector<TrainingSequence> held_out_;
+  // The order of training_ in a round.
+  std::vector<size_t> order_;
+  uint64_t round_ = 0;
 };
 
 struct FedBatch {
@@ -43,21 +57,21 @@ struct FedBatch {
 
 class BatchFeed {
  public:
-  // Borrows source and tokenizer. `first` is the number of the first dialogue.
-  BatchFeed(const TrainConfig& config, const DialogueSource& source, const Tokenizer& tokenizer, uint64_t first);
+  // Borrows the source, whose Training() is the feed's from now on. `first` is the number of the first dialogue.
+  BatchFeed(const TrainConfig& config, DialogueSource& source, uint64_t first);
   ~BatchFeed();
   BatchFeed(const BatchFeed&) = delete;
   BatchFeed& operator=(const BatchFeed&) = delete;
 
-  // The next step's dialogues. An error if a dialogue cannot be rendered, or none is short enough.
+  // The next step's dialogues. An error if a dialogue cannot be rendered, or none is short enough; kCancelled after
+  // Ctrl-C, when those that were ready have been taken.
   Result<FedBatch> Next();
 
  private:
   void Work();
 
   const TrainConfig config_;
-  const DialogueSource& source_;
-  const Tokenizer& tokenizer_;
+  DialogueSource& source_;
   uint64_t next_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -66,10 +80,9 @@ class BatchFeed {
   std::thread thread_;
 };
 
-// A step's dialogues from number `*next` on, which is moved forward: at least `tokens` tokens; those longer than the
-// config's limit, or too short to learn from, are left out.
-Result<TrainBatch> FillBatch(const TrainConfig& config, const DialogueSource& source, const Tokenizer& tokenizer,
-                             bool held_out, int64_t tokens, uint64_t* next);
+// A step's dialogues from number `*next` on, which is moved forward: at least batch_tokens tokens; those longer than
+// the config's limit, or too short to learn from, are left out. kCancelled after Ctrl-C.
+Result<TrainBatch> FillBatch(const TrainConfig& config, DialogueSource& source, bool held_out, uint64_t* next);
 
 }  // namespace fathom
 

@@ -17,8 +17,6 @@ constexpr int64_t kSumParts = 16;  // partial sums of parameter gradients
 
 using Lanes = std::array<float, kLanes>;
 
-int64_t PadTo16(int64_t n) { return (n + 15) / 16 * 16; }
-
 // What a mix is made of; the head has only the first S rows.
 struct Shape {
   int64_t streams;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "base/check.h"
@@ -294,7 +295,8 @@ variable_list ExpertsFunction::backward(AutogradContext* context, variable_list 
 Tensor RouterScores(const Tensor& z, ScoringFunction scoring) {
   switch (scoring) {
     case ScoringFunction::kSqrtSoftplus:
-      return torch::softplus(z, 1, 20).sqrt();
+      // The root's slope is infinite at 0, to where softplus underflows. Normal numbers stay as they are.
+      return torch::softplus(z, 1, 20).clamp_min(std::numeric_limits<float>::min()).sqrt();
     case ScoringFunction::kSigmoid:
       return torch::sigmoid(z);
     case ScoringFunction::kSoftmax:

@@ -179,14 +179,18 @@ void Optimizer::Adam(Parameter& p, Moments& moments, double rate, float clip) co
   p.value.addcdiv_(moments.first, divisor, -rate / correction1);
 }
 
-double Optimizer::Step(double rate) {
+Result<double> Optimizer::Step(double rate) {
   const torch::NoGradGuard no_grad;
-  ++steps_;
   double square = 0;
   for (const Parameter& p : parameters_.all()) {
     if (p.trained && p.value.grad().defined()) square += SquareOf(p.value.grad().contiguous());
   }
   const double norm = std::sqrt(square);
+  if (!std::isfinite(norm)) {
+    return DataLoss(StrCat("the gradients of step ", steps_ + 1,
+                           " are not finite; lower optimizer.muon_rate and optimizer.adam_rate"));
+  }
+  ++steps_;
   const auto clip = static_cast<float>(norm > config_.clip_norm ? config_.clip_norm / norm : 1.0);
   Muon(rate * config_.muon_rate, clip);
   for (size_t i = 0; i < moments_.size(); ++i) {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/result.h"
 #include "train/torch/parameters.h"
 #include "train/torch/torch.h"
 #include "train/train_config.h"
@@ -18,8 +19,8 @@ class Optimizer {
   Optimizer(const TrainConfig& config, Parameters& parameters);
 
   // One update from the gradients, which are cleared; `rate` in [0, 1] scales both learning rates. Returns the norm of
-  // all gradients before clipping.
-  double Step(double rate);
+  // all gradients before clipping; if that is not finite, an error, and nothing has changed.
+  Result<double> Step(double rate);
 
   // Moments under "muon/NAME", "adam1/NAME" and "adam2/NAME": what a checkpoint needs besides the parameters.
   std::vector<std::pair<std::string, Tensor>> State() const;

@@ -12,6 +12,7 @@
 #include "checkpoint/tensor_table.h"
 #include "corpus/random.h"
 #include "numeric/formats.h"
+#include "train/export_directory.h"
 #include "train/torch/vector_ops.h"
 
 namespace fathom {
@@ -376,15 +377,12 @@ std::vector<StoredTensor> EncodeAll(const std::vector<Parameter>& parameters,
   return out;
 }
 
-constexpr const char* kShard = "model-00001-of-00001.safetensors";
-constexpr const char* kIndex = "model.safetensors.index.json";
-
 std::string IndexJson(const std::vector<StoredTensor>& tensors) {
   uint64_t bytes = 0;
   for (const StoredTensor& tensor : tensors) bytes += tensor.data.size();
   std::string out = StrCat("{\n  \"metadata\": {\"total_size\": ", bytes, "},\n  \"weight_map\": {");
   for (size_t i = 0; i < tensors.size(); ++i) {
-    out += StrCat(i == 0 ? "\n" : ",\n", "    \"", tensors[i].spec.name, "\": \"", kShard, "\"");
+    out += StrCat(i == 0 ? "\n" : ",\n", "    \"", tensors[i].spec.name, "\": \"", kModelShard, "\"");
   }
   return out + "\n  }\n}\n";
 }
@@ -401,38 +399,25 @@ Status WriteShard(const std::string& path, const std::vector<StoredTensor>& tens
 
 Status Parameters::Export(const std::string& directory, const ModelConfig& config, const Json& config_json,
                           const std::vector<std::pair<std::string, std::string>>& extra_files) const {
-  namespace fs = std::filesystem;
+  FATHOM_ASSIGN_OR_RETURN(const std::string target, ExportTarget(directory));
+  const std::string partial = PartialExport(target);
   std::error_code error;
-  if (fs::exists(directory, error) && !fs::is_empty(directory, error) && !fs::exists(directory + "/" + kIndex, error)) {
-    return InvalidArgument(StrCat(directory, " exists and is no model directory; name another one or remove it"));
-  }
-  const std::string partial = directory + ".partial";
-  fs::remove_all(partial, error);
-  if (!fs::create_directories(partial, error)) {
-    return Status(ErrorCode::kIo, StrCat("cannot create ", partial, ": ", error.message()));
-  }
+  std::filesystem::remove_all(partial, error);
+  if (!error) std::filesystem::create_directories(partial, error);
+  if (error) return IoError(StrCat("cannot create ", partial, ": ", error.message()));
   const auto write = [&]() -> Status {
     const std::vector<StoredTensor> tensors = EncodeAll(all_, tables_, config);
-    FATHOM_RETURN_IF_ERROR(WriteShard(StrCat(partial, "/", kShard), tensors));
-    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(StrCat(partial, "/", kIndex), IndexJson(tensors)));
+    FATHOM_RETURN_IF_ERROR(WriteShard(StrCat(partial, "/", kModelShard), tensors));
+    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(StrCat(partial, "/", kModelIndex), IndexJson(tensors)));
     FATHOM_RETURN_IF_ERROR(WriteFileAtomically(partial + "/config.json", config_json.Dump() + "\n"));
     for (const auto& [name, text] : extra_files) {
       FATHOM_RETURN_IF_ERROR(WriteFileAtomically(StrCat(partial, "/", name), text));
     }
-    return {};
+    return PutExportInPlace(target);
   };
   const Status status = write();
-  if (!status.ok()) {
-    fs::remove_all(partial, error);
-    return status;
-  }
-  const std::string old = directory + ".old";
-  fs::remove_all(old, error);
-  if (fs::exists(directory, error)) fs::rename(directory, old, error);
-  fs::rename(partial, directory, error);
-  if (error) return Status(ErrorCode::kIo, StrCat("cannot rename ", partial, " to ", directory, ": ", error.message()));
-  fs::remove_all(old, error);
-  return {};
+  if (!status.ok()) std::filesystem::remove_all(partial, error);
+  return status;
 }
 
 }  // namespace fathom

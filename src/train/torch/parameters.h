@@ -40,6 +40,9 @@ class Parameters {
   Parameter& Find(const std::string& name);
   // Expert ids [V, k] of a hash layer; nullptr if there is no such table.
   const std::vector<int64_t>* TokenTable(const std::string& name) const;
+  // All of them by name.
+  const std::map<std::string, std::vector<int64_t>>& token_tables() const { return tables_; }
+  std::map<std::string, std::vector<int64_t>>& token_tables() { return tables_; }
 
   // What the exported file will hold for a parameter, differentiable; computed at the first call of a pass.
   Tensor StoredValue(const std::string& name);
@@ -49,8 +52,8 @@ class Parameters {
   int64_t count() const;
 
   // Writes a directory in the release layout: config.json, one shard with its index, and `extra_files`. Everything is
-  // written under another name and renamed at the end; an existing `directory` is replaced only if it holds such an
-  // export or is empty.
+  // written under another name and renamed at the end; what may be replaced is ExportTarget()'s to say, which knows all
+  // names of extra files.
   Status Export(const std::string& directory, const ModelConfig& config, const Json& config_json,
                 const std::vector<std::pair<std::string, std::string>>& extra_files) const;
 

@@ -120,8 +120,8 @@ void MemberWeights(const Members& members, int64_t block, const float* kv_gate, 
   const int64_t w = members.columns;
   const int64_t wide = members.wide();
   const int64_t count = members.count(block);
-  float largest[512];
-  float sum[512];
+  float largest[kMaxRowWidth];
+  float sum[kMaxRowWidth];
   std::fill_n(largest, w, -INFINITY);
   std::fill_n(sum, w, 0.0f);
   for (int64_t i = 0; i < count; ++i) {
@@ -149,7 +149,7 @@ struct CompressFunction : torch::autograd::Function<CompressFunction> {
                         const SequenceLayout* layout) {
     const Members members = {ratio, ape.size(1) / (ratio == 4 ? 2 : 1)};
     const int64_t w = members.columns;
-    FATHOM_CHECK(w <= 512);
+    FATHOM_CHECK(w <= kMaxRowWidth);
     Tensor out = torch::zeros({layout->rows(ratio), w}, torch::kFloat32);
     ParallelParts(layout->sequences(), [&](int64_t sequence) {
       const float* tokens = Floats(kv_gate) + layout->token_begin(sequence) * kv_gate.size(1);

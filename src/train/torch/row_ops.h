@@ -8,6 +8,8 @@
 
 namespace fathom {
 
+inline constexpr int64_t kMaxRowWidth = 512;  // of compressed rows
+
 enum class RowFinish : uint8_t {
   kNone,
   kQ8Row,        // first d - r values by Q8 in blocks of 64: window and compressed rows (sections 7.4, 7.5)
@@ -25,7 +27,7 @@ struct RowRules {
 Tensor RotateRows(const Tensor& x, const Rotation& rotation, const RowRules& rules);
 
 // kv_gate [T, 2 c w]: the products with wkv and wgate side by side; ape [m, c w]. Returns the weighted sums of complete
-// blocks [rows, w], before norm and rotation (section 7.5).
+// blocks [rows, w], before norm and rotation (section 7.5). w is at most kMaxRowWidth.
 Tensor CompressBlocks(const Tensor& kv_gate, const Tensor& ape, int64_t ratio, const SequenceLayout& layout);
 
 }  // namespace fathom

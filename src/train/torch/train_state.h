@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "model/config.h"
 #include "train/torch/optimizer.h"
 #include "train/torch/parameters.h"
 
@@ -17,12 +18,16 @@ struct TrainPosition {
   double seconds = 0;          // spent training so far
 };
 
-// Writes `path`, a safetensors file that is renamed into place when it is whole.
-Status SaveTrainState(const std::string& path, const TrainPosition& position, const Parameters& parameters,
-                      const Optimizer& optimizer);
+// Writes `path`, a safetensors file that is renamed into place when it is whole: parameters, moments, the experts of
+// hash layers, and in its metadata the position and the model's configuration.
+Status SaveTrainState(const std::string& path, const TrainPosition& position, const ModelConfig& model,
+                      const Parameters& parameters, const Optimizer& optimizer);
 
-// Reads it back into parameters and optimizer of the same config. Errors name the file and the tensor.
-Result<TrainPosition> LoadTrainState(const std::string& path, Parameters& parameters, Optimizer& optimizer);
+// Reads it back into parameters and optimizer of `model`. Errors name the file and the tensor, or the key in which the
+// state is of another model; nothing has changed then. States of earlier versions, which have neither a model nor the
+// hash layers' experts, leave the latter as they are.
+Result<TrainPosition> LoadTrainState(const std::string& path, const ModelConfig& model, Parameters& parameters,
+                                     Optimizer& optimizer);
 
 }  // namespace fathom
 

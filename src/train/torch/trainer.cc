@@ -4,15 +4,17 @@
 #include <cmath>
 #include <filesystem>
 
+#include "base/cpu_features.h"
 #include "base/file.h"
-#include "base/progress.h"
 #include "base/signals.h"
 #include "base/strings.h"
 #include "base/term.h"
 #include "checkpoint/checkpoint.h"
-#include "corpus/training_sequence.h"
+#include "train/export_directory.h"
 #include "train/loss_curve.h"
+#include "train/run_lock.h"
 #include "train/torch/gemm.h"
+#include "train/torch/train_limits.h"
 
 namespace fathom {
 namespace {
@@ -40,10 +42,23 @@ Result<std::unique_ptr<Trainer>> Trainer::Create(TrainConfig config, TrainerOpti
 }
 
 Status Trainer::ReadInputs() {
-  if (config_.model.head_dim % 16 != 0) {
-    return InvalidArgument(
-        StrCat("config key model.head_dim is ", config_.model.head_dim, "; the trainer needs a multiple of 16"));
+  if (!options_.export_directory.empty()) {
+    FATHOM_RETURN_IF_ERROR(ExportTarget(options_.export_directory).status());
   }
+  FATHOM_RETURN_IF_ERROR(CheckTrainable(config_.model));
+  FATHOM_RETURN_IF_ERROR(CheckMemory(config_, GetCpuFeatures().ram_bytes));
+  FATHOM_RETURN_IF_ERROR(ReadTokenizer());
+  FATHOM_ASSIGN_OR_RETURN(source_, DialogueSource::Open(config_, *tokenizer_));
+  FATHOM_RETURN_IF_ERROR(ReadParameters());
+  model_ = std::make_unique<TrainModel>(config_.model, *parameters_);
+  optimizer_ = std::make_unique<Optimizer>(config_, *parameters_);
+  if (FileExists(StatePath(options_))) {
+    FATHOM_ASSIGN_OR_RETURN(position_, LoadTrainState(StatePath(options_), config_.model, *parameters_, *optimizer_));
+  }
+  return {};
+}
+
+Status Trainer::ReadTokenizer() {
   FATHOM_ASSIGN_OR_RETURN(tokenizer_, Tokenizer::Load(config_.tokenizer));
   if (tokenizer_->vocab_size() > config_.model.vocab_size) {
     return InvalidArgument(StrCat(config_.tokenizer, " has ", tokenizer_->vocab_size(),
@@ -64,36 +79,21 @@ Status Trainer::ReadInputs() {
   } else {
     tokenizer_files_.emplace_back("generation_config.json", kGenerationConfig);
   }
-  std::vector<Dialogue> own;
-  if (!config_.jsonl.empty()) {
-    FATHOM_ASSIGN_OR_RETURN(own, ReadDialogues(config_.jsonl));
-    if (own.empty()) return InvalidArgument(StrCat(config_.jsonl, " has no dialogues"));
-  }
-  source_ = std::make_unique<DialogueSource>(config_, std::move(own));
+  return {};
+}
+
+Status Trainer::ReadParameters() {
   if (options_.from.empty()) {
     parameters_ = std::make_unique<Parameters>(Parameters::Random(config_.model, config_.seed));
-  } else {
-    FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(options_.from));
-    if (checkpoint->config().vocab_size != config_.model.vocab_size ||
-        ConfigToJson(checkpoint->checkpoint_config()).Dump() !=
-            ConfigToJson({.model = config_.model, .expert_dtype = checkpoint->checkpoint_config().expert_dtype})
-                .Dump()) {
-      return InvalidArgument(StrCat(options_.from, "/config.json differs from the config's `model`; they must agree"));
-    }
-    parameters_ = std::make_unique<Parameters>(Parameters::FromCheckpoint(*checkpoint));
+    return {};
   }
-  model_ = std::make_unique<TrainModel>(config_.model, *parameters_);
-  optimizer_ = std::make_unique<Optimizer>(config_, *parameters_);
-  std::error_code error;
-  std::filesystem::create_directories(options_.run_directory, error);
-  if (error) {
-    return Status(ErrorCode::kIo, StrCat("cannot create ", options_.run_directory, ": ", error.message()));
+  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(options_.from));
+  if (checkpoint->config().vocab_size != config_.model.vocab_size ||
+      ConfigToJson(checkpoint->checkpoint_config()).Dump() !=
+          ConfigToJson({.model = config_.model, .expert_dtype = checkpoint->checkpoint_config().expert_dtype}).Dump()) {
+    return InvalidArgument(StrCat(options_.from, "/config.json differs from the config's `model`; they must agree"));
   }
-  if (FileExists(StatePath(options_))) {
-    FATHOM_ASSIGN_OR_RETURN(position_, LoadTrainState(StatePath(options_), *parameters_, *optimizer_));
-  }
-  FATHOM_ASSIGN_OR_RETURN(LossLog log, LossLog::Open(options_.run_directory + "/log.jsonl", position_.step + 1));
-  log_ = std::make_unique<LossLog>(std::move(log));
+  parameters_ = std::make_unique<Parameters>(Parameters::FromCheckpoint(*checkpoint));
   return {};
 }
 
@@ -141,7 +141,7 @@ Result<StepLoss> Trainer::TrainStep(FedBatch& fed) {
                                                " is not a number; lower optimizer.muon_rate and optimizer.adam_rate"));
   }
   loss.total.backward();
-  last_norm_ = optimizer_->Step(RateAt(step));
+  FATHOM_ASSIGN_OR_RETURN(last_norm_, optimizer_->Step(RateAt(step)));
   parameters_->StartPass();
   BalanceExperts(loss);
   loss.total = Tensor();
@@ -150,15 +150,17 @@ Result<StepLoss> Trainer::TrainStep(FedBatch& fed) {
 }
 
 Result<StepLoss> Trainer::Evaluate() {
+  if (!source_->has_held_out()) {
+    return InvalidArgument(StrCat(config_.jsonl, ": its one dialogue is trained on; for an evaluation it needs two"));
+  }
   const torch::NoGradGuard no_grad;
-  const bool quantize = Arithmetic().quantize_weights;
   model_->SetWindow(config_.model.window);
   uint64_t next = 0;
   StepLoss sum;
   int64_t tokens = 0;
   while (tokens < config_.evaluate_tokens) {
-    FATHOM_ASSIGN_OR_RETURN(const TrainBatch batch,
-                            FillBatch(config_, *source_, *tokenizer_, true, config_.batch_tokens, &next));
+    if (InterruptRequested()) return Stopped();
+    FATHOM_ASSIGN_OR_RETURN(const TrainBatch batch, FillBatch(config_, *source_, /*held_out=*/true, &next));
     tokens += static_cast<int64_t>(batch.tokens.size());
     const StepLoss loss = model_->Loss(batch, {.mtp = config_.mtp_weight});
     const auto count = static_cast<double>(loss.answer_tokens);
@@ -167,7 +169,6 @@ Result<StepLoss> Trainer::Evaluate() {
     sum.answer_accuracy += loss.answer_accuracy * count;
     sum.mtp_accuracy += loss.mtp_accuracy * count;
   }
-  Arithmetic().quantize_weights = quantize;
   const double divisor = std::max<double>(1, static_cast<double>(sum.answer_tokens));
   sum.answer_loss /= divisor;
   sum.answer_accuracy /= divisor;
@@ -176,25 +177,31 @@ Result<StepLoss> Trainer::Evaluate() {
   return sum;
 }
 
-Status Trainer::Save() const {
-  FATHOM_RETURN_IF_ERROR(SaveTrainState(StatePath(options_), position_, *parameters_, *optimizer_));
+Status Trainer::SaveState() const {
+  return SaveTrainState(StatePath(options_), position_, config_.model, *parameters_, *optimizer_);
+}
+
+Status Trainer::SaveCurve() const {
   return WriteFileAtomically(options_.run_directory + "/loss.svg", LossCurveSvg(log_->records(), {.title = "Loss"}));
 }
 
-Status Trainer::Report(const StepLoss& loss, double norm, double seconds, const StepLoss* held_out) {
+Status Trainer::Save() const {
+  FATHOM_RETURN_IF_ERROR(SaveState());
+  return SaveCurve();
+}
+
+Status Trainer::Stopped() const { return Cancelled(StrCat("stopped after step ", position_.step)); }
+
+Status Trainer::Report(const StepLoss& loss, double seconds, const StepLoss* held_out) {
   TrainRecord record;
   record.step = position_.step;
   record.train_loss = loss.answer_loss;
   record.learning_rate = RateAt(position_.step - 1) * config_.muon_rate;
   record.tokens_per_second = seconds > 0 ? static_cast<double>(loss.tokens) / seconds : 0;
-  record.more = {{"loss", loss.loss},
-                 {"accuracy", loss.answer_accuracy},
-                 {"mtp_loss", loss.mtp_loss},
-                 {"mtp_accuracy", loss.mtp_accuracy},
-                 {"balance", loss.balance},
-                 {"indexer", loss.indexer},
-                 {"norm", norm},
-                 {"seconds", position_.seconds}};
+  record.more = {{"loss", loss.loss},         {"accuracy", loss.answer_accuracy},
+                 {"mtp_loss", loss.mtp_loss}, {"mtp_accuracy", loss.mtp_accuracy},
+                 {"balance", loss.balance},   {"indexer", loss.indexer},
+                 {"norm", last_norm_},        {"seconds", position_.seconds}};
   if (held_out != nullptr) {
     record.held_out_loss = held_out->answer_loss;
     record.more.emplace_back("held_out_accuracy", held_out->answer_accuracy);
@@ -203,8 +210,40 @@ Status Trainer::Report(const StepLoss& loss, double norm, double seconds, const 
   return log_->Append(record);
 }
 
+Status Trainer::Record(const StepLoss& loss, double seconds, bool ends, bool evaluates) {
+  if (!evaluates) {
+    FATHOM_RETURN_IF_ERROR(Report(loss, seconds, nullptr));
+    return ends || position_.step % config_.checkpoint_every == 0 ? Save() : Status();
+  }
+  FATHOM_RETURN_IF_ERROR(SaveState());  // first, so that an evaluation that fails loses nothing
+  const Result<StepLoss> held_out = Evaluate();
+  FATHOM_RETURN_IF_ERROR(Report(loss, seconds, held_out.ok() ? &*held_out : nullptr));
+  FATHOM_RETURN_IF_ERROR(SaveCurve());
+  if (!held_out.ok()) return held_out.status();
+  WriteStderr(StrFormat("step %lld  held out: loss %.4f, accuracy %.4f, draft accuracy %.4f\n",
+                        static_cast<long long>(position_.step), held_out->answer_loss, held_out->answer_accuracy,
+                        held_out->mtp_accuracy));
+  return {};
+}
+
 Status Trainer::Run() {
-  BatchFeed feed(config_, *source_, *tokenizer_, position_.next_dialogue);
+  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock, RunLock::Take(options_.run_directory));
+  if (!options_.export_directory.empty()) {  // again: now that there is the run's, the one may lie in the other
+    FATHOM_RETURN_IF_ERROR(ExportTarget(options_.export_directory).status());
+  }
+  if (position_.step >= config_.steps) {
+    WriteStderr(StrCat(options_.run_directory, " has ", position_.step, " steps of the ", config_.steps,
+                       " in schedule.steps: nothing is left to train",
+                       options_.from.empty() ? "\n" : ", and --from is not used\n"));
+    return {};
+  }
+  FATHOM_ASSIGN_OR_RETURN(LossLog log, LossLog::Open(options_.run_directory + "/log.jsonl", position_.step + 1));
+  log_ = std::make_unique<LossLog>(std::move(log));
+  return RunSteps();
+}
+
+Status Trainer::RunSteps() {
+  BatchFeed feed(config_, *source_, position_.next_dialogue);
   const int64_t first = position_.step;
   const int64_t last =
       options_.stop_after_steps > 0 ? std::min(config_.steps, first + options_.stop_after_steps) : config_.steps;
@@ -212,25 +251,23 @@ Status Trainer::Run() {
   const Clock::time_point begin = Clock::now();
   constexpr double kPrintSeconds = 15;
   while (position_.step < last) {
-    FATHOM_ASSIGN_OR_RETURN(FedBatch fed, feed.Next());
-    const auto batch_tokens = static_cast<double>(fed.batch.tokens.size());
+    Result<FedBatch> fed = feed.Next();
+    if (!fed.ok()) {
+      if (position_.step > first) FATHOM_RETURN_IF_ERROR(Save());
+      return fed.status().code() == ErrorCode::kCancelled ? Stopped() : fed.status();
+    }
+    const auto batch_tokens = static_cast<double>(fed->batch.tokens.size());
     const Clock::time_point start = Clock::now();
-    FATHOM_ASSIGN_OR_RETURN(const StepLoss loss, TrainStep(fed));
+    FATHOM_ASSIGN_OR_RETURN(const StepLoss loss, TrainStep(*fed));
     const double seconds = SecondsSince(start);
     ++position_.step;
-    position_.next_dialogue = fed.next_dialogue;
+    position_.next_dialogue = fed->next_dialogue;
     position_.seconds += seconds;
     const bool interrupted = InterruptRequested();
     const bool ends = position_.step == last || interrupted;
-    StepLoss held_out;
-    const bool evaluates = position_.step % config_.evaluate_every == 0 || position_.step == config_.steps;
-    if (evaluates && !interrupted) {
-      FATHOM_ASSIGN_OR_RETURN(held_out, Evaluate());
-      WriteStderr(StrFormat("step %lld  held out: loss %.4f, accuracy %.4f, draft accuracy %.4f\n",
-                            static_cast<long long>(position_.step), held_out.answer_loss, held_out.answer_accuracy,
-                            held_out.mtp_accuracy));
-    }
-    FATHOM_RETURN_IF_ERROR(Report(loss, last_norm_, seconds, evaluates && !interrupted ? &held_out : nullptr));
+    const bool evaluates = !interrupted && source_->has_held_out() &&
+                           (position_.step % config_.evaluate_every == 0 || position_.step == config_.steps);
+    FATHOM_RETURN_IF_ERROR(Record(loss, seconds, ends, evaluates));
     if (SecondsSince(begin) - printed > kPrintSeconds || ends) {
       printed = SecondsSince(begin);
       const double left =
@@ -242,8 +279,7 @@ Status Trainer::Run() {
           loss.answer_accuracy, loss.mtp_accuracy, loss.indexer, loss.balance, last_norm_, batch_tokens / seconds,
           left));
     }
-    if (position_.step % config_.checkpoint_every == 0 || ends) FATHOM_RETURN_IF_ERROR(Save());
-    if (interrupted) return Status(ErrorCode::kCancelled, StrCat("stopped after step ", position_.step));
+    if (interrupted) return Stopped();
   }
   return {};
 }

@@ -20,36 +20,46 @@
 namespace fathom {
 
 struct TrainerOptions {
-  std::string run_directory;     // state.safetensors, log.jsonl and loss.svg; made if missing
+  std::string run_directory;     // state.safetensors, log.jsonl, loss.svg and lock; Run() makes it if it is missing
   std::string from;              // a model directory to start from; empty: random parameters
+  std::string export_directory;  // where Export() will write: checked before the first step; empty: not known
   int64_t stop_after_steps = 0;  // of this call; 0: all
 };
 
 class Trainer {
  public:
-  // Reads the tokenizer and the dialogues, and goes on with the run directory's state if there is one.
+  // Reads the tokenizer and the dialogues, and goes on with the run directory's state if there is one. Writes nothing.
   static Result<std::unique_ptr<Trainer>> Create(TrainConfig config, TrainerOptions options);
 
-  // Trains to the config's last step, writing a checkpoint every so often and at the end. kCancelled after Ctrl-C, with
-  // a checkpoint of the last whole step.
+  // Trains to the config's last step, writing a checkpoint every so often and at the end; a line on stderr if the run
+  // has all its steps. kCancelled after Ctrl-C, with a checkpoint of the last whole step. kResource if another process
+  // trains in the run directory.
   Status Run();
 
   // The release layout, with the tokenizer's files.
   Status Export(const std::string& directory) const;
 
   const TrainPosition& position() const { return position_; }
-  // Loss and accuracy over held-out dialogues.
+  // Loss and accuracy over held-out dialogues. Writes nothing; an error if there are none, kCancelled after Ctrl-C.
   Result<StepLoss> Evaluate();
 
  private:
   Trainer(TrainConfig config, TrainerOptions options);
   Status ReadInputs();
-  Status Save() const;
+  Status ReadTokenizer();
+  Status ReadParameters();
+  Status RunSteps();
   Result<StepLoss> TrainStep(FedBatch& fed);
   void BalanceExperts(const StepLoss& loss);
   // Share of the full learning rates at a step: warm-up, a plateau, a straight descent.
   double RateAt(int64_t step) const;
-  Status Report(const StepLoss& loss, double norm, double seconds, const StepLoss* held_out);
+  // Evaluation, log and checkpoint after a step, as far as they are due.
+  Status Record(const StepLoss& loss, double seconds, bool ends, bool evaluates);
+  Status Report(const StepLoss& loss, double seconds, const StepLoss* held_out);
+  Status Save() const;  // state and curve
+  Status SaveState() const;
+  Status SaveCurve() const;
+  Status Stopped() const;  // what Ctrl-C returns
 
   const TrainConfig config_;
   const TrainerOptions options_;

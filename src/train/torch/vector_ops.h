@@ -46,6 +46,8 @@ inline float MaxMagnitude(const float* x, int64_t n) {
   return std::bit_cast<float>(largest);
 }
 
+inline int64_t PadTo16(int64_t n) { return (n + 15) / 16 * 16; }
+
 // Sum of products in 16 lanes; n is a multiple of 16.
 inline float Dot(const float* a, const float* b, int64_t n) {
   float sum[16] = {};

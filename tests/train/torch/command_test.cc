@@ -73,6 +73,42 @@ TEST_F(TrainCommand, AbsurdSettingsAndMissingFlagsAreRefused) {
   EXPECT_FALSE(FileExists(directory_ / "run"));
 }
 
+TEST_F(TrainCommand, WhereTheModelGoesIsLookedAtBeforeTheFirstStep) {
+  WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 1}));
+  WriteTestFile(directory_ / "mine/notes.txt", "keep");
+  const RunResult taken = Shell("$T --config train.json --run run --export mine/");
+  EXPECT_EQ(taken.exit_code, 2) << taken;
+  EXPECT_NE(taken.err.find("mine holds notes.txt"), std::string::npos) << taken;
+  EXPECT_FALSE(DirectoryExists(directory_ / "run"));
+  const RunResult inside = Shell("$T --config train.json --run out/run --export out");
+  EXPECT_EQ(inside.exit_code, 2) << inside;
+  EXPECT_NE(inside.err.find("out holds run"), std::string::npos) << inside;
+  EXPECT_FALSE(FileExists(directory_ / "out/run/state.safetensors"));
+  const RunResult slash = Shell("$T --config train.json --run run --export model/");
+  EXPECT_EQ(slash.exit_code, 0) << slash;
+  EXPECT_TRUE(FileExists(directory_ / "model/config.json"));
+  const RunResult again = Shell("$T --config train.json --run run --from model --export model");
+  EXPECT_EQ(again.exit_code, 0) << again;
+  EXPECT_NE(again.err.find("nothing is left to train, and --from is not used"), std::string::npos) << again;
+}
+
+TEST_F(TrainCommand, AnEvaluationWritesNothing) {
+  WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 1}));
+  const RunResult result = Shell("$T --config train.json --run run --evaluate");
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_EQ(result.out.substr(0, 9), "held out:") << result;
+  EXPECT_FALSE(DirectoryExists(directory_ / "run"));
+}
+
+TEST_F(TrainCommand, TheVocabularysDirectoryIsMadeBeforeTheWork) {
+  const RunResult refused = Shell("$T --train-tokenizer tokenizer.json/below --vocab 640");
+  EXPECT_EQ(refused.exit_code, 3) << refused;
+  EXPECT_NE(refused.err.find("tokenizer.json/below"), std::string::npos) << refused;
+  const RunResult made = Shell("$T --train-tokenizer new/vocabulary --vocab 640 --dialogues 1000");
+  EXPECT_EQ(made.exit_code, 0) << made;
+  EXPECT_TRUE(FileExists(directory_ / "new/vocabulary/tokenizer.json"));
+}
+
 TEST_F(TrainCommand, CtrlCWritesACheckpointOfTheLastWholeStep) {
   WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 100000}));
   RunOptions options;

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <string>
+
+#include "checkpoint/checkpoint.h"
 #include "train/torch/gemm.h"
 
 namespace fathom {
@@ -35,6 +39,28 @@ TEST(Orthogonalized, KeepsTheDirectionOfAnOrthogonalMatrix) {
 }
 
 TEST(Orthogonalized, ZeroStaysZero) { EXPECT_EQ(Orthogonalized(torch::zeros({8, 16})).abs().max().item<double>(), 0); }
+
+TEST(OptimizerTest, GradientsThatAreNotFiniteChangeNothing) {
+  const auto checkpoint = Checkpoint::Open(std::string(FATHOM_SHARED_DIR) + "/reference/golden/tiny-swa");
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  Parameters parameters = Parameters::FromCheckpoint(**checkpoint);
+  Optimizer optimizer(TrainConfig{}, parameters);
+  for (Parameter& p : parameters.all()) {
+    if (p.trained) p.value.mutable_grad() = torch::ones_like(p.value);
+  }
+  const Tensor& value = parameters.Find("head.weight").value;
+  const Tensor before = value.detach().clone();
+  Floats(value.grad())[3] = INFINITY;
+  EXPECT_EQ(optimizer.Step(1).status().message(),
+            "the gradients of step 1 are not finite; lower optimizer.muon_rate and optimizer.adam_rate");
+  EXPECT_EQ(optimizer.steps(), 0);
+  EXPECT_TRUE(torch::equal(value.detach(), before));
+  for (const auto& [name, moment] : optimizer.State()) EXPECT_EQ(moment.abs().max().item<double>(), 0) << name;
+  Floats(value.grad())[3] = 1;
+  EXPECT_TRUE(optimizer.Step(1).ok());
+  EXPECT_EQ(optimizer.steps(), 1);
+  EXPECT_FALSE(torch::equal(value.detach(), before));
+}
 
 }  // namespace
 }  // namespace fathom

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -12,9 +13,11 @@
 #include "base/thread_pool.h"
 #include "cache/sequence_cache.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/safetensors.h"
 #include "model/model.h"
 #include "model/workspace.h"
 #include "tests/train/torch/train_fixture.h"
+#include "train/run_lock.h"
 #include "train/torch/gemm.h"
 
 namespace fathom {
@@ -29,7 +32,11 @@ class TrainerTest : public TrainFixture {
 
   Result<std::unique_ptr<Trainer>> Make(const std::string& run, int64_t stop_after = 0, const SmallRun& small = {},
                                         const std::string& from = "") {
-    WriteTestFile(directory_ / "train.json", SmallConfig(small));
+    return MakeWith(SmallConfig(small), run, stop_after, from);
+  }
+  Result<std::unique_ptr<Trainer>> MakeWith(const std::string& config_text, const std::string& run,
+                                            int64_t stop_after = 0, const std::string& from = "") {
+    WriteTestFile(directory_ / "train.json", config_text);
     FATHOM_ASSIGN_OR_RETURN(TrainConfig config, ReadTrainConfig(directory_ / "train.json"));
     TrainerOptions options;
     options.run_directory = directory_ / run;
@@ -40,6 +47,17 @@ class TrainerTest : public TrainFixture {
 
   std::string ErrorOf(const Result<std::unique_ptr<Trainer>>& result) const {
     return result.ok() ? "no error" : result.status().message();
+  }
+
+  // The bytes of a file's tensors by name.
+  std::map<std::string, std::string> TensorsOf(const std::string& name) const {
+    const auto file = SafetensorsFile::Open(directory_ / name);
+    EXPECT_TRUE(file.ok()) << file.status().message();
+    std::map<std::string, std::string> tensors;
+    for (const TensorInfo& info : file->tensors()) {
+      tensors[info.name].assign(reinterpret_cast<const char*>(info.bytes.data()), info.bytes.size());
+    }
+    return tensors;
   }
 };
 
@@ -61,9 +79,7 @@ TEST_F(TrainerTest, LearnsAndAStoppedRunGoesOnWithTheSameBits) {
   EXPECT_EQ((*second)->position().step, 3);
   ASSERT_TRUE((*second)->Run().ok());
   EXPECT_EQ(Losses("parts"), losses);
-  const std::string state = "/state.safetensors";
-  EXPECT_EQ(ReadTestFile((directory_ / "parts") + state).substr(4096),
-            ReadTestFile((directory_ / "whole") + state).substr(4096));
+  EXPECT_TRUE(TensorsOf("parts/state.safetensors") == TensorsOf("whole/state.safetensors"));
 }
 
 TEST_F(TrainerTest, TheEngineComputesWhatTheTrainerComputes) {
@@ -121,6 +137,60 @@ TEST_F(TrainerTest, GoesOnFromAModelWithTheUsersDialogues) {
   const double before = (*tuned)->Evaluate()->answer_loss;
   ASSERT_TRUE((*tuned)->Run().ok());
   EXPECT_LT((*tuned)->Evaluate()->answer_loss, before / 2);
+}
+
+TEST_F(TrainerTest, AResumedRunNeedsNoFromAndTakesNoOtherModel) {
+  auto base = Make("base", 1, {.data = R"(, "seed": 7)"});
+  ASSERT_TRUE(base.ok()) << ErrorOf(base);
+  ASSERT_TRUE((*base)->Run().ok());
+  ASSERT_TRUE((*base)->Export(directory_ / "model").ok());
+  auto tuned = Make("tuned", 1, {}, directory_ / "model");
+  ASSERT_TRUE(tuned.ok()) << ErrorOf(tuned);
+  ASSERT_TRUE((*tuned)->Run().ok());
+  auto resumed = Make("tuned", 1, {.steps = 3, .data = R"(, "seed": 2)"});  // schedule and data may change
+  ASSERT_TRUE(resumed.ok()) << ErrorOf(resumed);
+  ASSERT_TRUE((*resumed)->Run().ok());
+  EXPECT_EQ((*resumed)->position().step, 2);
+  ASSERT_TRUE((*resumed)->Export(directory_ / "tuned-model").ok());
+  const std::string table = "layers.0.ffn.gate.tid2eid";
+  auto before = TensorsOf("model/model-00001-of-00001.safetensors");
+  auto after = TensorsOf("tuned-model/model-00001-of-00001.safetensors");
+  ASSERT_FALSE(before[table].empty());
+  EXPECT_EQ(after[table], before[table]);
+
+  std::string other = SmallConfig({});
+  const std::string window = R"("sliding_window": 32)";
+  other.replace(other.find(window), window.size(), R"("sliding_window": 16)");
+  const std::string error = ErrorOf(MakeWith(other, "tuned"));
+  EXPECT_NE(error.find("tuned/state.safetensors is of another model configuration: its sliding_window is 32"),
+            std::string::npos)
+      << error;
+}
+
+TEST_F(TrainerTest, OneDialogueIsTrainedOnWithoutAnEvaluation) {
+  WriteTestFile(directory_ / "own.jsonl",
+                R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})");
+  auto trainer = Make("run", 0, {.steps = 1, .data = R"(, "jsonl": "own.jsonl")"});
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  EXPECT_TRUE((*trainer)->Run().ok());
+  const Status status = (*trainer)->Evaluate().status();
+  EXPECT_EQ(status.exit_code(), 2);
+  EXPECT_NE(status.message().find("own.jsonl"), std::string::npos) << status.message();
+}
+
+TEST_F(TrainerTest, ARunDirectoryIsForOneProcess) {
+  auto trainer = Make("run", 1);
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  EXPECT_FALSE(DirectoryExists(directory_ / "run")) << "nothing is written before the run";
+  {
+    const auto lock = RunLock::Take(directory_ / "run");
+    ASSERT_TRUE(lock.ok()) << lock.status().message();
+    const Status status = (*trainer)->Run();
+    EXPECT_EQ(status.exit_code(), 3);
+    EXPECT_NE(status.message().find("another process"), std::string::npos) << status.message();
+    EXPECT_FALSE(FileExists(directory_ / "run/log.jsonl"));
+  }
+  EXPECT_TRUE((*trainer)->Run().ok());
 }
 
 TEST_F(TrainerTest, NarrowStepsSeeLessAndTheEvaluationDoesNot) {

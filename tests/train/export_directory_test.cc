@@ -1,0 +1,80 @@
+#include "train/export_directory.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/file.h"
+#include "tests/support/run_binary.h"
+
+namespace fathom {
+namespace {
+
+class ExportDirectoryTest : public testing::Test {
+ protected:
+  // What is wrong with exporting to a path in the test's directory; empty: nothing.
+  std::string Error(const std::string& name) { return ExportTarget(directory_ / name).status().message(); }
+  void WriteExport(const std::string& name, const std::string& config) {
+    WriteTestFile((directory_ / name) + "/config.json", config);
+    WriteTestFile((directory_ / name) + "/" + kModelIndex, "{}");
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(ExportDirectoryTest, SlashesAtTheEndDoNotCount) {
+  const Result<std::string> target = ExportTarget((directory_ / "mine") + "//");
+  ASSERT_TRUE(target.ok()) << target.status().message();
+  EXPECT_EQ(*target, directory_ / "mine");
+  EXPECT_EQ(ExportTarget("/").status().message(), "\"/\" does not end with the name of a model's directory");
+  EXPECT_FALSE(ExportTarget(directory_ / ".").ok());
+  EXPECT_FALSE(ExportTarget("").ok());
+}
+
+TEST_F(ExportDirectoryTest, OnlyExportsAndEmptyDirectoriesAreReplaced) {
+  EXPECT_EQ(Error("missing"), "");
+  EXPECT_EQ(Error("missing/below"), "");
+  std::filesystem::create_directory(directory_ / "empty");
+  EXPECT_EQ(Error("empty"), "");
+  WriteExport("model", "{}");
+  for (const char* name : {"golden.json", "golden.safetensors", "tokenizer.json", kModelShard}) {
+    WriteTestFile((directory_ / "model/") + name, "");
+  }
+  EXPECT_EQ(Error("model"), "");
+  WriteTestFile(directory_ / "model/notes.txt", "keep");
+  EXPECT_NE(Error("model").find("model holds notes.txt, which is no part of an export"), std::string::npos)
+      << Error("model");
+  WriteTestFile(directory_ / "vocabulary/tokenizer.json", "{}");
+  EXPECT_NE(Error("vocabulary").find("holds no model.safetensors.index.json"), std::string::npos);
+  WriteExport("nested", "{}");
+  WriteTestFile(directory_ / "nested/tokenizer.json/notes.txt", "keep");
+  EXPECT_NE(Error("nested").find("nested holds tokenizer.json"), std::string::npos);
+  WriteTestFile(directory_ / "file", "");
+  EXPECT_NE(Error("file").find("file is no directory"), std::string::npos);
+  EXPECT_NE(Error("file/below").find("file is no directory"), std::string::npos);
+}
+
+TEST_F(ExportDirectoryTest, TheNewExportTakesThePlaceOfTheOld) {
+  const std::string target = directory_ / "model";
+  WriteExport("model.partial", "1");
+  ASSERT_TRUE(PutExportInPlace(target).ok());
+  EXPECT_EQ(ReadTestFile(target + "/config.json"), "1");
+  WriteExport("model.partial", "2");
+  WriteTestFile(directory_ / "model.old/config.json", "a copy of the user's");
+  ASSERT_TRUE(PutExportInPlace(target).ok());
+  EXPECT_EQ(ReadTestFile(target + "/config.json"), "2");
+  EXPECT_EQ(ReadTestFile(directory_ / "model.old/config.json"), "a copy of the user's");
+  EXPECT_FALSE(DirectoryExists(directory_ / "model.partial"));
+  EXPECT_FALSE(DirectoryExists(directory_ / "model.replaced"));
+}
+
+TEST_F(ExportDirectoryTest, TheOldExportComesBackIfTheNewOneIsNotThere) {
+  WriteExport("model", "1");
+  const Status status = PutExportInPlace(directory_ / "model");  // there is no model.partial
+  EXPECT_EQ(status.exit_code(), 3);
+  EXPECT_NE(status.message().find("model.partial"), std::string::npos) << status.message();
+  EXPECT_EQ(ReadTestFile(directory_ / "model/config.json"), "1");
+}
+
+}  // namespace
+}  // namespace fathom

@@ -1,0 +1,96 @@
+#include "train/torch/train_state.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/safetensors.h"
+#include "checkpoint/safetensors_writer.h"
+#include "tests/support/run_binary.h"
+
+namespace fathom {
+namespace {
+
+// A model with hash layers, and a state of it after five steps.
+class TrainStateTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto checkpoint = Checkpoint::Open(std::string(FATHOM_SHARED_DIR) + "/reference/golden/tiny-hash");
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+    model_ = (*checkpoint)->config();
+    saved_ = std::make_unique<Parameters>(Parameters::FromCheckpoint(**checkpoint));
+    const Optimizer optimizer(TrainConfig{}, *saved_);
+    ASSERT_TRUE(SaveTrainState(path_, {.step = 5}, model_, *saved_, optimizer).ok());
+    loaded_ = std::make_unique<Parameters>(Parameters::Random(model_, 3));
+    ASSERT_NE(loaded_->token_tables(), saved_->token_tables());
+  }
+
+  Result<TrainPosition> Load(const std::string& path, const ModelConfig& model) {
+    Optimizer optimizer(TrainConfig{}, *loaded_);
+    return LoadTrainState(path, model, *loaded_, optimizer);
+  }
+
+  // The state as earlier versions wrote it: without model and tables.
+  void WriteEarlier(const std::string& path) {
+    const auto file = SafetensorsFile::Open(path_);
+    ASSERT_TRUE(file.ok()) << file.status().message();
+    std::vector<TensorSpec> specs;
+    std::vector<const TensorInfo*> kept;
+    for (const TensorInfo& info : file->tensors()) {
+      if (info.name.starts_with("table/")) continue;
+      specs.push_back({info.name, info.type, info.shape});
+      kept.push_back(&info);
+    }
+    ASSERT_LT(kept.size(), file->tensors().size());
+    std::vector<std::pair<std::string, std::string>> metadata(file->metadata().begin(), file->metadata().end());
+    ASSERT_EQ(std::erase_if(metadata, [](const auto& entry) { return entry.first == "model"; }), 1u);
+    const auto writer = SafetensorsWriter::Create(path, specs, metadata);
+    ASSERT_TRUE(writer.ok()) << writer.status().message();
+    for (size_t i = 0; i < kept.size(); ++i) ASSERT_TRUE((*writer)->Write(i, 0, kept[i]->bytes).ok());
+    ASSERT_TRUE((*writer)->Finish().ok());
+  }
+
+  TemporaryDirectory directory_;
+  const std::string path_ = directory_ / "state.safetensors";
+  ModelConfig model_;
+  std::unique_ptr<Parameters> saved_;
+  std::unique_ptr<Parameters> loaded_;
+};
+
+TEST_F(TrainStateTest, HasTheExpertsOfHashLayers) {
+  const Result<TrainPosition> position = Load(path_, model_);
+  ASSERT_TRUE(position.ok()) << position.status().message();
+  EXPECT_EQ(position->step, 5);
+  EXPECT_EQ(loaded_->token_tables(), saved_->token_tables());
+  EXPECT_TRUE(torch::equal(loaded_->Find("embed.weight").value, saved_->Find("embed.weight").value));
+}
+
+TEST_F(TrainStateTest, OfAnotherModelIsRefusedByTheKey) {
+  ModelConfig other = model_;
+  other.window = 16;
+  EXPECT_EQ(Load(path_, other).status().message(),
+            path_ +
+                " is of another model configuration: its sliding_window is 32, and model.sliding_window is 16; "
+                "name another --run for another model");
+  const auto random = Parameters::Random(model_, 3);
+  EXPECT_EQ(loaded_->token_tables(), random.token_tables());
+}
+
+TEST_F(TrainStateTest, OfAnEarlierVersionLeavesTheTablesAsTheyAre) {
+  const std::string earlier = directory_ / "earlier.safetensors";
+  WriteEarlier(earlier);
+  const std::map<std::string, std::vector<int64_t>> tables = loaded_->token_tables();
+  const Result<TrainPosition> position = Load(earlier, model_);
+  ASSERT_TRUE(position.ok()) << position.status().message();
+  EXPECT_EQ(position->step, 5);
+  EXPECT_EQ(loaded_->token_tables(), tables);
+  EXPECT_TRUE(torch::equal(loaded_->Find("embed.weight").value, saved_->Find("embed.weight").value));
+}
+
+}  // namespace
+}  // namespace fathom
