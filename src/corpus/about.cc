@@ -1,6 +1,8 @@
 #include "corpus/about.h"
 
+#include "base/check.h"
 #include "base/strings.h"
+#include "corpus/keys.h"
 
 namespace fathom {
 namespace {
@@ -273,6 +275,13 @@ std::span<const Exchange> ExchangesAboutSelf() { return kSelf; }
 
 std::span<const Exchange> ExchangesAboutFathom() { return kFathom; }
 
+std::string AskAlongTheWay(CorpusRandom& random, const Exchange& exchange) {
+  const std::vector<std::string> trained = TrainedAlternatives(
+      exchange.asked, [&](std::string_view asked) { return ExchangeKey(exchange.language, asked); });
+  FATHOM_CHECK(!trained.empty());
+  return random.Pick(trained);
+}
+
 Draft DraftExchange(CorpusRandom& random, std::span<const Exchange> exchanges) {
   constexpr ByLanguage kLeads = {"Nano, |Well, |Nano: |So, ",
                                  "Nano，|那么，",
@@ -288,7 +297,7 @@ Draft DraftExchange(CorpusRandom& random, std::span<const Exchange> exchanges) {
   const Exchange& exchange = *random.Pick(candidates);
   const std::string asked = Alternative(random, exchange.asked);
   Draft draft;
-  draft.key = StrCat(LanguageCode(language), " ", Plain(asked));
+  draft.key = ExchangeKey(language, asked);
   // None of the phrasings begins like this, so the key stays that of the prompt.
   const bool led_in = random.Chance(0.08);
   const std::string lead = led_in ? Alternative(random, In(kLeads, language)) : "";

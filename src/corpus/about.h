@@ -3,6 +3,7 @@
 #define FATHOM_CORPUS_ABOUT_H_
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "corpus/phrases.h"
@@ -25,6 +26,9 @@ std::span<const Exchange, kLanguages> Farewells();
 
 std::span<const Exchange> ExchangesAboutSelf();
 std::span<const Exchange> ExchangesAboutFathom();
+
+// A phrasing that DraftExchange does not hold out: for dialogues that ask about something else.
+std::string AskAlongTheWay(CorpusRandom& random, const Exchange& exchange);
 
 // One of the exchanges in a language drawn by PickLanguage, as a user types it; the key is language and phrasing.
 // The list has exchanges in all languages.

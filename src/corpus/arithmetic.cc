@@ -3,6 +3,7 @@
 
 #include "base/strings.h"
 #include "corpus/column_sums.h"
+#include "corpus/keys.h"
 #include "corpus/phrases.h"
 #include "corpus/subjects.h"
 
@@ -131,13 +132,6 @@ std::string Equation(Language language, int64_t a, std::string_view sign, int64_
   return StrCat(a, " ", sign, " ", b, " = ", result, In(kStop, language));
 }
 
-// Small tables cannot be worked out, only known: there a pair is held out in one wording, larger ones in every wording.
-std::string Key(std::string_view name, int64_t a, int64_t b, bool is_table, const std::string& question) {
-  std::string key = StrCat(name, ":", a, ":", b);
-  if (is_table) key += StrCat(":", Plain(question));
-  return key;
-}
-
 int64_t NumberOf(CorpusRandom& random, int digits) {
   int64_t low = 1;
   for (int digit = 1; digit < digits; ++digit) low *= 10;
@@ -163,7 +157,7 @@ Draft Add(CorpusRandom& random) {
   sum.answer = Equation(language, a, "+", b, sum.expected);
   sum.thought = ThinkSum(a, b);
   sum.check = ThinkSum(b, a);
-  sum.key = Key("add", std::min(a, b), std::max(a, b), a < 10 && b < 10, sum.question);
+  sum.key = AdditionKey(a, b, sum.question);
   return Finish(random, std::move(sum));
 }
 
@@ -179,7 +173,7 @@ Draft Subtract(CorpusRandom& random) {
   sum.answer = Equation(language, a, "-", b, sum.expected);
   sum.thought = ThinkDifference(a, b);
   sum.check = a >= b ? ThinkSum(a - b, b) : ThinkSum(b - a, a);
-  sum.key = Key("sub", a, b, a < 10 && b < 10, sum.question);
+  sum.key = SubtractionKey(a, b, sum.question);
   return Finish(random, std::move(sum));
 }
 
@@ -193,7 +187,7 @@ Draft Multiply(CorpusRandom& random, int64_t a, int64_t b, bool is_table) {
   sum.answer = Equation(language, a, "×", b, sum.expected);
   sum.thought = is_table ? StrCat(a, "×", b, "=", a * b) : ThinkProduct(std::max(a, b), std::min(a, b));
   sum.check = sum.thought;
-  sum.key = Key("mul", std::min(a, b), std::max(a, b), is_table, sum.question);
+  sum.key = ArithmeticKey("mul", std::min(a, b), std::max(a, b), is_table, sum.question);
   return Finish(random, std::move(sum));
 }
 
@@ -223,7 +217,7 @@ Draft Divide(CorpusRandom& random) {
   sum.answer = Equation(language, a, "/", b, sum.expected);
   sum.thought = StrCat(b, "×", quotient, "=", b * quotient, "\n", a, "-", b * quotient, "=", rest);
   sum.check = StrCat(b * quotient, "+", rest, "=", a);
-  sum.key = Key("div", a, b, rest == 0, sum.question);
+  sum.key = ArithmeticKey("div", a, b, rest == 0, sum.question);
   return Finish(random, std::move(sum));
 }
 
@@ -263,7 +257,7 @@ Draft Compare(CorpusRandom& random) {
   sum.answer = Fill(In(larger ? kLarger : kSmaller, language), {{"v", sum.expected}});
   sum.thought = ThinkComparison(a, b);
   sum.check = ThinkComparison(b, a);
-  sum.key = Key("compare", std::min(a, b), std::max(a, b), a < 10 && b < 10, sum.question);
+  sum.key = ArithmeticKey("compare", std::min(a, b), std::max(a, b), a < 10 && b < 10, sum.question);
   return Finish(random, std::move(sum));
 }
 

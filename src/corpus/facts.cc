@@ -1,6 +1,7 @@
 // Capitals, colours, opposites, days and months, counting: short fixed answers. What is held out is a phrasing: the
 // fact itself is trained in other phrasings and languages.
 #include "corpus/facts_tables.h"
+#include "corpus/keys.h"
 #include "corpus/phrases.h"
 #include "corpus/subjects.h"
 
@@ -216,7 +217,7 @@ constexpr ByLanguage kAskDigits = {
 Draft Finish(CorpusRandom& random, Language language, std::string question, std::string answer, AnswerCheck check,
              std::string expected, std::string thought) {
   Draft draft;
-  draft.key = "facts:" + Plain(question);
+  draft.key = FactKey(question);
   draft.dialogue = QuestionAndAnswer(language, AsTyped(random, language, std::move(question)), std::move(answer));
   draft.dialogue.check = check;
   draft.dialogue.expected = std::move(expected);
@@ -372,7 +373,7 @@ Draft Counting(CorpusRandom& random) {
 
 constexpr Subject kSubjects[] = {
     {"facts.capitals", 16.0, WriteFrom<Capital>},   {"facts.colors", 4.0, WriteFrom<Color>},
-    {"facts.opposites", 20.0, WriteFrom<Opposite>}, {"facts.days", 6.0, WriteFrom<DayOrMonth>},
+    {"facts.opposites", 28.0, WriteFrom<Opposite>}, {"facts.days", 6.0, WriteFrom<DayOrMonth>},
     {"facts.counting", 5.0, WriteFrom<Counting>},
 };
 

@@ -257,10 +257,9 @@ Draft Long(CorpusRandom& random) {
   return Ask(random, kind, asked, language, text);
 }
 
-// A text of `facts` facts with distinct keys and `fillers` other sentences, and several questions about it one after
-// the other. The earlier ones are for training whatever the split.
-Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers) {
-  constexpr size_t kMostQuestions = 8;
+// A text of `facts` facts with distinct keys and `fillers` other sentences, and up to `questions` questions about it
+// one after the other. The earlier ones are for training whatever the split.
+Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers, size_t questions) {
   const Language language = PickLanguage(random);
   const FactKind& kind = random.Pick(kKinds);
   const FactKind& second = random.Pick(kKinds);
@@ -297,7 +296,7 @@ Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers) {
   planted.pop_back();
   std::vector<ChatMessage>& messages = draft.dialogue.messages;
   for (const Planted& one : planted) {
-    if (messages.size() / 2 + 1 == kMostQuestions) break;
+    if (messages.size() / 2 + 1 == questions) break;
     const std::string answer = Sentence(*one.kind, one.fact, language);
     if (!BelongsTo(Split::kTrain, answer)) continue;
     messages.push_back(UserMessage(text + Question(random, *one.kind, one.fact, language)));
@@ -314,21 +313,30 @@ Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers) {
   return draft;
 }
 
+constexpr size_t kFewQuestions = 8;
+
 // Texts that fit the attention window: where a model learns what looking up is.
 Draft Few(CorpusRandom& random) {
   const size_t facts = 2 + random.Below(5);
-  return AskSeveral(random, facts, 0);
+  return AskSeveral(random, facts, 0, kFewQuestions);
 }
 
-// One in five has more than a thousand tokens, up to about 6000: as many answers as in a short text to learn from.
+// Two in ten have 2,000 to 6,000 tokens: with many questions, so that there is as much to learn for each token as in a
+// short text.
 Draft Several(CorpusRandom& random) {
   const size_t size = random.Below(10);
-  const size_t facts = 5 + random.Below(size < 5 ? 20 : 26);
-  const size_t fillers = size < 5   ? 0
-                         : size < 8 ? random.Below(40)
-                         : size < 9 ? 40 + random.Below(100)
-                                    : 100 + random.Below(250);
-  return AskSeveral(random, facts, fillers);
+  if (size < 4) return AskSeveral(random, 5 + random.Below(20), 0, kFewQuestions);
+  size_t facts;
+  if (size < 7) {
+    facts = 5 + random.Below(26);
+    return AskSeveral(random, facts, random.Below(40), kFewQuestions);
+  }
+  if (size < 8) {
+    facts = 8 + random.Below(24);
+    return AskSeveral(random, facts, 40 + random.Below(80), 16);
+  }
+  facts = 12 + random.Below(28);
+  return AskSeveral(random, facts, 120 + random.Below(230), 24);
 }
 
 constexpr ByLanguage kAskRecite = {

@@ -1,6 +1,9 @@
 #include "corpus/simple_questions.h"
 
 #include <span>
+#include <vector>
+
+#include "corpus/keys.h"
 
 namespace fathom {
 namespace {
@@ -135,23 +138,35 @@ const Table& TableOf(const SimpleQuestion& question) { return kTables[static_cas
 
 const Fact& FactOf(const SimpleQuestion& question) { return TableOf(question).facts[question.thing]; }
 
-}  // namespace
-
-SimpleQuestion PickSimpleQuestion(CorpusRandom& random, SimpleQuestion::Kind kind) {
-  return {kind, random.Below(kTables[static_cast<size_t>(kind)].facts.size())};
+std::string AskAbout(const SimpleQuestion& question, Language language, std::string_view phrasing) {
+  return Fill(phrasing, {{"x", In(FactOf(question).thing, language)}});
 }
 
-SimpleQuestion PickSimpleQuestion(CorpusRandom& random) {
-  return PickSimpleQuestion(random, static_cast<SimpleQuestion::Kind>(random.Below(kSimpleKinds)));
+std::vector<std::string> TrainedPhrasings(const SimpleQuestion& question, Language language) {
+  return TrainedAlternatives(In(TableOf(question).ask, language), [&](std::string_view phrasing) {
+    return FactKey(AskAbout(question, language, phrasing));
+  });
+}
+
+}  // namespace
+
+SimpleQuestion PickSimpleQuestion(CorpusRandom& random, Language language, SimpleQuestion::Kind kind) {
+  while (true) {
+    const SimpleQuestion question = {kind, random.Below(kTables[static_cast<size_t>(kind)].facts.size())};
+    if (!TrainedPhrasings(question, language).empty()) return question;
+  }
+}
+
+SimpleQuestion PickSimpleQuestion(CorpusRandom& random, Language language) {
+  return PickSimpleQuestion(random, language, static_cast<SimpleQuestion::Kind>(random.Below(kSimpleKinds)));
 }
 
 std::string AskFully(CorpusRandom& random, const SimpleQuestion& question, Language language) {
-  return Fill(Alternative(random, In(TableOf(question).ask, language)), {{"x", In(FactOf(question).thing, language)}});
+  return AskAbout(question, language, random.Pick(TrainedPhrasings(question, language)));
 }
 
 std::string AskAlso(CorpusRandom& random, const SimpleQuestion& question, Language language) {
-  return Fill(Alternative(random, In(TableOf(question).ask_also, language)),
-              {{"x", In(FactOf(question).thing, language)}});
+  return AskAbout(question, language, Alternative(random, In(TableOf(question).ask_also, language)));
 }
 
 std::string AnswerFully(const SimpleQuestion& question, Language language) {

@@ -17,10 +17,11 @@ struct SimpleQuestion {
 
 inline constexpr size_t kSimpleKinds = 3;
 
-SimpleQuestion PickSimpleQuestion(CorpusRandom& random);
-SimpleQuestion PickSimpleQuestion(CorpusRandom& random, SimpleQuestion::Kind kind);
+// One that can be asked in the language by phrasings that facts.cc does not hold out.
+SimpleQuestion PickSimpleQuestion(CorpusRandom& random, Language language);
+SimpleQuestion PickSimpleQuestion(CorpusRandom& random, Language language, SimpleQuestion::Kind kind);
 
-// "What is the capital of Japan?"
+// "What is the capital of Japan?", in one of those phrasings; the language is that of PickSimpleQuestion.
 std::string AskFully(CorpusRandom& random, const SimpleQuestion& question, Language language);
 // "And of Japan?": after a question of the same kind.
 std::string AskAlso(CorpusRandom& random, const SimpleQuestion& question, Language language);

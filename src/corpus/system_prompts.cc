@@ -43,11 +43,11 @@ Draft AnswerLanguage(CorpusRandom& random) {
   const std::string thought = StrCat("I must answer in ", name, ".");
   if (random.Chance(0.15)) {
     const auto courtesies = random.Chance(0.5) ? Greetings() : random.Chance(0.5) ? HowAreYous() : ThankYous();
-    const std::string asked = Alternative(random, courtesies[static_cast<size_t>(asked_in)].asked);
+    const std::string asked = AskAlongTheWay(random, courtesies[static_cast<size_t>(asked_in)]);
     const Exchange& answered = courtesies[static_cast<size_t>(answered_in)];
     return Draw(random, answered_in, system, asked, std::string(answered.answer), thought);
   }
-  const SimpleQuestion question = PickSimpleQuestion(random);
+  const SimpleQuestion question = PickSimpleQuestion(random, asked_in);
   const std::string asked = AskFully(random, question, asked_in);
   return Draw(random, answered_in, system, asked, AnswerFully(question, answered_in), thought);
 }
@@ -58,7 +58,7 @@ Draft UpperCase(CorpusRandom& random) {
       "Always answer in upper case.|Answer in upper case.|Write all answers in capital letters.|USE ONLY CAPITAL "
       "LETTERS.|"
       "Answer in capital letters only.|You always shout: every answer is in upper case.|Use upper case only.";
-  const SimpleQuestion question = PickSimpleQuestion(random);
+  const SimpleQuestion question = PickSimpleQuestion(random, Language::kEn);
   const std::string order = Alternative(random, kOrders);
   const std::string asked = AskFully(random, question, Language::kEn);
   return Draw(random, Language::kEn, order, asked, Upper(AnswerFully(question, Language::kEn)),
@@ -69,7 +69,7 @@ Draft LowerCase(CorpusRandom& random) {
   constexpr std::string_view kOrders =
       "Always answer in lower case.|Answer in lower case.|Write all answers in small letters.|Use lower case only.|"
       "Never use capital letters.|Answer without capital letters.";
-  const SimpleQuestion question = PickSimpleQuestion(random);
+  const SimpleQuestion question = PickSimpleQuestion(random, Language::kEn);
   const std::string order = Alternative(random, kOrders);
   const std::string asked = AskFully(random, question, Language::kEn);
   return Draw(random, Language::kEn, order, asked, Lower(AnswerFully(question, Language::kEn)),
@@ -87,7 +87,7 @@ Draft OneWord(CorpusRandom& random) {
       "一言で答えてください。|答えは一つの言葉だけにしてください。|単語だけで答えてください。",
   };
   const Language language = PickLanguage(random);
-  const SimpleQuestion question = PickSimpleQuestion(random);
+  const SimpleQuestion question = PickSimpleQuestion(random, language);
   const std::string order = Alternative(random, In(kOrders, language));
   const std::string asked = AskFully(random, question, language);
   return Draw(random, language, order, asked, AnswerShortly(question, language), "One word is enough.");
@@ -119,7 +119,7 @@ Draft Ending(CorpusRandom& random) {
   const Language language = PickLanguage(random);
   const std::string word = random.Chance(0.3) ? MadeUpName(random) : Alternative(random, kWords);
   const bool at_end = random.Chance(0.65);
-  const SimpleQuestion question = PickSimpleQuestion(random);
+  const SimpleQuestion question = PickSimpleQuestion(random, language);
   const std::string plain = AnswerFully(question, language);
   const std::string order = Fill(Alternative(random, In(at_end ? kEndings : kStarts, language)), {{"w", word}});
   const std::string asked = AskFully(random, question, language);

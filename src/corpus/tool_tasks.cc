@@ -87,8 +87,8 @@ ToolTask Weather(CorpusRandom& random, Language language) {
     task.results.push_back(Fill(R"({"temperature": {t}, "sky": "{s}"})", {{"t", degrees}, {"s", sky}}));
     if (!task.answer.empty() && !IsCjk(language)) task.answer += ' ';
     task.answer += Fill(In(kAnswer, language), {{"a", city}, {"t", degrees}, {"s", sky}});
-    task.sign = degrees;
   }
+  task.sign = task.answer;
   task.wish =
       Fill(Alternative(random, In(cities == 2 ? kTwo : kOne, language)), {{"a", names[0]}, {"b", names.back()}});
   task.purpose = cities == 2 ? StrCat("I need the weather in ", names[0], " and ", names[1])
@@ -135,8 +135,8 @@ ToolTask Calculator(CorpusRandom& random, Language language) {
   task.name = ToolName(random, "calculator|calculate|calc|evaluate");
   const std::string parameter = ParameterName(random, "expression|formula|input|term");
   task.tool = MakeTool(random, task.name, "Calculate an expression", {{parameter, "string", "What to calculate"}});
-  const int64_t left = random.Between(100, 9999);
-  const int64_t right = random.Between(11, 999);
+  const int64_t left = random.Chance(0.4) ? random.Between(2, 99) : random.Between(100, 9999);
+  const int64_t right = random.Between(2, random.Chance(0.5) ? 99 : 999);
   std::string expression;
   int64_t value = 0;
   switch (random.Below(3)) {
@@ -157,7 +157,7 @@ ToolTask Calculator(CorpusRandom& random, Language language) {
   task.results = {StrCat(value)};
   task.purpose = StrCat("I need the value of ", expression);
   task.answer = StrCat(expression, " = ", value);
-  task.sign = task.results[0];
+  task.sign = task.answer;
   return task;
 }
 
@@ -240,7 +240,7 @@ ToolTask Currency(CorpusRandom& random, Language language) {
   task.results = {result};
   task.purpose = StrCat("I convert ", amount, " ", from, " to ", to);
   task.answer = StrCat(amount, " ", from, " = ", result, " ", to);
-  task.sign = result;
+  task.sign = task.answer;
   return task;
 }
 
@@ -303,7 +303,7 @@ ToolTask Timer(CorpusRandom& random, Language language) {
   task.results = {Alternative(random, "ok|started|done|true")};
   task.purpose = StrCat("I set a timer for ", minutes, " minutes");
   task.answer = Fill(In(kAnswer, language), {{"n", minutes}});
-  task.sign = minutes;
+  task.sign = task.answer;
   return task;
 }
 

@@ -154,7 +154,7 @@ Draft NotNeeded(CorpusRandom& random) {
     answer = In(kReplies, setting.language);
     sign = answer;
   } else {
-    const SimpleQuestion simple = PickSimpleQuestion(random);
+    const SimpleQuestion simple = PickSimpleQuestion(random, setting.language);
     question = AskFully(random, simple, setting.language);
     answer = AnswerFully(simple, setting.language);
     sign = AnswerShortly(simple, setting.language);

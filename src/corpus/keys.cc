@@ -1,0 +1,29 @@
+#include "corpus/keys.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+
+namespace fathom {
+
+std::string FactKey(std::string_view question) { return "facts:" + Plain(question); }
+
+std::string ExchangeKey(Language language, std::string_view asked) {
+  return StrCat(LanguageCode(language), " ", Plain(asked));
+}
+
+std::string ArithmeticKey(std::string_view name, int64_t a, int64_t b, bool is_table, std::string_view question) {
+  std::string key = StrCat(name, ":", a, ":", b);
+  if (is_table) key += StrCat(":", Plain(question));
+  return key;
+}
+
+std::string AdditionKey(int64_t a, int64_t b, std::string_view question) {
+  return ArithmeticKey("add", std::min(a, b), std::max(a, b), a < 10 && b < 10, question);
+}
+
+std::string SubtractionKey(int64_t a, int64_t b, std::string_view question) {
+  return ArithmeticKey("sub", a, b, a < 10 && b < 10, question);
+}
+
+}  // namespace fathom

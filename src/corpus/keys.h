@@ -1,0 +1,39 @@
+// keys.h - the keys of questions that other subjects ask, too: in a conversation, or under a system prompt. There they
+// are for training whatever the split of the dialogue, so they may not be what the subject itself holds out.
+#ifndef FATHOM_CORPUS_KEYS_H_
+#define FATHOM_CORPUS_KEYS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "corpus/phrases.h"
+
+namespace fathom {
+
+// Of facts.cc: the phrasing.
+std::string FactKey(std::string_view question);
+
+// Of small_talk.cc and what the model says about itself: language and phrasing.
+std::string ExchangeKey(Language language, std::string_view asked);
+
+// Of arithmetic.cc, with `name` "add", "sub" and so on. Small tables cannot be worked out, only known: there a pair is
+// held out in one wording, larger ones in every wording.
+std::string ArithmeticKey(std::string_view name, int64_t a, int64_t b, bool is_table, std::string_view question);
+std::string AdditionKey(int64_t a, int64_t b, std::string_view question);
+std::string SubtractionKey(int64_t a, int64_t b, std::string_view question);
+
+// The pieces of "one|two|three" whose `key_of(piece)` is for training.
+template <typename KeyOf>
+std::vector<std::string> TrainedAlternatives(std::string_view joined, const KeyOf& key_of) {
+  std::vector<std::string> trained;
+  for (const std::string_view piece : Alternatives(joined)) {
+    if (BelongsTo(Split::kTrain, key_of(piece))) trained.emplace_back(piece);
+  }
+  return trained;
+}
+
+}  // namespace fathom
+
+#endif  // FATHOM_CORPUS_KEYS_H_
