@@ -95,6 +95,7 @@ TEST(BenchReport, ExtrapolationScalesEachPartByTheLayersThatHaveIt) {
   phase.part_seconds[static_cast<size_t>(StepPart::kRouter)] = 1;
   EXPECT_DOUBLE_EQ(*ExtrapolatedRate(phase, measured, full, 1000), 8.0 / (1 + 5 + 2.5));
   measured.ratios = {0, 0};
+  measured.layers = 2;
   EXPECT_FALSE(ExtrapolatedRate(phase, measured, full, 1000));
 }
 
