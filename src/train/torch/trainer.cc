@@ -192,12 +192,12 @@ Status Trainer::Save() const {
 
 Status Trainer::Stopped() const { return Cancelled(StrCat("stopped after step ", position_.step)); }
 
-Status Trainer::Report(const StepLoss& loss, double seconds, const StepLoss* held_out) {
+Status Trainer::Report(const StepLoss& loss, double tokens_per_second, const StepLoss* held_out) {
   TrainRecord record;
   record.step = position_.step;
   record.train_loss = loss.answer_loss;
   record.learning_rate = RateAt(position_.step - 1) * config_.muon_rate;
-  record.tokens_per_second = seconds > 0 ? static_cast<double>(loss.tokens) / seconds : 0;
+  record.tokens_per_second = tokens_per_second;
   record.more = {{"loss", loss.loss},         {"accuracy", loss.answer_accuracy},
                  {"mtp_loss", loss.mtp_loss}, {"mtp_accuracy", loss.mtp_accuracy},
                  {"balance", loss.balance},   {"indexer", loss.indexer},
@@ -210,14 +210,14 @@ Status Trainer::Report(const StepLoss& loss, double seconds, const StepLoss* hel
   return log_->Append(record);
 }
 
-Status Trainer::Record(const StepLoss& loss, double seconds, bool ends, bool evaluates) {
+Status Trainer::Record(const StepLoss& loss, double tokens_per_second, bool ends, bool evaluates) {
   if (!evaluates) {
-    FATHOM_RETURN_IF_ERROR(Report(loss, seconds, nullptr));
+    FATHOM_RETURN_IF_ERROR(Report(loss, tokens_per_second, nullptr));
     return ends || position_.step % config_.checkpoint_every == 0 ? Save() : Status();
   }
   FATHOM_RETURN_IF_ERROR(SaveState());  // first, so that an evaluation that fails loses nothing
   const Result<StepLoss> held_out = Evaluate();
-  FATHOM_RETURN_IF_ERROR(Report(loss, seconds, held_out.ok() ? &*held_out : nullptr));
+  FATHOM_RETURN_IF_ERROR(Report(loss, tokens_per_second, held_out.ok() ? &*held_out : nullptr));
   FATHOM_RETURN_IF_ERROR(SaveCurve());
   if (!held_out.ok()) return held_out.status();
   WriteStderr(StrFormat("step %lld  held out: loss %.4f, accuracy %.4f, draft accuracy %.4f\n",
@@ -267,7 +267,7 @@ Status Trainer::RunSteps() {
     const bool ends = position_.step == last || interrupted;
     const bool evaluates = !interrupted && source_->has_held_out() &&
                            (position_.step % config_.evaluate_every == 0 || position_.step == config_.steps);
-    FATHOM_RETURN_IF_ERROR(Record(loss, seconds, ends, evaluates));
+    FATHOM_RETURN_IF_ERROR(Record(loss, batch_tokens / seconds, ends, evaluates));
     if (SecondsSince(begin) - printed > kPrintSeconds || ends) {
       printed = SecondsSince(begin);
       const double left =

@@ -54,8 +54,8 @@ class Trainer {
   // Share of the full learning rates at a step: warm-up, a plateau, a straight descent.
   double RateAt(int64_t step) const;
   // Evaluation, log and checkpoint after a step, as far as they are due.
-  Status Record(const StepLoss& loss, double seconds, bool ends, bool evaluates);
-  Status Report(const StepLoss& loss, double seconds, const StepLoss* held_out);
+  Status Record(const StepLoss& loss, double tokens_per_second, bool ends, bool evaluates);
+  Status Report(const StepLoss& loss, double tokens_per_second, const StepLoss* held_out);
   Status Save() const;  // state and curve
   Status SaveState() const;
   Status SaveCurve() const;

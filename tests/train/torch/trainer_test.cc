@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/strings.h"
 #include "base/thread_pool.h"
 #include "cache/sequence_cache.h"
@@ -68,6 +69,10 @@ TEST_F(TrainerTest, LearnsAndAStoppedRunGoesOnWithTheSameBits) {
   const std::vector<double> losses = Losses("whole");
   ASSERT_EQ(losses.size(), 8u);
   EXPECT_LT(losses.back(), losses.front() - 0.5);
+  // All tokens that a step reads count as its speed.
+  const std::string log = ReadTestFile(directory_ / "whole/log.jsonl");
+  const Json record = *ParseJson(log.substr(0, log.find('\n')));
+  EXPECT_GE(*record.Find("tokens_per_second")->AsDouble() * *record.Find("seconds")->AsDouble(), 1499);
 
   auto first = Make("parts", 3);
   ASSERT_TRUE(first.ok()) << ErrorOf(first);
