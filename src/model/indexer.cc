@@ -88,20 +88,21 @@ void SelectRows(const Step& step, int64_t layer) {
   Workspace& ws = step.ws;
   const int64_t topk = step.config.index_topk;
   PrepareQueries(step);
-  constexpr int64_t kRange = 1024;  // rows of one task
   int64_t most_rows = 1;
   for (int64_t token = 0; token < step.tokens; ++token)
     most_rows = std::max(most_rows, VisibleRows(ws.position[token]));
   // As many tokens at a time as the score buffer holds.
   const int64_t group = std::min(step.tokens, ws.index_scores.size() / most_rows);
-  const int64_t ranges = (most_rows + kRange - 1) / kRange;
+  // Rows of one task: as many as leave every thread some, since each task unpacks the token's queries again.
+  const int64_t range = std::clamp<int64_t>(most_rows / (4 * step.pool.threads()) / 16 * 16, 1024, 4096);
+  const int64_t ranges = (most_rows + range - 1) / range;
   for (int64_t first = 0; first < step.tokens; first += group) {
     const int64_t count = std::min(group, step.tokens - first);
     step.pool.ParallelFor(count * ranges, 1, [&](int64_t begin, int64_t end, int worker) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t token = first + task / ranges;
-        const int64_t row = task % ranges * kRange;
-        const int64_t last = std::min(row + kRange, VisibleRows(ws.position[token]));
+        const int64_t row = task % ranges * range;
+        const int64_t last = std::min(row + range, VisibleRows(ws.position[token]));
         if (row < last) {
           ScoreRange(step, layer, token, row, last, &ws.workers[static_cast<size_t>(worker)],
                      ws.index_scores.data() + (token - first) * most_rows);
