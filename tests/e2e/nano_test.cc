@@ -67,6 +67,12 @@ TEST_F(Nano, FindsFactsInLongerTexts) {
   EXPECT_EQ(result.exit_code, 0) << result;
 }
 
+TEST_F(Nano, KnowsOpposites) {
+  const RunResult result =
+      Fathom({"eval", "--items", "40", "--subject", "facts.opposites", "--no-drafts", "--min-accuracy", "90"});
+  EXPECT_EQ(result.exit_code, 0) << result;
+}
+
 TEST_F(Nano, NoticesThatNoToolFits) {
   const RunResult result = Fathom({"eval", "--items", "12", "--subject", "tools.none_fits", "--thinking", "on",
                                    "--no-drafts", "--min-accuracy", "60"});
@@ -76,7 +82,7 @@ TEST_F(Nano, NoticesThatNoToolFits) {
 TEST_F(Nano, CallsAToolAndUsesItsResult) {
   RunOptions options;
   options.environment = {{"FATHOM_HOME", FATHOM_SOURCE_DIR}};
-  options.input = "What is 47 * 19?\n";
+  options.input = "Calculate 47 * 19.\n";
   const RunResult result = RunFathom({"chat", "--temperature", "0", "--tools", "builtin"}, options);
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_NE((result.out + result.err).find("[calculator] {\"expression\": \"47 * 19\"}"), std::string::npos) << result;
