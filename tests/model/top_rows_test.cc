@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <initializer_list>
 #include <limits>
 #include <random>
 
@@ -27,18 +28,21 @@ std::vector<int32_t> Selected(const std::vector<float>& scores, int64_t k, TopRo
   return rows;
 }
 
-// Around the lengths at which the way changes, and the 250,000 rows of a million tokens.
-constexpr int64_t kLengths[] = {1, 127, 128, 129, 4096, 8191, 8192, 8193, 20'000, 250'000};
+// Around the lengths at which the way changes, and the rows of a million tokens.
+constexpr int64_t kLengths[] = {1, 127, 128, 129, 4096, 8191, 8192, 8193, 20'000};
+constexpr int64_t kMostRows = 250'000;
 
 void ExpectAsSorted(const std::function<float(int64_t)>& score) {
   TopRowsScratch scratch;
-  for (const int64_t n : kLengths) {
+  const auto expect = [&](int64_t n, std::initializer_list<int64_t> counts) {
     std::vector<float> scores(static_cast<size_t>(n));
     for (int64_t row = 0; row < n; ++row) scores[static_cast<size_t>(row)] = score(row);
-    for (const int64_t k : {1, 128, 512, 3000}) {
+    for (const int64_t k : counts) {
       EXPECT_TRUE(Selected(scores, k, &scratch) == Expected(scores, k)) << k << " of " << n;
     }
-  }
+  };
+  for (const int64_t n : kLengths) expect(n, {1, 128, 512, 3000});
+  expect(kMostRows, {512});
 }
 
 TEST(TopRows, OfRandomScores) {
@@ -74,10 +78,10 @@ TEST(TopRows, NothingButInfinities) {
 
 TEST(TopRows, KeepsItsMemory) {
   TopRowsScratch scratch;
-  scratch.Reserve(250'000);
+  scratch.Reserve(kMostRows);
   const int32_t* ids = scratch.ids.data();
   const float* sample = scratch.sample.data();
-  const std::vector<float> scores(250'000, 1.0f);
+  const std::vector<float> scores(kMostRows, 1.0f);
   for (const int64_t n : kLengths) TopRows(scores.data(), n, 512, &scratch);
   EXPECT_EQ(scratch.ids.data(), ids);
   EXPECT_EQ(scratch.sample.data(), sample);
