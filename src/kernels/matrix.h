@@ -88,10 +88,10 @@ struct alignas(64) Fp8Chunk {
   static constexpr int Lane(int64_t column) { return static_cast<int>(column % 128 / 32 * 4 + column / 128); }
   // Where a column lies in a plane of bytes, and in the plane of words.
   static constexpr int64_t BytePlace(int64_t column) {
-    return column % 32 / 8 * 128 + column % 2 * 64 + 4 * Lane(column) + column % 8 / 2;
+    return column % 32 / 8 * 128 + column % 2 * 64 + int64_t{4} * Lane(column) + column % 8 / 2;
   }
   static constexpr int64_t WordPlace(int64_t column) {
-    return column % 32 / 8 * 128 + column % 4 * 32 + 2 * Lane(column) + column % 8 / 4;
+    return column % 32 / 8 * 128 + column % 4 * 32 + int64_t{2} * Lane(column) + column % 8 / 4;
   }
   // Chunks of a row of so many columns.
   static constexpr int64_t Count(int64_t columns) { return (columns + kColumns - 1) / kColumns; }

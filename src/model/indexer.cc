@@ -94,7 +94,7 @@ void SelectRows(const Step& step, int64_t layer) {
   // As many tokens at a time as the score buffer holds.
   const int64_t group = std::min(step.tokens, ws.index_scores.size() / most_rows);
   // Rows of one task: as many as leave every thread some, since each task unpacks the token's queries again.
-  const int64_t range = std::clamp<int64_t>(most_rows / (4 * step.pool.threads()) / 16 * 16, 1024, 4096);
+  const int64_t range = std::clamp<int64_t>(most_rows / (int64_t{4} * step.pool.threads()) / 16 * 16, 1024, 4096);
   const int64_t ranges = (most_rows + range - 1) / range;
   for (int64_t first = 0; first < step.tokens; first += group) {
     const int64_t count = std::min(group, step.tokens - first);
