@@ -130,7 +130,6 @@ void ThreadPool::WorkerLoop(int worker) {
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [&] { return !nothing_new(); });
     }
-    if (stop_.load()) return;
     uint64_t state = state_.load(std::memory_order_acquire);
     // One that waited for its core comes when the loop is over, or finds a later one.
     bool joined = false;
@@ -138,7 +137,11 @@ void ThreadPool::WorkerLoop(int worker) {
       joined = state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire);
     }
     seen = LoopOf(state);
-    if (!joined) continue;
+    if (!joined) {
+      // Looked at after the number: it may be that of the end, which is told once.
+      if (stop_.load()) return;
+      continue;
+    }
     DrainLoop(static_cast<size_t>(worker));
     state_.fetch_sub(1, std::memory_order_release);
   }

@@ -138,6 +138,16 @@ TEST(ThreadPool, StartAndStopWithoutWork) {
   for (int round = 0; round < 50; ++round) ThreadPool pool(4);
 }
 
+// A worker may come to a loop that is over just as the pool ends.
+TEST(ThreadPool, EndsRightAfterALoop) {
+  std::atomic<int> items{0};
+  for (int round = 0; round < 2000; ++round) {
+    ThreadPool pool(4);
+    pool.ParallelFor(4, 1, [&](int64_t, int64_t, int) { ++items; });
+  }
+  EXPECT_EQ(items.load(), 4 * 2000);
+}
+
 TEST(ThreadPool, PoolsOfSeveralThreadsAreIndependent) {
   std::atomic<int64_t> items{0};
   std::vector<std::thread> owners;
