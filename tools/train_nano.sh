@@ -4,7 +4,7 @@
 # OUT/nano.
 set -euo pipefail
 
-usage="Usage: tools/train_nano.sh OUT   (a directory for the runs and the model; five to six hours on two cores with AVX-512)"
+usage="Usage: tools/train_nano.sh OUT   (a directory for the runs and the model; hours on two cores)"
 case "${1-}" in
   -h | --help)
     echo "$usage"
