@@ -2,13 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/strings.h"
+#include "tests/base/made_up_root.h"
 
 namespace fathom {
 namespace {
@@ -56,23 +55,14 @@ TEST(Bandwidth, TheRoofsBufferIsFarLargerThanTheCaches) {
 }
 
 // A made-up /sys.
-class LastLevelCache : public testing::Test {
+class LastLevelCache : public MadeUpRoot {
  protected:
-  void SetUp() override {
-    root_ = testing::TempDir() + "/cache_" + testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(root_);
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-
   void WriteCache(int cpu, int index, const std::string& level, const std::string& size, const std::string& shared) {
-    const std::string cache = StrCat(root_, "/sys/devices/system/cpu/cpu", cpu, "/cache/index", index);
-    std::filesystem::create_directories(cache);
-    std::ofstream(cache + "/level") << level << "\n";
-    std::ofstream(cache + "/size") << size << "\n";
-    std::ofstream(cache + "/shared_cpu_list") << shared << "\n";
+    const std::string cache = StrCat("/sys/devices/system/cpu/cpu", cpu, "/cache/index", index);
+    Write(cache + "/level", level + "\n");
+    Write(cache + "/size", size + "\n");
+    Write(cache + "/shared_cpu_list", shared + "\n");
   }
-
-  std::string root_;
 };
 
 TEST_F(LastLevelCache, EachIsCountedOnce) {

@@ -3,30 +3,19 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
-#include <filesystem>
-#include <fstream>
-
 #include "base/cpu_features.h"
+#include "tests/base/made_up_root.h"
 
 namespace fathom {
 namespace {
 
 // A made-up /proc and /sys/fs/cgroup.
-class MachineLimitsTest : public testing::Test {
+class MachineLimitsTest : public MadeUpRoot {
  protected:
   void SetUp() override {
-    root_ = testing::TempDir() + "/machine_limits_" + testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(root_);
+    MadeUpRoot::SetUp();
     Write("/proc/meminfo", "MemTotal:        8000000 kB\nMemFree:          100 kB\n");
   }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-
-  void Write(const std::string& path, const std::string& text) {
-    std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
-    std::ofstream(root_ + path) << text;
-  }
-
-  std::string root_;
 };
 
 constexpr uint64_t kRam = 8'000'000ULL * 1024;

@@ -12,6 +12,7 @@
 #include "base/numa_memory.h"
 #include "base/strings.h"
 #include "base/thread_pool.h"
+#include "tests/base/made_up_root.h"
 
 namespace fathom {
 namespace {
@@ -20,18 +21,8 @@ using Lists = std::vector<std::vector<int>>;
 using Shares = std::vector<double>;
 
 // A made-up /sys.
-class TopologyTest : public testing::Test {
+class TopologyTest : public MadeUpRoot {
  protected:
-  void SetUp() override {
-    root_ = testing::TempDir() + "/topology_" + testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(root_);
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-
-  void Write(const std::string& path, const std::string& text) {
-    std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
-    std::ofstream(root_ + path) << text;
-  }
   // Two nodes of two cores with two hardware threads each, numbered as usual: 0-1 and 2-3 are cores, 4-7 their second
   // threads.
   void WriteTwoNodes() {
@@ -43,8 +34,6 @@ class TopologyTest : public testing::Test {
             StrCat(cpu % 4, ",", cpu % 4 + 4, "\n"));
     }
   }
-
-  std::string root_;
 };
 
 TEST_F(TopologyTest, CoresAndNodesAreRead) {
