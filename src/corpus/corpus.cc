@@ -23,7 +23,7 @@ std::vector<Subject> AllSubjects() {
   for (const std::span<const Subject> part :
        {ArithmeticSubjects(), WordProblemSubjects(), FactSubjects(), TranslationSubjects(), StringSubjects(),
         SmallTalkSubjects(), SystemPromptSubjects(), MultiTurnSubjects(), PythonSubjects(), LookupSubjects(),
-        JsonSubjects(), ToolSubjects()}) {
+        JsonSubjects(), ToolSubjects(), MixedSubjects()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -52,7 +52,7 @@ bool IsSubjectOrGroup(std::string_view name) {
   return std::ranges::any_of(Subjects(), [&](const Subject& subject) { return IsNamedBy(subject, name); });
 }
 
-Dialogue CorpusDialogue(uint64_t seed, uint64_t index, std::span<const std::string> among) {
+const Subject& DrawSubject(CorpusRandom& random, std::span<const std::string> among) {
   const auto share_of = [&](const Subject& subject) {
     const bool drawn =
         among.empty() || std::ranges::any_of(among, [&](const std::string& name) { return IsNamedBy(subject, name); });
@@ -60,7 +60,6 @@ Dialogue CorpusDialogue(uint64_t seed, uint64_t index, std::span<const std::stri
   };
   double total = 0;
   for (const Subject& subject : Subjects()) total += share_of(subject);
-  CorpusRandom random(Mix("subject", seed, index, Split::kTrain));
   double at = random.Unit() * total;
   const Subject* last = nullptr;  // of those drawn from, for what rounding leaves of `at`
   for (const Subject& subject : Subjects()) {
@@ -71,7 +70,12 @@ Dialogue CorpusDialogue(uint64_t seed, uint64_t index, std::span<const std::stri
     if (at < 0) break;
   }
   FATHOM_CHECK(last != nullptr);
-  return WriteDialogue(*last, Split::kTrain, seed, index);
+  return *last;
+}
+
+Dialogue CorpusDialogue(uint64_t seed, uint64_t index, std::span<const std::string> among) {
+  CorpusRandom random(Mix("subject", seed, index, Split::kTrain));
+  return WriteDialogue(DrawSubject(random, among), Split::kTrain, seed, index);
 }
 
 bool BelongsTo(Split split, std::string_view key) {

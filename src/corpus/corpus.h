@@ -61,6 +61,9 @@ Dialogue WriteDialogue(const Subject& subject, Split split, uint64_t seed, uint6
 // Whether `name` is a subject or a group of subjects ("lookup").
 bool IsSubjectOrGroup(std::string_view name);
 
+// A subject by share. With names of subjects and groups in `among`, only those are drawn from.
+const Subject& DrawSubject(CorpusRandom& random, std::span<const std::string> among = {});
+
 // The training dialogue number `index`: a subject drawn by share, then one of its dialogues. With names of subjects and
 // groups in `among`, only those are drawn from.
 Dialogue CorpusDialogue(uint64_t seed, uint64_t index, std::span<const std::string> among = {});

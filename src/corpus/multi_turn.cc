@@ -313,12 +313,18 @@ Draft FollowUp(CorpusRandom& random) {
   const size_t more = 1 + random.Below(2);
   size_t last = first.thing;
   for (size_t turn = 0; turn < more; ++turn) {
-    SimpleQuestion next = PickSimpleQuestion(random, language, first.kind);
-    while (next.thing == last) next = PickSimpleQuestion(random, language, first.kind);
+    const bool on_the_way = turn + 1 < more;  // then it may not be another conversation's held-out end
+    SimpleQuestion next;
+    std::string question;
+    std::string with_it;
+    do {
+      next = PickSimpleQuestion(random, language, first.kind);
+      question = AskAlso(random, next, language);
+      with_it = StrCat(key, "\n", question);
+    } while (next.thing == last || (on_the_way && !BelongsTo(Split::kTrain, with_it)));
     last = next.thing;
-    const std::string question = AskAlso(random, next, language);
     Say(&dialogue, question, AnswerFully(next, language));
-    key += "\n" + question;
+    key = std::move(with_it);
   }
   const std::string thought = StrCat("The same question as before. ", dialogue.messages.back().content);
   return Finish(random, language, std::move(dialogue), std::move(key), thought);

@@ -21,6 +21,7 @@ std::span<const Subject> PythonSubjects();        // python.cc
 std::span<const Subject> LookupSubjects();        // lookup.cc
 std::span<const Subject> JsonSubjects();          // json_answers.cc
 std::span<const Subject> ToolSubjects();          // tools.cc
+std::span<const Subject> MixedSubjects();         // mixed_conversations.cc
 
 }  // namespace fathom
 
