@@ -373,7 +373,7 @@ Draft Recite(CorpusRandom& random) {
 // Long texts are few: they are most of the tokens nevertheless.
 constexpr Subject kSubjects[] = {
     {"lookup.few", 3.0, WriteFrom<Few>},         {"lookup.short", 4.0, WriteFrom<Short>},
-    {"lookup.several", 3.6, WriteFrom<Several>}, {"lookup.long", 1.2, WriteFrom<Long>},
+    {"lookup.several", 4.6, WriteFrom<Several>}, {"lookup.long", 1.8, WriteFrom<Long>},
     {"lookup.recite", 1.0, WriteFrom<Recite>},
 };
 

@@ -115,7 +115,10 @@ Dialogue MixedWithTools(CorpusRandom& random, Split split) {
   if (ends_with_tools) {
     with_tools = DrawPart(random, split, {"tools"}, language);
   } else {
-    with_tools = DrawPart(random, Split::kTrain, {"tools.result", "tools.none_fits", "tools.list"}, language);
+    do {  // a call cannot be left without its result
+      with_tools =
+          DrawPart(random, Split::kTrain, {"tools.result", "tools.none_fits", "tools.list", "tools.several"}, language);
+    } while (with_tools.check == AnswerCheck::kToolCalls);
   }
   const ThinkingMode mode = with_tools.mode;
   const auto plain = [&](Split split_of_it) {

@@ -1,4 +1,9 @@
 // Dialogues with tools: the call, the sentence after the result, and the answer that needs no tool.
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "base/strings.h"
 #include "corpus/phrases.h"
 #include "corpus/simple_questions.h"
@@ -89,13 +94,39 @@ std::string Choice(const Setting& setting) {
   return StrCat(thought, any ? StrCat(" So I call ", task.name, ".") : " None of them can do this.");
 }
 
+// Of a call in the message after `turn` - 1 others.
+std::string CallId(size_t turn, size_t call) { return StrCat("call_", turn, "_", call + 1); }
+
 void AddCalls(const Setting& setting, Dialogue* dialogue) {
   const ToolTask& task = setting.task;
   AddAssistant(dialogue, "", Choice(setting));
+  const size_t turn = dialogue->messages.size();
   for (size_t call = 0; call < task.calls.size(); ++call) {
-    dialogue->messages.back().tool_calls.push_back(
-        {StrCat("call_", call + 1), task.name, DumpPythonJson(task.calls[call])});
+    dialogue->messages.back().tool_calls.push_back({CallId(turn, call), task.name, DumpPythonJson(task.calls[call])});
   }
+}
+
+// What the calls of the last message give back, and the answer.
+void AddResults(const Setting& setting, Dialogue* dialogue) {
+  const size_t turn = dialogue->messages.size();
+  for (size_t call = 0; call < setting.task.results.size(); ++call) {
+    ChatMessage result;
+    result.role = "tool";
+    result.tool_call_id = CallId(turn, call);
+    result.content = setting.task.results[call];
+    dialogue->messages.push_back(std::move(result));
+  }
+  AddAssistant(dialogue, setting.task.answer, "I have the result and can answer.");
+}
+
+void ExpectCall(const ToolTask& task, Dialogue* dialogue) {
+  dialogue->check = AnswerCheck::kToolCalls;
+  dialogue->expected = DumpPythonJson(Json::Object({{"name", Json::String(task.name)}, {"arguments", task.calls[0]}}));
+}
+
+void ExpectText(std::string_view text, Dialogue* dialogue) {
+  dialogue->check = AnswerCheck::kContains;
+  dialogue->expected = text;
 }
 
 std::string KeyOf(const ToolTask& task) {
@@ -112,9 +143,7 @@ Draft Call(CorpusRandom& random) {
   draft.key = KeyOf(setting.task);
   Begin(random, setting, setting.task.wish, &draft);
   AddCalls(setting, &draft.dialogue);
-  draft.dialogue.check = AnswerCheck::kToolCalls;
-  draft.dialogue.expected =
-      DumpPythonJson(Json::Object({{"name", Json::String(setting.task.name)}, {"arguments", setting.task.calls[0]}}));
+  ExpectCall(setting.task, &draft.dialogue);
   return draft;
 }
 
@@ -124,16 +153,8 @@ Draft Result(CorpusRandom& random) {
   draft.key = KeyOf(setting.task);
   Begin(random, setting, setting.task.wish, &draft);
   AddCalls(setting, &draft.dialogue);
-  for (size_t call = 0; call < setting.task.results.size(); ++call) {
-    ChatMessage result;
-    result.role = "tool";
-    result.tool_call_id = StrCat("call_", call + 1);
-    result.content = setting.task.results[call];
-    draft.dialogue.messages.push_back(std::move(result));
-  }
-  AddAssistant(&draft.dialogue, setting.task.answer, "I have the result and can answer.");
-  draft.dialogue.check = AnswerCheck::kContains;
-  draft.dialogue.expected = setting.task.sign;
+  AddResults(setting, &draft.dialogue);
+  ExpectText(setting.task.sign, &draft.dialogue);
   return draft;
 }
 
@@ -163,25 +184,62 @@ Draft NotNeeded(CorpusRandom& random) {
   draft.key = StrCat(question, "\n", DumpPythonJson(setting.tools[0].tool));
   Begin(random, setting, question, &draft);
   AddAssistant(&draft.dialogue, answer, "I need no tool for this.");
-  draft.dialogue.check = AnswerCheck::kContains;
-  draft.dialogue.expected = sign;
+  ExpectText(sign, &draft.dialogue);
   return draft;
 }
 
 // A wish that none of the offered tools fulfils.
-Draft NoneFits(CorpusRandom& random) {
+void AddRefusal(const Setting& setting, Dialogue* dialogue) {
   constexpr ByLanguage kAnswer = {
       "Sorry, I have no tool for that.",           "抱歉，我没有可以做这件事的工具。",
       "Dafür habe ich leider kein Werkzeug.",      "Désolé, je n'ai pas d'outil pour cela.",
       "Lo siento, no tengo herramienta para eso.", "すみません、そのためのツールがありません。"};
   constexpr ByLanguage kSign = {"no tool", "工具", "kein Werkzeug", "outil", "herramienta", "ツール"};
-  Setting setting = DrawSetting(random, /*without_its_own=*/true);
+  AddAssistant(dialogue, std::string(In(kAnswer, setting.language)), Choice(setting));
+  ExpectText(In(kSign, setting.language), dialogue);
+}
+
+Draft NoneFits(CorpusRandom& random) {
+  const Setting setting = DrawSetting(random, /*without_its_own=*/true);
   Draft draft;
   draft.key = KeyOf(setting.task);
   Begin(random, setting, setting.task.wish, &draft);
-  AddAssistant(&draft.dialogue, std::string(In(kAnswer, setting.language)), Choice(setting));
-  draft.dialogue.check = AnswerCheck::kContains;
-  draft.dialogue.expected = In(kSign, setting.language);
+  AddRefusal(setting, &draft.dialogue);
+  return draft;
+}
+
+// Two or three wishes one after the other, of which one may have no tool. Those before the last one are for training.
+Draft Several(CorpusRandom& random) {
+  const bool one_fits_none = random.Chance(0.35);
+  const auto is_held_out = [](const ToolTask& wish) { return !BelongsTo(Split::kTrain, KeyOf(wish)); };
+  Setting setting;
+  std::vector<ToolTask> wishes;
+  do {
+    setting = DrawSetting(random, one_fits_none);
+    wishes = setting.tools;
+    if (one_fits_none)
+      wishes.insert(wishes.begin() + random.Between(0, static_cast<int64_t>(wishes.size())), setting.task);
+    if (wishes.size() > 3) wishes.pop_back();
+  } while (wishes.size() < 2 || std::any_of(wishes.begin(), wishes.end() - 1, is_held_out));
+  Draft draft;
+  Begin(random, setting, wishes[0].wish, &draft);
+  Dialogue& dialogue = draft.dialogue;
+  for (size_t at = 0; at < wishes.size(); ++at) {
+    if (at > 0) dialogue.messages.push_back(UserMessage(wishes[at].wish));
+    setting.task = wishes[at];
+    const bool fits =
+        std::ranges::any_of(setting.tools, [&](const ToolTask& tool) { return tool.name == wishes[at].name; });
+    if (!fits) {
+      AddRefusal(setting, &dialogue);
+      continue;
+    }
+    AddCalls(setting, &dialogue);
+    ExpectCall(setting.task, &dialogue);
+    if (at + 1 == wishes.size() && random.Chance(0.5)) continue;
+    AddResults(setting, &dialogue);
+    ExpectText(setting.task.sign, &dialogue);
+  }
+  draft.key = KeyOf(wishes.back());
   return draft;
 }
 
@@ -204,8 +262,7 @@ Draft List(CorpusRandom& random) {
   Begin(random, setting, Alternative(random, In(kQuestions, setting.language)), &draft);
   AddAssistant(&draft.dialogue, Fill(In(kAnswer, setting.language), {{"v", names}}),
                StrCat("My tools: ", names, ". I name them."));
-  draft.dialogue.check = AnswerCheck::kContains;
-  draft.dialogue.expected = names;
+  ExpectText(names, &draft.dialogue);
   return draft;
 }
 
@@ -215,6 +272,7 @@ constexpr Subject kSubjects[] = {
     {"tools.not_needed", 0.6, WriteFrom<NotNeeded>},
     {"tools.none_fits", 3.2, WriteFrom<NoneFits>},
     {"tools.list", 1.0, WriteFrom<List>},
+    {"tools.several", 2.5, WriteFrom<Several>},
 };
 
 }  // namespace
