@@ -66,7 +66,8 @@ struct Vector {
 //
 // An E4M3 code is a whole number of 2^-9: 18 bits and a sign. Its part in units of 2^-6, X, fits two signed bytes
 // (|X| <= 448 * 64 = 28672 = 112 * 256): X = 256 * high + low. What is left below 2^-6, in units of 2^-9, is
-// `residual` in [-4, 3]; it is zero unless the chunk holds codes smaller than 1/8, and `wide` says whether any is not.
+// `residual` in [-4, 3]; it is zero unless the chunk holds codes smaller than 1/8, and `wide` says how many are not.
+// Where those are few they are listed as well.
 //
 // Sums have 16 lanes, and a lane has the 32 columns that share a scale of an FP4 weight: columns 128 i + 32 q + (0 ..
 // 31) belong to lane 4 q + i, the order in which four vectors of nibbles are transposed. The planes of bytes hold, for
@@ -83,7 +84,11 @@ struct alignas(64) Fp8Chunk {
   int32_t offset[16];
   int32_t residual_offset[16];
   float scale[4];  // the power of two of each 128 columns; 0 beyond the row's end
-  uint32_t wide;   // 1 if a residual is not zero
+  uint32_t wide;   // how many residuals are not zero
+  // The first kListed of those: where X stands in the plane of words, and the residual.
+  static constexpr uint32_t kListed = 12;
+  uint16_t place[kListed];
+  int8_t listed[kListed];
 
   static constexpr int Lane(int64_t column) { return static_cast<int>(column % 128 / 32 * 4 + column / 128); }
   // Where a column lies in a plane of bytes, and in the plane of words.
@@ -93,6 +98,7 @@ struct alignas(64) Fp8Chunk {
   static constexpr int64_t WordPlace(int64_t column) {
     return column % 32 / 8 * 128 + column % 4 * 32 + int64_t{2} * Lane(column) + column % 8 / 4;
   }
+  static constexpr int LaneOfWord(int64_t place) { return static_cast<int>(place % 32 / 2); }
   // Chunks of a row of so many columns.
   static constexpr int64_t Count(int64_t columns) { return (columns + kColumns - 1) / kColumns; }
 };

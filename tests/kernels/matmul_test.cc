@@ -105,6 +105,19 @@ TEST(MatMul, Fp4IsTheReferenceBitForBit) {
   }
 }
 
+// A few residuals are added one by one, more of them by their whole plane.
+TEST(MatMul, Fp4WithFewResidualsIsTheReferenceBitForBit) {
+  for (const int64_t cols : {128, 512, 1152, 9216}) {
+    for (const int64_t tokens : {1, 4, 5, 14, 70}) {
+      for (const int64_t rows : {11, 24}) {
+        Compare(&KernelTable::matmul_fp4, WeightType::kFp4, ScaleType::kE8m0, true,
+                {.rows = rows, .cols = cols, .tokens = tokens, .inputs = Inputs::kFew});
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
 TEST(MatMul, Fp4WithWholeNumbersIsTheReferenceBitForBit) {
   for (Case c : Cases({128, 640, 1024})) {
     c.int8 = true;

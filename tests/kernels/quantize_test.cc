@@ -1,4 +1,6 @@
 // Q8_128 and its integer form, and the sum of squares.
+#include <algorithm>
+
 #include "base/strings.h"
 #include "tests/kernels/cases.h"
 
@@ -14,7 +16,11 @@ void ExpectSameChunk(const Fp8Chunk& expected, const Fp8Chunk& found, const std:
   EXPECT_EQ(0, std::memcmp(expected.offset, found.offset, sizeof found.offset)) << what;
   EXPECT_EQ(0, std::memcmp(expected.residual_offset, found.residual_offset, sizeof found.residual_offset)) << what;
   EXPECT_EQ(0, std::memcmp(expected.scale, found.scale, sizeof found.scale)) << what;
-  EXPECT_EQ(expected.wide, found.wide) << what;
+  ASSERT_EQ(expected.wide, found.wide) << what;
+  for (uint32_t i = 0; i < std::min(found.wide, Fp8Chunk::kListed); ++i) {
+    EXPECT_EQ(expected.place[i], found.place[i]) << what;
+    EXPECT_EQ(expected.listed[i], found.listed[i]) << what;
+  }
 }
 
 void ExpectSame(const test::QuantizedInputs& expected, const test::QuantizedInputs& found, const char* table) {
@@ -88,6 +94,34 @@ TEST(QuantizeFp8, ChunksHoldTheValues) {
       }
       EXPECT_EQ(units * 0x1p-6 * chunk.scale[k % 512 / 128], q.values[k]) << table->name << " " << k;
     }
+  }
+}
+
+TEST(QuantizeFp8, ChunksCountAndListTheirResiduals) {
+  constexpr int64_t kChunks = 17;
+  const std::vector<float> x = test::RandomFloats(kChunks * Fp8Chunk::kColumns, Inputs::kFew, 4);
+  for (const KernelTable* table : SupportedKernels()) {
+    const test::QuantizedInputs q = test::Quantize(*table, x, kChunks, Fp8Chunk::kColumns);
+    uint32_t least = Fp8Chunk::kColumns;
+    uint32_t most = 0;
+    for (const Fp8Chunk& chunk : q.chunks) {
+      uint32_t found = 0;
+      for (int64_t column = 0; column < Fp8Chunk::kColumns; ++column) {
+        const int8_t residual = chunk.residual[Fp8Chunk::BytePlace(column)];
+        if (residual == 0) continue;
+        if (found < Fp8Chunk::kListed) {
+          EXPECT_EQ(chunk.place[found], Fp8Chunk::WordPlace(column)) << table->name;
+          EXPECT_EQ(Fp8Chunk::LaneOfWord(chunk.place[found]), Fp8Chunk::Lane(column)) << table->name;
+          EXPECT_EQ(chunk.listed[found], residual) << table->name;
+        }
+        ++found;
+      }
+      EXPECT_EQ(chunk.wide, found) << table->name;
+      least = std::min(least, found);
+      most = std::max(most, found);
+    }
+    EXPECT_LT(least, 3u);
+    EXPECT_GT(most, Fp8Chunk::kListed);
   }
 }
 

@@ -38,6 +38,8 @@ inline constexpr int kPanelRows = 12;
 inline constexpr int kPanelColumns = 384;
 inline constexpr int kFp4TileRows = 2;
 inline constexpr int kFp4TileTokens = 4;
+// Up to so many residuals of a chunk one after the other is faster than its whole plane.
+inline constexpr uint32_t kFewResiduals = 10;
 
 // Lanes 0..7 and 8..15.
 struct F32x16 {

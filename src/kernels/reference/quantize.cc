@@ -19,7 +19,13 @@ void FillBlock(const uint8_t* codes, float scale, int64_t first, Fp8Chunk* chunk
     chunk->high[at] = static_cast<int8_t>(high);
     chunk->low[at] = static_cast<int8_t>(whole - 256 * high);
     chunk->residual[at] = static_cast<int8_t>(residual);
-    if (residual != 0) chunk->wide = 1;
+    if (residual != 0) {
+      if (chunk->wide < Fp8Chunk::kListed) {
+        chunk->place[chunk->wide] = static_cast<uint16_t>(Fp8Chunk::WordPlace(k));
+        chunk->listed[chunk->wide] = static_cast<int8_t>(residual);
+      }
+      ++chunk->wide;
+    }
     chunk->offset[Fp8Chunk::Lane(k)] -= 12 * whole;
     chunk->residual_offset[Fp8Chunk::Lane(k)] -= 12 * residual;
   }
