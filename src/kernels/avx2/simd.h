@@ -177,6 +177,8 @@ FATHOM_INLINE void Store(float* p, F32Part x) { _mm256_storeu_ps(p, x.v); }
 FATHOM_INLINE F32Part Mul(F32Part x, F32Part y) { return {_mm256_mul_ps(x.v, y.v)}; }
 FATHOM_INLINE F32Part Fma(F32Part x, F32Part y, F32Part z) { return {_mm256_fmadd_ps(x.v, y.v, z.v)}; }
 FATHOM_INLINE I32Part ZeroIntPart() { return {_mm256_setzero_si256()}; }
+FATHOM_INLINE I32Part BroadcastIntPart(int32_t x) { return {_mm256_set1_epi32(x)}; }
+FATHOM_INLINE I32Part And(I32Part x, I32Part y) { return {_mm256_and_si256(x.v, y.v)}; }
 FATHOM_INLINE I32Part LoadIntPart(const void* p) { return {_mm256_loadu_si256(static_cast<const __m256i*>(p))}; }
 // g++ 12 otherwise holds sums as vectors of two types, and stores one of them in every round.
 FATHOM_INLINE I32Part InRegister(I32Part x) {
@@ -408,6 +410,7 @@ FATHOM_INLINE void StoreFp4Bytes(const Fp4Nibbles& w, uint8_t* bytes) {
 FATHOM_INLINE I32Part DotWords(I32Part sum, I32Part w, I32Part x) {
   return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(w.v, x.v))};
 }
+FATHOM_INLINE I32Part BroadcastWord(const int16_t* p) { return {_mm256_set1_epi16(*p)}; }
 // Sums in words: two products of every 64 columns, for 256 columns 8 * 24 * 128 = 24576; residuals (-4 to 3) add up to
 // less for all 512.
 inline constexpr bool kBytesAddUpInWords = true;

@@ -342,6 +342,7 @@ FATHOM_INLINE void StoreFp4Bytes(const Fp4Nibbles& w, uint8_t* bytes) {
     _mm512_store_si512(bytes + 128 * j + 64, pair.odd);
   }
 }
+FATHOM_INLINE I32x16 BroadcastWord(const int16_t* p) { return {_mm512_set1_epi16(*p)}; }
 // sum + two products of words, or four of unsigned and signed bytes, a lane.
 FATHOM_INLINE I32x16 DotWords(I32x16 sum, I32x16 w, I32x16 x) { return {_mm512_dpwssd_epi32(sum.v, w.v, x.v)}; }
 // Whether DotBytes() sums words instead, which AddWords() adds to a sum of lanes.

@@ -21,7 +21,8 @@ void FillBlock(const uint8_t* codes, float scale, int64_t first, Fp8Chunk* chunk
     chunk->residual[at] = static_cast<int8_t>(residual);
     if (residual != 0) {
       if (chunk->wide < Fp8Chunk::kListed) {
-        chunk->place[chunk->wide] = static_cast<uint16_t>(Fp8Chunk::WordPlace(k));
+        chunk->listed_column[chunk->wide] = static_cast<uint16_t>(k);
+        chunk->listed_lane[chunk->wide] = static_cast<uint8_t>(Fp8Chunk::Lane(k));
         chunk->listed[chunk->wide] = static_cast<int8_t>(residual);
       }
       ++chunk->wide;
