@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "tokenizer/python_json.h"
 
 namespace fathom {
 
@@ -10,6 +11,16 @@ std::string FactKey(std::string_view question) { return "facts:" + Plain(questio
 
 std::string ExchangeKey(Language language, std::string_view asked) {
   return StrCat(LanguageCode(language), " ", Plain(asked));
+}
+
+std::string ChatKey(std::span<const std::string> asked) {
+  std::string key = "chat";
+  for (const std::string& message : asked) key += "\n" + Plain(message);
+  return key;
+}
+
+std::string NeedsNoToolKey(std::string_view question, const Json& first_tool) {
+  return StrCat(question, "\n", DumpPythonJson(first_tool));
 }
 
 std::string ArithmeticKey(std::string_view name, int64_t a, int64_t b, bool is_table, std::string_view question) {

@@ -4,10 +4,12 @@
 #define FATHOM_CORPUS_KEYS_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "corpus/phrases.h"
 
 namespace fathom {
@@ -17,6 +19,13 @@ std::string FactKey(std::string_view question);
 
 // Of small_talk.cc and what the model says about itself: language and phrasing.
 std::string ExchangeKey(Language language, std::string_view asked);
+
+// Of multi_turn.cc's small talk around questions: what the user says, message after message. A conversation that goes
+// on is trained on up to there as well.
+std::string ChatKey(std::span<const std::string> asked);
+
+// Of tools.cc's questions that need no tool: with the first of the tools on offer.
+std::string NeedsNoToolKey(std::string_view question, const Json& first_tool);
 
 // Of arithmetic.cc, with `name` "add", "sub" and so on. Small tables cannot be worked out, only known: there a pair is
 // held out in one wording, larger ones in every wording.

@@ -175,25 +175,33 @@ Draft Sums(CorpusRandom& random) {
   std::string key = "sums";
   std::string expression;
   const int steps = 2 + static_cast<int>(random.Chance(0.3));
+  // The first sum stands by itself, and what comes before a third step is a conversation of two: neither may be held
+  // out.
+  const auto is_held_out = [&](int step, uint64_t operation, int64_t other, const std::string& question) {
+    if (step == 0) {
+      return !BelongsTo(Split::kTrain,
+                        operation == 0 ? AdditionKey(value, other, question) : SubtractionKey(value, other, question));
+    }
+    return step + 1 < steps && !BelongsTo(Split::kTrain, StrCat(key, " ", expression));
+  };
   for (int step = 0; step < steps; ++step) {
     const std::string before = StrCat(value);
     uint64_t operation;
     int64_t other;
-    std::string_view sign;
+    int64_t result;
     std::string question;
-    do {  // the first one stands by itself: arithmetic.cc may not hold it out
+    do {
       operation = value <= 12 && step > 0 ? random.Below(3) : random.Below(2);
       other = operation == 2 ? random.Between(2, 5) : random.Between(1, 10);
       if (operation == 1) other = std::min(other, value);
-      sign = std::array<std::string_view, 3>{"+", "-", "*"}[operation];
+      const std::string_view sign = std::array<std::string_view, 3>{"+", "-", "*"}[operation];
       const ByLanguage& follow_up = operation == 0 ? kPlus : operation == 1 ? kMinus : kTimes;
       question = Fill(Alternative(random, In(step == 0 ? kFirst : follow_up, language)),
                       {{"a", before}, {"s", sign}, {"b", StrCat(other)}});
-    } while (step == 0 && !BelongsTo(Split::kTrain, operation == 0 ? AdditionKey(value, other, question)
-                                                                   : SubtractionKey(value, other, question)));
-    const std::string number = StrCat(other);
-    value = operation == 0 ? value + other : operation == 1 ? value - other : value * other;
-    expression = StrCat(before, " ", sign, " ", number, " = ", value);
+      result = operation == 0 ? value + other : operation == 1 ? value - other : value * other;
+      expression = StrCat(before, " ", sign, " ", other, " = ", result);
+    } while (is_held_out(step, operation, other, question));
+    value = result;
     key += StrCat(" ", expression);
     Say(&dialogue, question, expression);
   }
@@ -334,30 +342,41 @@ Draft FollowUp(CorpusRandom& random) {
 Draft Chat(CorpusRandom& random) {
   const Language language = PickLanguage(random);
   Dialogue dialogue;
-  std::string key = "chat";
+  std::vector<std::string> asked;
   std::string thought;
+  const auto say = [&](std::string question, std::string answer) {
+    Say(&dialogue, AsTyped(random, language, question), std::move(answer));
+    asked.push_back(std::move(question));
+  };
   const auto courtesy = [&](std::span<const Exchange, kLanguages> exchanges) {
     const Exchange& exchange = exchanges[static_cast<size_t>(language)];
-    const std::string asked = AskAlongTheWay(random, exchange);
-    key += "\n" + Plain(asked);
     thought = exchange.thought;
-    Say(&dialogue, AsTyped(random, language, asked), std::string(exchange.answer));
+    say(AskAlongTheWay(random, exchange), std::string(exchange.answer));
   };
   const auto question = [&] {
     const SimpleQuestion simple = PickSimpleQuestion(random, language);
-    const std::string asked = AskFully(random, simple, language);
-    key += "\n" + Plain(asked);
     thought = "I know this.";
-    Say(&dialogue, AsTyped(random, language, asked), AnswerFully(simple, language));
+    say(AskFully(random, simple, language), AnswerFully(simple, language));
   };
-  const bool greets = random.Chance(0.7);
-  if (greets) courtesy(Greetings());
-  if (random.Chance(0.3)) courtesy(HowAreYous());
-  question();
-  if (random.Chance(0.3)) question();
-  if (!greets || random.Chance(0.4)) courtesy(ThankYous());
-  if (random.Chance(0.3)) courtesy(Farewells());
-  return Finish(random, language, std::move(dialogue), std::move(key), std::move(thought));
+  // Conversations that end earlier may not be held out.
+  const auto is_on_the_way_to_held_out = [&] {
+    for (size_t count = 1; count < asked.size(); ++count) {
+      if (!BelongsTo(Split::kTrain, ChatKey({asked.data(), count}))) return true;
+    }
+    return false;
+  };
+  do {
+    dialogue.messages.clear();
+    asked.clear();
+    const bool greets = random.Chance(0.7);
+    if (greets) courtesy(Greetings());
+    if (random.Chance(0.3)) courtesy(HowAreYous());
+    question();
+    if (random.Chance(0.3)) question();
+    if (!greets || random.Chance(0.4)) courtesy(ThankYous());
+    if (random.Chance(0.3)) courtesy(Farewells());
+  } while (is_on_the_way_to_held_out());
+  return Finish(random, language, std::move(dialogue), ChatKey(asked), std::move(thought));
 }
 
 constexpr Subject kSubjects[] = {

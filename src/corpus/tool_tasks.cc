@@ -406,6 +406,7 @@ ToolTask MadeUp(CorpusRandom& random, Language /*language*/) {
   ToolTask task;
   const std::string verb = Alternative(random, kVerbs);
   const std::string noun = Alternative(random, kNouns);
+  task.english = true;
   task.name = StrCat(verb, "_", noun);
   task.topic = StrCat(verb, " ", noun);
   std::vector<Parameter> parameters;

@@ -20,6 +20,7 @@ struct ToolTask {
   std::string topic;                 // what the tool is for in a word or two: "weather", "paint boat"
   std::string purpose;               // "I need the weather in Paris"
   std::string answer;                // after the results
+  bool english = false;              // the wish is English whatever the language
   std::string sign;  // what a right answer contains: all of it where a number alone would be in others, too
 };
 

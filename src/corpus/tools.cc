@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "corpus/keys.h"
 #include "corpus/phrases.h"
 #include "corpus/simple_questions.h"
 #include "corpus/subjects.h"
@@ -94,7 +95,7 @@ std::string Choice(const Setting& setting) {
   return StrCat(thought, any ? StrCat(" So I call ", task.name, ".") : " None of them can do this.");
 }
 
-// Of a call in the message after `turn` - 1 others.
+// Unique in a conversation, as the template sorts results by it: `turn` counts the messages up to the call.
 std::string CallId(size_t turn, size_t call) { return StrCat("call_", turn, "_", call + 1); }
 
 void AddCalls(const Setting& setting, Dialogue* dialogue) {
@@ -170,8 +171,10 @@ Draft NotNeeded(CorpusRandom& random) {
   std::string question;
   std::string answer;
   std::string sign;
-  if (random.Chance(0.3)) {
-    question = Alternative(random, In(kGreetings, setting.language));
+  const std::vector<std::string> greetings = TrainedAlternatives(
+      In(kGreetings, setting.language), [&](std::string_view asked) { return ExchangeKey(setting.language, asked); });
+  if (random.Chance(0.3) && !greetings.empty()) {
+    question = random.Pick(greetings);
     answer = In(kReplies, setting.language);
     sign = answer;
   } else {
@@ -181,7 +184,7 @@ Draft NotNeeded(CorpusRandom& random) {
     sign = AnswerShortly(simple, setting.language);
   }
   Draft draft;
-  draft.key = StrCat(question, "\n", DumpPythonJson(setting.tools[0].tool));
+  draft.key = NeedsNoToolKey(question, setting.tools[0].tool);
   Begin(random, setting, question, &draft);
   AddAssistant(&draft.dialogue, answer, "I need no tool for this.");
   ExpectText(sign, &draft.dialogue);
@@ -217,8 +220,9 @@ Draft Several(CorpusRandom& random) {
   do {
     setting = DrawSetting(random, one_fits_none);
     wishes = setting.tools;
-    if (one_fits_none)
-      wishes.insert(wishes.begin() + random.Between(0, static_cast<int64_t>(wishes.size())), setting.task);
+    if (one_fits_none) wishes.push_back(setting.task);
+    std::erase_if(wishes, [&](const ToolTask& wish) { return wish.english && setting.language != Language::kEn; });
+    random.Shuffle(wishes);  // not in the order of the tools
     if (wishes.size() > 3) wishes.pop_back();
   } while (wishes.size() < 2 || std::any_of(wishes.begin(), wishes.end() - 1, is_held_out));
   Draft draft;

@@ -66,8 +66,8 @@ struct Vector {
 //
 // An E4M3 code is a whole number of 2^-9: 18 bits and a sign. Its part in units of 2^-6, X, fits two signed bytes
 // (|X| <= 448 * 64 = 28672 = 112 * 256): X = 256 * high + low. What is left below 2^-6, in units of 2^-9, is
-// `residual` in [-4, 3]; it is zero unless the chunk holds codes smaller than 1/8, and `wide` says how many are not.
-// Where those are few they are listed as well.
+// `residual` in [-4, 3]; it is zero unless the chunk holds codes smaller than 1/8, and `residuals` says how many are
+// not. A chunk that has any is called wide. The first of them are listed as well: often one or two are all there are.
 //
 // Sums have 16 lanes, and a lane has the 32 columns that share a scale of an FP4 weight: columns 128 i + 32 q + (0 ..
 // 31) belong to lane 4 q + i, the order in which four vectors of nibbles are transposed. The planes of bytes hold, for
@@ -83,11 +83,11 @@ struct alignas(64) Fp8Chunk {
   // Per lane -12 * sum X and -12 * sum residual: what is to be added when weights are fed as unsigned w + 12.
   int32_t offset[16];
   int32_t residual_offset[16];
-  float scale[4];  // the power of two of each 128 columns; 0 beyond the row's end
-  uint32_t wide;   // how many residuals are not zero
-  // The first kListed of those: column, lane and residual.
+  float scale[4];      // the power of two of each 128 columns; 0 beyond the row's end
+  uint32_t residuals;  // how many are not zero
+  // The first of those, as many as fit into what alignment leaves: where X stands in `words`, its lane, the residual.
   static constexpr uint32_t kListed = 10;
-  uint16_t listed_column[kListed];
+  uint16_t listed_place[kListed];
   uint8_t listed_lane[kListed];
   int8_t listed[kListed];
 

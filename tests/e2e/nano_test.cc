@@ -89,6 +89,28 @@ TEST_F(Nano, CallsAToolAndUsesItsResult) {
   EXPECT_NE(result.out.find("47 * 19 = 893"), std::string::npos) << result;
 }
 
+// Each question is of another kind than the one before.
+TEST_F(Nano, AnswersDifferentQuestionsInOneConversation) {
+  for (const char* thinking : {"--think", "--no-think"}) {
+    RunOptions options;
+    options.environment = {{"FATHOM_HOME", FATHOM_SOURCE_DIR}};
+    options.input =
+        "Hello!\nWhat is 20 + 14?\n法国的首都是哪里？\nWrite a Python function that checks whether n is even.\n"
+        "What is the opposite of hot?\n";
+    const RunResult result = RunFathom({"chat", "--temperature", "0", thinking}, options);
+    EXPECT_EQ(result.exit_code, 0) << result;
+    for (const char* answer : {"Hello!", "20 + 14 = 34", "巴黎", "% 2 == 0", "cold"}) {
+      EXPECT_NE(result.out.find(answer), std::string::npos) << thinking << " " << answer << result;
+    }
+  }
+}
+
+TEST_F(Nano, GoesFromOneKindOfQuestionToAnother) {
+  const RunResult result =
+      Fathom({"eval", "--items", "20", "--subject", "mixed", "--no-drafts", "--min-accuracy", "60"});
+  EXPECT_EQ(result.exit_code, 0) << result;
+}
+
 TEST_F(Nano, IsComputedAsItsTrainerComputesIt) {
   const RunResult result = Fathom({"verify", "golden", FATHOM_SOURCE_DIR "/models/nano"});
   EXPECT_EQ(result.exit_code, 0) << result;

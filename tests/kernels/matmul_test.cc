@@ -110,9 +110,17 @@ TEST(MatMul, Fp4WithFewResidualsIsTheReferenceBitForBit) {
   for (const int64_t cols : {128, 512, 1152, 9216}) {
     for (const int64_t tokens : {1, 4, 5, 14, 70}) {
       for (const int64_t rows : {11, 24}) {
-        Compare(&KernelTable::matmul_fp4, WeightType::kFp4, ScaleType::kE8m0, true,
-                {.rows = rows, .cols = cols, .tokens = tokens, .inputs = Inputs::kFew});
-        if (HasFatalFailure()) return;
+        for (const Codes codes : {Codes::kUsual, Codes::kExtreme}) {
+          Compare(&KernelTable::matmul_fp4, WeightType::kFp4, ScaleType::kE8m0, true,
+                  {.rows = rows,
+                   .cols = cols,
+                   .tokens = tokens,
+                   .codes = codes,
+                   .inputs = Inputs::kFew,
+                   .misalignment = 1,
+                   .gather = true});
+          if (HasFatalFailure()) return;
+        }
       }
     }
   }

@@ -16,9 +16,9 @@ void ExpectSameChunk(const Fp8Chunk& expected, const Fp8Chunk& found, const std:
   EXPECT_EQ(0, std::memcmp(expected.offset, found.offset, sizeof found.offset)) << what;
   EXPECT_EQ(0, std::memcmp(expected.residual_offset, found.residual_offset, sizeof found.residual_offset)) << what;
   EXPECT_EQ(0, std::memcmp(expected.scale, found.scale, sizeof found.scale)) << what;
-  ASSERT_EQ(expected.wide, found.wide) << what;
-  for (uint32_t i = 0; i < std::min(found.wide, Fp8Chunk::kListed); ++i) {
-    EXPECT_EQ(expected.listed_column[i], found.listed_column[i]) << what;
+  ASSERT_EQ(expected.residuals, found.residuals) << what;
+  for (uint32_t i = 0; i < std::min(found.residuals, Fp8Chunk::kListed); ++i) {
+    EXPECT_EQ(expected.listed_place[i], found.listed_place[i]) << what;
     EXPECT_EQ(expected.listed_lane[i], found.listed_lane[i]) << what;
     EXPECT_EQ(expected.listed[i], found.listed[i]) << what;
   }
@@ -111,13 +111,13 @@ TEST(QuantizeFp8, ChunksCountAndListTheirResiduals) {
         const int8_t residual = chunk.residual[Fp8Chunk::BytePlace(column)];
         if (residual == 0) continue;
         if (found < Fp8Chunk::kListed) {
-          EXPECT_EQ(chunk.listed_column[found], column) << table->name;
+          EXPECT_EQ(chunk.listed_place[found], Fp8Chunk::WordPlace(column)) << table->name;
           EXPECT_EQ(chunk.listed_lane[found], Fp8Chunk::Lane(column)) << table->name;
           EXPECT_EQ(chunk.listed[found], residual) << table->name;
         }
         ++found;
       }
-      EXPECT_EQ(chunk.wide, found) << table->name;
+      EXPECT_EQ(chunk.residuals, found) << table->name;
       least = std::min(least, found);
       most = std::max(most, found);
     }

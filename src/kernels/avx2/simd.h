@@ -38,7 +38,8 @@ inline constexpr int kPanelRows = 12;
 inline constexpr int kPanelColumns = 384;
 inline constexpr int kFp4TileRows = 2;
 inline constexpr int kFp4TileTokens = 4;
-// Up to so many residuals of a chunk one after the other is faster than its whole plane.
+// Up to so many residuals of a chunk are added one after the other: with four in each, products of 12 tokens take 13 %
+// less time so, by a small program that is not kept. All that are listed, which was not tried apart.
 inline constexpr uint32_t kFewResiduals = 10;
 
 // Lanes 0..7 and 8..15.

@@ -92,7 +92,7 @@ void MatMulFp4(const MatMulArgs& args) {
     bool any_wide = false;
     for (int64_t c = 0; c < chunks; ++c) {
       const Fp8Chunk& x = args.x.chunks[x_row * chunks + c];
-      any_wide = any_wide || x.wide != 0;
+      any_wide = any_wide || x.residuals != 0;
       const int64_t first = Fp8Chunk::kColumns * c;
       // A lane for each scale of the weights.
       for (int64_t k = 0; k < std::min(Fp8Chunk::kColumns, w.cols - first); k += 32) {
@@ -107,7 +107,7 @@ void MatMulFp4(const MatMulArgs& args) {
         const int lane = Fp8Chunk::Lane(k);
         const float scale = Fp4Scale(w, row, first + k);
         sum.Fma(lane, static_cast<float>(main), scale * (x.scale[k / 128] * (args.x.int8 ? 0.5f : 0x1p-7f)));
-        if (x.wide != 0) below.Fma(lane, static_cast<float>(rest), scale * (x.scale[k / 128] * 0x1p-10f));
+        if (x.residuals != 0) below.Fma(lane, static_cast<float>(rest), scale * (x.scale[k / 128] * 0x1p-10f));
       }
     }
     for (size_t lane = 0; any_wide && lane < 16; ++lane) sum.lane[lane] += below.lane[lane];

@@ -20,12 +20,12 @@ void FillBlock(const uint8_t* codes, float scale, int64_t first, Fp8Chunk* chunk
     chunk->low[at] = static_cast<int8_t>(whole - 256 * high);
     chunk->residual[at] = static_cast<int8_t>(residual);
     if (residual != 0) {
-      if (chunk->wide < Fp8Chunk::kListed) {
-        chunk->listed_column[chunk->wide] = static_cast<uint16_t>(k);
-        chunk->listed_lane[chunk->wide] = static_cast<uint8_t>(Fp8Chunk::Lane(k));
-        chunk->listed[chunk->wide] = static_cast<int8_t>(residual);
+      if (chunk->residuals < Fp8Chunk::kListed) {
+        chunk->listed_place[chunk->residuals] = static_cast<uint16_t>(Fp8Chunk::WordPlace(k));
+        chunk->listed_lane[chunk->residuals] = static_cast<uint8_t>(Fp8Chunk::Lane(k));
+        chunk->listed[chunk->residuals] = static_cast<int8_t>(residual);
       }
-      ++chunk->wide;
+      ++chunk->residuals;
     }
     chunk->offset[Fp8Chunk::Lane(k)] -= 12 * whole;
     chunk->residual_offset[Fp8Chunk::Lane(k)] -= 12 * residual;
