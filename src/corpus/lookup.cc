@@ -321,17 +321,17 @@ Draft Few(CorpusRandom& random) {
   return AskSeveral(random, facts, 0, kFewQuestions);
 }
 
-// Two in ten have 2,000 to 6,000 tokens: with many questions, so that there is as much to learn for each token as in a
-// short text.
+// Three in ten have 2,000 to 6,000 tokens: with many questions, so that there is as much to learn for each token as in
+// a short text.
 Draft Several(CorpusRandom& random) {
   const size_t size = random.Below(10);
   if (size < 4) return AskSeveral(random, 5 + random.Below(20), 0, kFewQuestions);
   size_t facts;
-  if (size < 7) {
+  if (size < 6) {
     facts = 5 + random.Below(26);
     return AskSeveral(random, facts, random.Below(40), kFewQuestions);
   }
-  if (size < 8) {
+  if (size < 7) {
     facts = 8 + random.Below(24);
     return AskSeveral(random, facts, 40 + random.Below(80), 16);
   }
@@ -373,7 +373,7 @@ Draft Recite(CorpusRandom& random) {
 // Long texts are few: they are most of the tokens nevertheless.
 constexpr Subject kSubjects[] = {
     {"lookup.few", 3.0, WriteFrom<Few>},         {"lookup.short", 4.0, WriteFrom<Short>},
-    {"lookup.several", 4.6, WriteFrom<Several>}, {"lookup.long", 1.8, WriteFrom<Long>},
+    {"lookup.several", 4.6, WriteFrom<Several>}, {"lookup.long", 2.6, WriteFrom<Long>},
     {"lookup.recite", 1.0, WriteFrom<Recite>},
 };
 
