@@ -41,10 +41,11 @@ eight times the last-level caches but at most an eighth of the memory; weights l
 smaller pages, so that a second loop reads what a token reads, and nothing else.
 
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa,
-activations}, roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s (null if weights do
-not fit the memory), f32_flop_per_s, int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens,
-prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds:
-mean seconds of each part of a prefill or a step; tokens, weight_bytes, flop (of a repetition, or of an average decode
+activations}, roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s and
+large_page_share (of the weights, in pages of 2 MB; null if weights do not fit the memory), f32_flop_per_s,
+int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0)
+{tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds: mean seconds of each part of a prefill or a
+step; tokens, weight_bytes, flop (of a repetition, or of an average decode
 step); weight_bytes_per_s, flop_per_s, bandwidth_share, token_read_share (null: not measured), compute_share;
 extrapolated: null, or for a model with fewer layers than the release {model, from_layers, to_layers,
 tokens_per_s (null: the release has kinds of layers that this model has not)}}}]}.
@@ -130,6 +131,16 @@ Status BringWeightsIntoMemory(const Checkpoint& checkpoint) {
   return {};
 }
 
+double LargePageShare(const Checkpoint& checkpoint) {
+  MappedBytes all;
+  for (const SafetensorsFile& shard : checkpoint.shards()) {
+    const MappedBytes of_shard = CountMappedBytes(shard.bytes());
+    all.in_memory += of_shard.in_memory;
+    all.in_large_pages += of_shard.in_large_pages;
+  }
+  return all.in_memory == 0 ? 0 : static_cast<double>(all.in_large_pages) / static_cast<double>(all.in_memory);
+}
+
 Status RunAll(const BenchFlags& flags) {
   std::optional<EarlierBench> earlier;
   if (!flags.compare.empty()) {
@@ -145,7 +156,11 @@ Status RunAll(const BenchFlags& flags) {
     directory = found.directory;
   }
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(directory));
-  if (!flags.model.mmap) FATHOM_RETURN_IF_ERROR(checkpoint->ReadIntoMemory(pool));
+  if (flags.model.mmap) {
+    checkpoint->PreferLargePages();
+  } else {
+    FATHOM_RETURN_IF_ERROR(checkpoint->ReadIntoMemory(pool));
+  }
   const Model model(checkpoint->config(), checkpoint->weights(), {.precision = precision}, pool);
   FATHOM_ASSIGN_OR_RETURN(const std::vector<BenchSettings> plan, PlanRuns(flags, model));
 
@@ -159,11 +174,12 @@ Status RunAll(const BenchFlags& flags) {
                           {},
                           DescribePlacement(flags.model, pool, *checkpoint)};
   // Weights that do not fit the memory are left on disk.
-  const bool fits = checkpoint->tensor_bytes() <= GetCpuFeatures().ram_bytes / 5 * 4;
+  const bool fits = checkpoint->FitsMemory();
   if (fits) FATHOM_RETURN_IF_ERROR(BringWeightsIntoMemory(*checkpoint));
   context.roof = MeasureRoof(pool);
   if (fits) {
     context.roof.token_bytes_per_second = MeasureTokenReads(pool, checkpoint->config(), checkpoint->weights());
+    context.roof.large_page_share = LargePageShare(*checkpoint);
   }
   PrintLine(BenchHeading(context) + BenchTableHead());
 

@@ -207,6 +207,7 @@ std::vector<KernelOp> KernelOpsOf(const CheckpointConfig& config, int64_t contex
   add("norm.x", "sum_of_squares", KernelKind::kSumOfSquares, 1, model.hidden_size);
   add("norm.q", "sum_of_squares", KernelKind::kSumOfSquares, model.heads, model.head_dim);
   add("norm.streams", "sum_of_squares", KernelKind::kSumOfSquares, 1, model.streams * model.hidden_size);
+  add("ffn.h", "swiglu", KernelKind::kSwiGlu, 1, model.expert_dim);
   AddAttention(model, context, &ops);
   add("sampler.largest", "largest_logit", KernelKind::kLargestLogit, 1, model.vocab_size);
   add("sampler.weights", "softmax_weights", KernelKind::kSoftmaxWeights, 1, model.vocab_size);
@@ -239,6 +240,9 @@ KernelCost KernelCostOf(const KernelOp& op, int64_t tokens) {
     case KernelKind::kQuantize:  // divided by the scale and multiplied again
     case KernelKind::kSumOfSquares:
       cost.ops = 2 * values;
+      break;
+    case KernelKind::kSwiGlu:  // exponential, sum, quotient and two products; gate and up are the same rows here
+      cost.ops = 5 * values;
       break;
     case KernelKind::kSoftmaxWeights:  // difference, quotient, exponential, sum
       cost.ops = 4 * values;

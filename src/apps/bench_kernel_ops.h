@@ -18,6 +18,7 @@ enum class KernelKind : uint8_t {
   kMatMul,
   kQuantize,
   kSumOfSquares,
+  kSwiGlu,
   kAttend,
   kIndexScores,
   kLargestLogit,

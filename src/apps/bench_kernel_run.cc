@@ -140,6 +140,12 @@ class RowsCase : public KernelCase {
           values_[row] = Kernels().sum_of_squares(x, cols_);
         };
         break;
+      case KernelKind::kSwiGlu:
+        values_.Allocate(tokens * cols_);
+        body_ = [this](const float* x, int64_t row, int /*worker*/) {
+          Kernels().swiglu(x, x, 10, 0.25f, cols_, values_.data() + row * cols_);
+        };
+        break;
       case KernelKind::kLargestLogit:
         values_.Allocate(tokens);
         body_ = [this](const float* x, int64_t row, int /*worker*/) {

@@ -205,8 +205,9 @@ std::string BenchHeading(const BenchContext& context) {
                 "  roof, measured now: ", ReadRoofText(context.roof), "; ", PeakText(context.roof.peak), "\n",
                 context.roof.token_bytes_per_second == 0
                     ? ""
-                    : StrFormat("  a loop that only reads what a token reads, where it lies: %.1f GB/s\n",
-                                context.roof.token_bytes_per_second / kGiga),
+                    : StrFormat("  a loop that only reads what a token reads, where it lies: %.1f GB/s (%.0f %% of the "
+                                "weights in pages of 2 MB)\n",
+                                context.roof.token_bytes_per_second / kGiga, 100 * context.roof.large_page_share),
                 "\n");
 }
 

@@ -22,7 +22,8 @@ struct Roof {
   // Of the weights of a token, where they lie: spread over more memory than page tables in the caches reach, in pages
   // as the system gives them. 0: not measured.
   double token_bytes_per_second = 0;
-  PeakRates peak;  // of Kernels()
+  double large_page_share = 0;  // of those bytes, how many lie in pages of 2 MB
+  PeakRates peak;               // of Kernels()
 };
 
 // With the threads of `pool` and the kernel table in use. Takes about two seconds, more where caches are large, and
@@ -40,8 +41,8 @@ std::string ReadRoofText(const Roof& roof);
 // "472.8 GFLOP/s float32; 880.7 Gop/s int8".
 std::string PeakText(const PeakRates& peak);
 
-// {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s (null: not measured),
-// f32_flop_per_s, int8_op_per_s}
+// {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s and large_page_share
+// (null: not measured), f32_flop_per_s, int8_op_per_s}
 Json RoofJson(const Roof& roof);
 
 }  // namespace fathom

@@ -178,7 +178,11 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(const ModelFlags& flags) 
   loaded->context_ = flags.context;
   FATHOM_ASSIGN_OR_RETURN(loaded->checkpoint_, Checkpoint::Open(directory));
   const Checkpoint& checkpoint = *loaded->checkpoint_;
-  if (!flags.mmap) FATHOM_RETURN_IF_ERROR(loaded->checkpoint_->ReadIntoMemory(*loaded->pool_));
+  if (flags.mmap) {
+    checkpoint.PreferLargePages();
+  } else {
+    FATHOM_RETURN_IF_ERROR(loaded->checkpoint_->ReadIntoMemory(*loaded->pool_));
+  }
   const Status tables = CheckHashTables(checkpoint.config(), checkpoint.weights());
   if (!tables.ok()) return DataLoss(StrCat(directory, ": ", tables.message()));
   for (const std::string& note : checkpoint.notes()) WriteStderr(StrCat("fathom: ", note, "\n"));

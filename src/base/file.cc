@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <mutex>
 #include <utility>
 
@@ -147,6 +150,27 @@ bool BringIntoMemory(std::span<const uint8_t> bytes) {
   return end == begin || madvise(reinterpret_cast<void*>(begin), end - begin, kPopulateRead) == 0;
 }
 
+MappedBytes CountMappedBytes(std::span<const uint8_t> mapping) {
+  MappedBytes counted;
+  const auto first = reinterpret_cast<uintptr_t>(mapping.data());
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    char name[32];
+    uint64_t kilobytes = 0;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2) {
+      inside = begin >= first && begin < first + mapping.size();
+    } else if (inside && std::sscanf(line.c_str(), "%31[A-Za-z]: %" SCNu64 " kB", name, &kilobytes) == 2) {
+      const std::string_view key = name;
+      if (key == "Rss") counted.in_memory += kilobytes * 1024;
+      if (key == "FilePmdMapped" || key == "AnonHugePages") counted.in_large_pages += kilobytes * 1024;
+    }
+  }
+  return counted;
+}
+
 const char* MappedFileNameAt(const void* address) {
   const auto* byte = static_cast<const uint8_t*>(address);
   for (const MappingName* entry = mapping_names.load(); entry != nullptr; entry = entry->next) {
@@ -201,6 +225,10 @@ Status MappedFile::ReadIntoMemory(ThreadPool& pool, Progress& progress) {
   });
   ::mprotect(data, size_, PROT_READ);
   return status;
+}
+
+void MappedFile::PreferLargePages() const {
+  if (size_ > 0) ::madvise(const_cast<uint8_t*>(data_), size_, MADV_HUGEPAGE);  // refused where there are none
 }
 
 MappedFile::~MappedFile() {

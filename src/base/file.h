@@ -24,6 +24,11 @@ class MappedFile {
   // through them meanwhile, and after an error (a file that has changed its size, Ctrl-C, no memory) nothing is there
   // to be read. Progress counts bytes.
   Status ReadIntoMemory(ThreadPool& pool, Progress& progress);
+  // Wishes that what is read of the file from now on comes in pages of 2 MB, two at a time: a file that is not in
+  // memory yet is there in half of the time, and its pages take fewer entries of the processor's tables. For files that
+  // will be read whole and fit the memory: of others more would be read than is used. What is in memory already stays
+  // as it is.
+  void PreferLargePages() const;
   MappedFile() = default;
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;
@@ -41,6 +46,14 @@ class MappedFile {
 // Reads mapped bytes into memory and enters their pages in this process's table, so that touching them costs no fault.
 // False where the system cannot (Linux before 5.14); nothing is lost then but the faults.
 bool BringIntoMemory(std::span<const uint8_t> bytes);
+
+// How much of a mapping is in memory and in this process's table, and how much of that in pages of 2 MB. Nothing where
+// the system does not say.
+struct MappedBytes {
+  uint64_t in_memory = 0;
+  uint64_t in_large_pages = 0;
+};
+MappedBytes CountMappedBytes(std::span<const uint8_t> mapping);
 
 // The path of the mapped file that contains `address`, or nullptr; for InstallMappingFaultHandler(), so it neither
 // allocates nor locks.

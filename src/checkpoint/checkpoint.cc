@@ -287,14 +287,28 @@ uint64_t Checkpoint::tensor_bytes() const {
   return bytes;
 }
 
-Status Checkpoint::ReadIntoMemory(ThreadPool& pool) {
+uint64_t Checkpoint::shard_bytes() const {
   uint64_t bytes = 0;
   for (const SafetensorsFile& shard : shards_) bytes += shard.bytes().size();
+  return bytes;
+}
+
+bool Checkpoint::FitsMemory() const {
   const uint64_t ram = GetCpuFeatures().ram_bytes;
-  // The rest is for caches and the system.
-  if (ram != 0 && bytes > ram / 5 * 4) {
+  return ram == 0 || shard_bytes() <= ram / 5 * 4;
+}
+
+void Checkpoint::PreferLargePages() const {
+  if (!FitsMemory()) return;
+  for (const SafetensorsFile& shard : shards_) shard.PreferLargePages();
+}
+
+Status Checkpoint::ReadIntoMemory(ThreadPool& pool) {
+  const uint64_t bytes = shard_bytes();
+  if (!FitsMemory()) {
     return Status(ErrorCode::kResource,
-                  StrCat(directory_, ": the weights take ", HumanBytes(bytes), "; of the ", HumanBytes(ram),
+                  StrCat(directory_, ": the weights take ", HumanBytes(bytes), "; of the ",
+                         HumanBytes(GetCpuFeatures().ram_bytes),
                          " of memory that this process may use at most four fifths can be theirs; without --no-mmap "
                          "they need not fit"));
   }

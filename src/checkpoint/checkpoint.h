@@ -62,6 +62,11 @@ class Checkpoint {
   std::span<const SafetensorsFile> shards() const { return shards_; }
   uint64_t tensor_bytes() const;
 
+  // Whether the shards fit the memory that this process may use and leave a fifth of it for caches and the system.
+  bool FitsMemory() const;
+  // Wishes for large pages (MappedFile::PreferLargePages) if the shards fit the memory.
+  void PreferLargePages() const;
+
   // Puts memory with the shards' bytes in the place of the mapped files (MappedFile::ReadIntoMemory); weights() stay
   // where they are. With progress on stderr. kResource if this process has less memory than that takes; after another
   // error the checkpoint is of no use.
@@ -88,6 +93,7 @@ class Checkpoint {
   Status BindOne(const ExpectedTensor& expected);
   Status CheckExpertsAlike(const LayerWeights& layer, const std::string& prefix) const;
   Status AccountForUnused();
+  uint64_t shard_bytes() const;
 
   std::string directory_;
   CheckpointConfig config_;

@@ -76,6 +76,7 @@ class SafetensorsFile {
   std::span<const std::pair<std::string, std::string>> metadata() const { return metadata_; }
   std::span<const uint8_t> bytes() const { return file_.bytes(); }
   // As MappedFile's.
+  void PreferLargePages() const { file_.PreferLargePages(); }
   Status ReadIntoMemory(ThreadPool& pool, Progress& progress) { return file_.ReadIntoMemory(pool, progress); }
 
  private:

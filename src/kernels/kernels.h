@@ -104,6 +104,10 @@ struct KernelTable {
   // sum_k x[k]^2 by the dot rule.
   float (*sum_of_squares)(const float* x, int64_t cols);
 
+  // SwiGLU of one row (section 7.7): h = weight * (Silu(min(gate, limit)) * clamp(up, -limit, limit)), with Silu() of
+  // numeric/math.h; no limits where limit is 0. h may be gate or up.
+  void (*swiglu)(const float* gate, const float* up, float limit, float weight, int64_t cols, float* h);
+
   void (*attend)(const AttendArgs& args);
   void (*index_scores)(const IndexScoreArgs& args);
 

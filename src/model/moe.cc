@@ -98,16 +98,6 @@ void GroupByExpert(const Step& step) {
   ws.expert_first[0] = 0;
 }
 
-// h = silu(min(gate, limit)) * clamp(up, -limit, limit), times the routing weight.
-void SwiGlu(const float* gate, const float* up, float limit, float weight, int64_t n, float* h) {
-  const float bound = limit > 0 ? limit : 3.4e38f;
-  for (int64_t i = 0; i < n; ++i) {
-    const float v = gate[i] > bound ? bound : gate[i];
-    const float u = up[i] > bound ? bound : (up[i] < -bound ? -bound : up[i]);
-    h[i] = weight * (Silu(v) * u);
-  }
-}
-
 // Gate and up projections of all experts that got a token, and of the shared one, in one region.
 void ProjectUp(const Step& step, const LayerWeights& w, const Activations& x) {
   const ModelConfig& c = step.config;
@@ -130,6 +120,29 @@ void ProjectUp(const Step& step, const LayerWeights& w, const Activations& x) {
   add(w.shared.w1, ws.gate, pairs, nullptr, step.tokens);
   add(w.shared.w3, ws.up, pairs, nullptr, step.tokens);
   MatMul(step.pool, ws.jobs);
+}
+
+// h = SwiGLU of each row, times its routing weight, in the place of the gate's products, and what the down projections
+// take: a row is quantised while it is in the cache, in place.
+Activations Activate(const Step& step) {
+  const ModelConfig& c = step.config;
+  Workspace& ws = step.ws;
+  const int64_t pairs = step.tokens * c.experts_per_token;
+  const int64_t rows = pairs + step.tokens;
+  const int64_t row_chunks = Fp8Chunk::Count(c.expert_dim);
+  step.pool.ParallelFor(rows, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) {
+      float* h = ws.gate.data() + row * c.expert_dim;
+      const float weight = row < pairs ? ws.expert_row_weight[row] : 1.0f;
+      Kernels().swiglu(h, ws.up.data() + row * c.expert_dim, c.swiglu_limit, weight, c.expert_dim, h);
+      if (step.quantized()) QuantizeInputRow(step, h, c.expert_dim, h, ws.h_chunks.data() + row * row_chunks);
+    }
+  });
+  Activations h = PlainInput(ws.gate.data(), rows, c.expert_dim);
+  if (!step.quantized()) return h;
+  h.chunks = ws.h_chunks.data();
+  h.int8 = step.options.precision == Precision::kInt8;
+  return h;
 }
 
 // Down projections, likewise. Row r of h belongs to row r of the output.
@@ -182,7 +195,6 @@ void Moe(const Step& step, const LayerWeights& w, int64_t layer, const float* x,
   const ModelConfig& c = step.config;
   Workspace& ws = step.ws;
   const int64_t t = step.tokens;
-  const int64_t pairs = t * c.experts_per_token;
   const MatMulArgs gate = MatMulJob(w.gate, PlainInput(x, t, c.hidden_size), t, ws.router.data(), c.experts);
   MatMul(step.pool, {&gate, 1});
   Route(step, w);
@@ -190,15 +202,7 @@ void Moe(const Step& step, const LayerWeights& w, int64_t layer, const float* x,
   step.Mark(StepPart::kRouter);
 
   ProjectUp(step, w, QuantizeInput(step, x, t, c.hidden_size, ws.x_q.values.data(), ws.x_q.chunks.data()));
-  step.pool.ParallelFor(pairs + t, 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t at = row * c.expert_dim;
-      const float weight = row < pairs ? ws.expert_row_weight[row] : 1.0f;
-      SwiGlu(ws.gate.data() + at, ws.up.data() + at, c.swiglu_limit, weight, c.expert_dim, ws.gate.data() + at);
-    }
-  });
-  ProjectDown(step, w,
-              QuantizeInput(step, ws.gate.data(), pairs + t, c.expert_dim, ws.h_q.values.data(), ws.h_q.chunks.data()));
+  ProjectDown(step, w, Activate(step));
   SumOutputs(step, y);
   step.Mark(StepPart::kExperts);
 

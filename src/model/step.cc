@@ -18,6 +18,12 @@ Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_
   return {values, cols, chunks, rows, cols, int8};
 }
 
+void QuantizeInputRow(const Step& step, const float* x, int64_t cols, float* values, Fp8Chunk* chunks) {
+  const bool int8 = chunks != nullptr && step.options.precision == Precision::kInt8;
+  if (int8) Kernels().quantize_int8(x, cols, chunks);
+  Kernels().quantize_fp8(x, cols, values, int8 ? nullptr : chunks);
+}
+
 void RmsNormRow(const float* x, const Vector& weight, int64_t cols, float eps, float* out) {
   const float mean = Kernels().sum_of_squares(x, cols) / static_cast<float>(cols);
   const float inverse = 1.0f / std::sqrt(mean + eps);

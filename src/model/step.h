@@ -40,6 +40,10 @@ struct Step {
 Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values,
                           Fp8Chunk* chunks);
 
+// One row of that, written to `values` (may be x) and, if it is not null, `chunks`; not for `exact`. For those who have
+// the row in the cache.
+void QuantizeInputRow(const Step& step, const float* x, int64_t cols, float* values, Fp8Chunk* chunks);
+
 // Input of products with plain weights.
 Activations PlainInput(const float* x, int64_t rows, int64_t cols);
 

@@ -50,8 +50,8 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
   expert_rows.Allocate(routed);
   expert_row_of.Allocate(routed);
   expert_row_weight.Allocate(routed);
-  for (Buffer<float>* rows : {&gate, &up, &h_q.values}) rows->Allocate((routed + t) * c.expert_dim);
-  h_q.chunks.Allocate((routed + t) * Fp8Chunk::Count(c.expert_dim));
+  for (Buffer<float>* rows : {&gate, &up}) rows->Allocate((routed + t) * c.expert_dim);
+  h_chunks.Allocate((routed + t) * Fp8Chunk::Count(c.expert_dim));
   expert_out.Allocate((routed + t) * c.hidden_size);
   jobs.reserve(static_cast<size_t>(2 * c.experts + 16 + c.o_groups));
 

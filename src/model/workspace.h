@@ -97,7 +97,7 @@ class Workspace {
   Buffer<int32_t> expert_row_of;    // [T, k] row of each (token, slot)
   Buffer<float> expert_row_weight;  // [T*k]
   Buffer<float> gate, up;           // [T*k + T, F]: routed rows, then the shared expert's
-  QuantizedBuffer h_q;              // [T*k + T, F]
+  Buffer<Fp8Chunk> h_chunks;        // [T*k + T, Fp8Chunk::Count(F)]: the gate's rows after SwiGLU
   Buffer<float> expert_out;         // [T*k + T, D]
   std::vector<MatMulArgs> jobs;
 

@@ -69,6 +69,7 @@ TEST(KernelOps, AreThoseOfTheRelease) {
       "norm.x sum_of_squares 4096",
       "norm.q sum_of_squares 64x512",
       "norm.streams sum_of_squares 16384",
+      "ffn.h swiglu 2048",
       "attn.window attend 64x512 over 128",
       "attn.window+ratio4 attend 64x512 over 640",
       "attn.window+ratio128 attend 64x512 over 256",

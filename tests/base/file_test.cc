@@ -70,6 +70,31 @@ TEST(File, MemoryTakesTheMappingsPlace) {
   EXPECT_TRUE(Text(*file) == text);
 }
 
+TEST(File, LargePagesAreAWishThatChangesNoByte) {
+  const TemporaryDirectory directory;
+  const std::string text = LongText();
+  WriteTestFile(directory / "file", text);
+  Result<MappedFile> file = MappedFile::Open(directory / "file");
+  ASSERT_TRUE(file.ok());
+  file->PreferLargePages();
+  EXPECT_TRUE(Text(*file) == text);
+  MappedFile().PreferLargePages();
+}
+
+TEST(File, CountsWhatOfAMappingIsInMemory) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "file", LongText());
+  Result<MappedFile> file = MappedFile::Open(directory / "file");
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(CountMappedBytes(file->bytes()).in_memory, 0u);
+  EXPECT_EQ(Text(*file).size(), LongText().size());
+  const MappedBytes counted = CountMappedBytes(file->bytes());
+  EXPECT_GE(counted.in_memory, LongText().size());
+  EXPECT_LE(counted.in_memory, LongText().size() + (size_t{1} << 16));
+  EXPECT_LE(counted.in_large_pages, counted.in_memory);
+  EXPECT_EQ(CountMappedBytes({}).in_memory, 0u);
+}
+
 TEST(File, AFileOfAnotherSizeIsNotReadIntoMemory) {
   const TemporaryDirectory directory;
   WriteTestFile(directory / "file", LongText());

@@ -96,6 +96,7 @@ const KernelTable& ReferenceKernels() {
       .matmul_bf16 = reference::MatMulBf16,
       .matmul_f32 = reference::MatMulF32,
       .sum_of_squares = reference::SumOfSquares,
+      .swiglu = reference::SwiGlu,
       .attend = reference::Attend,
       .index_scores = reference::IndexScores,
       .largest_logit = reference::LargestLogit,

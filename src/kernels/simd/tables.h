@@ -14,6 +14,7 @@
   void MatMulBf16(const MatMulArgs& args);                                                                \
   void MatMulF32(const MatMulArgs& args);                                                                 \
   float SumOfSquares(const float* x, int64_t cols);                                                       \
+  void SwiGlu(const float* gate, const float* up, float limit, float weight, int64_t cols, float* h);     \
   void Attend(const AttendArgs& args);                                                                    \
   void IndexScores(const IndexScoreArgs& args);                                                           \
   float LargestLogit(const float* x, int64_t count, bool* sound);                                         \
@@ -29,6 +30,7 @@
       .matmul_bf16 = MatMulBf16,                                                                          \
       .matmul_f32 = MatMulF32,                                                                            \
       .sum_of_squares = SumOfSquares,                                                                     \
+      .swiglu = SwiGlu,                                                                                   \
       .attend = Attend,                                                                                   \
       .index_scores = IndexScores,                                                                        \
       .largest_logit = LargestLogit,                                                                      \
