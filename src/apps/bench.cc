@@ -42,12 +42,12 @@ smaller pages, so that a second loop reads what a token reads, and nothing else.
 
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa,
 activations}, roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s and
-large_page_share (of the weights, in pages of 2 MB; null if weights do not fit the memory), f32_flop_per_s,
+large_page_share (of the weights, in pages of 2 MB; both null if weights do not fit the memory), f32_flop_per_s,
 int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0)
 {tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds: mean seconds of each part of a prefill or a
-step; tokens, weight_bytes, flop (of a repetition, or of an average decode
-step); weight_bytes_per_s, flop_per_s, bandwidth_share, token_read_share (null: not measured), compute_share;
-extrapolated: null, or for a model with fewer layers than the release {model, from_layers, to_layers,
+step; tokens, weight_bytes, flop (of a repetition, or of an average decode step); weight_bytes_per_s, flop_per_s,
+bandwidth_share, token_read_share (null: not measured), compute_share; extrapolated: null, or for a model with fewer
+layers than the release {model, from_layers, to_layers,
 tokens_per_s (null: the release has kinds of layers that this model has not)}}}]}.
 
 `fathom bench kernels` measures the single operations; `fathom bench kernels --help` explains it.
@@ -131,14 +131,12 @@ Status BringWeightsIntoMemory(const Checkpoint& checkpoint) {
   return {};
 }
 
-double LargePageShare(const Checkpoint& checkpoint) {
-  MappedBytes all;
-  for (const SafetensorsFile& shard : checkpoint.shards()) {
-    const MappedBytes of_shard = CountMappedBytes(shard.bytes());
-    all.in_memory += of_shard.in_memory;
-    all.in_large_pages += of_shard.in_large_pages;
-  }
-  return all.in_memory == 0 ? 0 : static_cast<double>(all.in_large_pages) / static_cast<double>(all.in_memory);
+std::optional<double> LargePageShare(const Checkpoint& checkpoint) {
+  std::vector<std::span<const uint8_t>> shards;
+  for (const SafetensorsFile& shard : checkpoint.shards()) shards.push_back(shard.bytes());
+  const std::optional<MappedBytes> bytes = CountMappedBytes(shards);
+  if (!bytes || bytes->in_memory == 0) return std::nullopt;
+  return static_cast<double>(bytes->in_large_pages) / static_cast<double>(bytes->in_memory);
 }
 
 Status RunAll(const BenchFlags& flags) {

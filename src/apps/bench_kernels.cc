@@ -35,7 +35,7 @@ constexpr int64_t kDefaultPoolMib = 4096;  // processors with hundreds of MiB of
 
 constexpr char kBenchKernelsFooter[] =
     R"(Every operation that a model of this shape calls is measured alone, over all threads, with each number of
-tokens: the products with FP4, FP8, BF16 and F32 weights by the names of their tensors, quantisation and norms,
+tokens: the products with FP4, FP8, BF16 and F32 weights by the names of their tensors, quantisation, norms and SwiGLU,
 attention over the window and the compressed rows of --context, the indexer's scores, and what sampling does with the
 logits. `exact` products are those of the precision without quantised inputs, `int8` those of --activations int8.
 

@@ -196,6 +196,16 @@ std::optional<double> ExtrapolatedRate(const PhaseResult& phase, const ModelConf
   return static_cast<double>(phase.cost.tokens) / (head + layers * scale);
 }
 
+// Nothing if that was not measured.
+std::string TokenReadsText(const Roof& roof) {
+  if (roof.token_bytes_per_second == 0) return "";
+  const std::string pages = roof.large_page_share
+                                ? StrFormat(" (%.0f %% of the weights in pages of 2 MB)", 100 * *roof.large_page_share)
+                                : "";
+  return StrCat("  a loop that only reads what a token reads, where it lies: ",
+                StrFormat("%.1f GB/s", roof.token_bytes_per_second / kGiga), pages, "\n");
+}
+
 std::string BenchHeading(const BenchContext& context) {
   const ModelConfig& config = context.config;
   return StrCat(context.model, "  (", context.directory, ")\n  ", config.layers, " layers, ", config.experts,
@@ -203,12 +213,7 @@ std::string BenchHeading(const BenchContext& context) {
                 " threads, ", context.isa, " kernels",
                 context.activations == "int8" ? ", int8 activations of experts" : "", "\n  ", context.placement, "\n",
                 "  roof, measured now: ", ReadRoofText(context.roof), "; ", PeakText(context.roof.peak), "\n",
-                context.roof.token_bytes_per_second == 0
-                    ? ""
-                    : StrFormat("  a loop that only reads what a token reads, where it lies: %.1f GB/s (%.0f %% of the "
-                                "weights in pages of 2 MB)\n",
-                                context.roof.token_bytes_per_second / kGiga, 100 * context.roof.large_page_share),
-                "\n");
+                TokenReadsText(context.roof), "\n");
 }
 
 std::string BenchTableHead() {

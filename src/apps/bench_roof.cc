@@ -69,7 +69,7 @@ Json RoofJson(const Roof& roof) {
       {{"read_bytes_per_s", Json::Double(roof.read_bytes_per_second)},
        {"read_bytes_per_s_by_threads", Json::Array(std::move(by_threads))},
        {"token_bytes_per_s", roof.token_bytes_per_second > 0 ? Json::Double(roof.token_bytes_per_second) : Json()},
-       {"large_page_share", roof.token_bytes_per_second > 0 ? Json::Double(roof.large_page_share) : Json()},
+       {"large_page_share", roof.large_page_share ? Json::Double(*roof.large_page_share) : Json()},
        {"f32_flop_per_s", Json::Double(roof.peak.f32_flops)},
        {"int8_op_per_s", Json::Double(roof.peak.int8_ops)}});
 }

@@ -2,6 +2,7 @@
 #ifndef FATHOM_APPS_BENCH_ROOF_H_
 #define FATHOM_APPS_BENCH_ROOF_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,9 @@ struct Roof {
   // Of the weights of a token, where they lie: spread over more memory than page tables in the caches reach, in pages
   // as the system gives them. 0: not measured.
   double token_bytes_per_second = 0;
-  double large_page_share = 0;  // of those bytes, how many lie in pages of 2 MB
-  PeakRates peak;               // of Kernels()
+  // Of all weights that are in memory, how many lie in pages of 2 MB. No value: not known.
+  std::optional<double> large_page_share = std::nullopt;
+  PeakRates peak;  // of Kernels()
 };
 
 // With the threads of `pool` and the kernel table in use. Takes about two seconds, more where caches are large, and
@@ -41,8 +43,8 @@ std::string ReadRoofText(const Roof& roof);
 // "472.8 GFLOP/s float32; 880.7 Gop/s int8".
 std::string PeakText(const PeakRates& peak);
 
-// {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s and large_page_share
-// (null: not measured), f32_flop_per_s, int8_op_per_s}
+// {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s, large_page_share (either
+// null: not known), f32_flop_per_s, int8_op_per_s}
 Json RoofJson(const Roof& roof);
 
 }  // namespace fathom

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <mutex>
+#include <ranges>
 #include <utility>
 
 #include "base/progress.h"
@@ -150,25 +151,34 @@ bool BringIntoMemory(std::span<const uint8_t> bytes) {
   return end == begin || madvise(reinterpret_cast<void*>(begin), end - begin, kPopulateRead) == 0;
 }
 
-MappedBytes CountMappedBytes(std::span<const uint8_t> mapping) {
+std::optional<MappedBytes> CountMappedBytes(std::span<const std::span<const uint8_t>> mappings) {
+  const auto is_one_of_them = [&](uintptr_t address) {
+    return std::ranges::any_of(mappings, [&](const std::span<const uint8_t> mapping) {
+      const auto first = reinterpret_cast<uintptr_t>(mapping.data());
+      return address >= first && address < first + mapping.size();
+    });
+  };
   MappedBytes counted;
-  const auto first = reinterpret_cast<uintptr_t>(mapping.data());
-  std::ifstream maps("/proc/self/smaps");
+  bool has_large = false;
   bool inside = false;
+  std::ifstream maps("/proc/self/smaps");
   for (std::string line; std::getline(maps, line);) {
     uintptr_t begin = 0;
     uintptr_t end = 0;
     char name[32];
     uint64_t kilobytes = 0;
     if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2) {
-      inside = begin >= first && begin < first + mapping.size();
-    } else if (inside && std::sscanf(line.c_str(), "%31[A-Za-z]: %" SCNu64 " kB", name, &kilobytes) == 2) {
+      inside = is_one_of_them(begin);
+    } else if (std::sscanf(line.c_str(), "%31[A-Za-z]: %" SCNu64 " kB", name, &kilobytes) == 2) {
+      // Of files, of files in memory (tmpfs), and of what --no-mmap reads.
       const std::string_view key = name;
-      if (key == "Rss") counted.in_memory += kilobytes * 1024;
-      if (key == "FilePmdMapped" || key == "AnonHugePages") counted.in_large_pages += kilobytes * 1024;
+      const bool large = key == "FilePmdMapped" || key == "ShmemPmdMapped" || key == "AnonHugePages";
+      has_large = has_large || key == "FilePmdMapped";
+      if (inside && key == "Rss") counted.in_memory += kilobytes * 1024;
+      if (inside && large) counted.in_large_pages += kilobytes * 1024;
     }
   }
-  return counted;
+  return has_large ? std::optional(counted) : std::nullopt;
 }
 
 const char* MappedFileNameAt(const void* address) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,13 +48,13 @@ class MappedFile {
 // False where the system cannot (Linux before 5.14); nothing is lost then but the faults.
 bool BringIntoMemory(std::span<const uint8_t> bytes);
 
-// How much of a mapping is in memory and in this process's table, and how much of that in pages of 2 MB. Nothing where
-// the system does not say.
+// How much of some mappings is in memory and in this process's table, and how much of that in pages of 2 MB.
 struct MappedBytes {
   uint64_t in_memory = 0;
   uint64_t in_large_pages = 0;
 };
-MappedBytes CountMappedBytes(std::span<const uint8_t> mapping);
+// No value where the system does not say (/proc/self/smaps of Linux 5.4).
+std::optional<MappedBytes> CountMappedBytes(std::span<const std::span<const uint8_t>> mappings);
 
 // The path of the mapped file that contains `address`, or nullptr; for InstallMappingFaultHandler(), so it neither
 // allocates nor locks.

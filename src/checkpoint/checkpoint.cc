@@ -293,10 +293,7 @@ uint64_t Checkpoint::shard_bytes() const {
   return bytes;
 }
 
-bool Checkpoint::FitsMemory() const {
-  const uint64_t ram = GetCpuFeatures().ram_bytes;
-  return ram == 0 || shard_bytes() <= ram / 5 * 4;
-}
+bool Checkpoint::FitsMemory() const { return shard_bytes() <= GetCpuFeatures().ram_bytes / 5 * 4; }
 
 void Checkpoint::PreferLargePages() const {
   if (!FitsMemory()) return;
@@ -305,7 +302,7 @@ void Checkpoint::PreferLargePages() const {
 
 Status Checkpoint::ReadIntoMemory(ThreadPool& pool) {
   const uint64_t bytes = shard_bytes();
-  if (!FitsMemory()) {
+  if (GetCpuFeatures().ram_bytes != 0 && !FitsMemory()) {
     return Status(ErrorCode::kResource,
                   StrCat(directory_, ": the weights take ", HumanBytes(bytes), "; of the ",
                          HumanBytes(GetCpuFeatures().ram_bytes),

@@ -62,7 +62,8 @@ class Checkpoint {
   std::span<const SafetensorsFile> shards() const { return shards_; }
   uint64_t tensor_bytes() const;
 
-  // Whether the shards fit the memory that this process may use and leave a fifth of it for caches and the system.
+  // Whether the shards fit the memory that this process may use and leave a fifth of it for caches and the system. No
+  // where that memory is not known.
   bool FitsMemory() const;
   // Wishes for large pages (MappedFile::PreferLargePages) if the shards fit the memory.
   void PreferLargePages() const;

@@ -141,7 +141,7 @@ Activations Activate(const Step& step) {
   Activations h = PlainInput(ws.gate.data(), rows, c.expert_dim);
   if (!step.quantized()) return h;
   h.chunks = ws.h_chunks.data();
-  h.int8 = step.options.precision == Precision::kInt8;
+  h.int8 = step.int8_chunks();
   return h;
 }
 

@@ -12,15 +12,15 @@ Activations PlainInput(const float* x, int64_t rows, int64_t cols) { return {x, 
 Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values,
                           Fp8Chunk* chunks) {
   if (!step.quantized()) return PlainInput(x, rows, cols);
-  const bool int8 = chunks != nullptr && step.options.precision == Precision::kInt8;
+  const bool int8 = chunks != nullptr && step.int8_chunks();
   if (int8) QuantizeRowsInt8(step.pool, x, cols, rows, cols, chunks);
   QuantizeRows(step.pool, x, cols, rows, cols, values, int8 ? nullptr : chunks);
   return {values, cols, chunks, rows, cols, int8};
 }
 
 void QuantizeInputRow(const Step& step, const float* x, int64_t cols, float* values, Fp8Chunk* chunks) {
-  const bool int8 = chunks != nullptr && step.options.precision == Precision::kInt8;
-  if (int8) Kernels().quantize_int8(x, cols, chunks);
+  const bool int8 = chunks != nullptr && step.int8_chunks();
+  if (int8) Kernels().quantize_int8(x, cols, chunks);  // before x may be overwritten
   Kernels().quantize_fp8(x, cols, values, int8 ? nullptr : chunks);
 }
 

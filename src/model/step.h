@@ -23,6 +23,8 @@ struct Step {
   const std::vector<double>& compressed_frequencies;  // rotary frequencies of layers with compression
 
   bool quantized() const { return options.precision != Precision::kExact; }
+  // Whether chunks, the inputs of FP4 products, are whole numbers.
+  bool int8_chunks() const { return options.precision == Precision::kInt8; }
   const Segment& segment_of(int64_t token) const { return batch.segments[static_cast<size_t>(ws.segment[token])]; }
 
   // What was done since the last mark is this part of the layer.

@@ -195,6 +195,10 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
     EXPECT_GT(by_threads[at].Find("bytes_per_s")->AsDouble(), 0);
   }
   EXPECT_GT(json->Find("roof")->Find("token_bytes_per_s")->AsDouble().value_or(0), 0);
+  const std::optional<double> large_page_share = json->Find("roof")->Find("large_page_share")->AsDouble();
+  EXPECT_EQ(result.out.find(" % of the weights in pages of 2 MB)") != std::string::npos, large_page_share.has_value());
+  EXPECT_GE(large_page_share.value_or(0), 0);
+  EXPECT_LE(large_page_share.value_or(1), 1);
   EXPECT_EQ(by_threads[1].Find("bytes_per_s")->AsDouble(), json->Find("roof")->Find("read_bytes_per_s")->AsDouble());
   EXPECT_EQ(json->Find("model")->Find("layers")->AsInt(), 4);
   const std::vector<Json>& runs = json->Find("runs")->items();

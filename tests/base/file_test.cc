@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "base/progress.h"
 #include "base/thread_pool.h"
@@ -86,13 +89,16 @@ TEST(File, CountsWhatOfAMappingIsInMemory) {
   WriteTestFile(directory / "file", LongText());
   Result<MappedFile> file = MappedFile::Open(directory / "file");
   ASSERT_TRUE(file.ok());
-  EXPECT_EQ(CountMappedBytes(file->bytes()).in_memory, 0u);
+  const std::vector<std::span<const uint8_t>> mappings = {file->bytes(), {}};
+  const std::optional<MappedBytes> before = CountMappedBytes(mappings);
+  if (!before) GTEST_SKIP() << "this system does not say";
+  EXPECT_EQ(before->in_memory, 0u);
   EXPECT_EQ(Text(*file).size(), LongText().size());
-  const MappedBytes counted = CountMappedBytes(file->bytes());
-  EXPECT_GE(counted.in_memory, LongText().size());
-  EXPECT_LE(counted.in_memory, LongText().size() + (size_t{1} << 16));
-  EXPECT_LE(counted.in_large_pages, counted.in_memory);
-  EXPECT_EQ(CountMappedBytes({}).in_memory, 0u);
+  const std::optional<MappedBytes> counted = CountMappedBytes(mappings);
+  ASSERT_TRUE(counted);
+  EXPECT_GE(counted->in_memory, LongText().size());
+  EXPECT_LE(counted->in_memory, LongText().size() + (size_t{1} << 16));
+  EXPECT_LE(counted->in_large_pages, counted->in_memory);
 }
 
 TEST(File, AFileOfAnotherSizeIsNotReadIntoMemory) {
