@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <optional>
+#include <span>
 
 #include "base/json.h"
 #include "corpus/corpus.h"
@@ -57,6 +59,15 @@ std::optional<std::string> LastNumber(std::string_view text) {
   return number;
 }
 
+bool SameJson(const Json& a, const Json& b);
+
+bool HasMembersOf(const Json& a, const Json& b) {
+  return std::ranges::all_of(b.members(), [&](const auto& member) {
+    const Json* own = a.Find(member.first);
+    return own != nullptr && SameJson(*own, member.second);
+  });
+}
+
 bool SameJson(const Json& a, const Json& b) {
   if (a.type() != b.type()) return false;
   switch (a.type()) {
@@ -75,12 +86,8 @@ bool SameJson(const Json& a, const Json& b) {
       }
       return true;
     case Json::Type::kObject:
-      if (a.members().size() != b.members().size()) return false;
-      for (const auto& [name, value] : a.members()) {
-        const Json* other = b.Find(name);
-        if (other == nullptr || !SameJson(value, *other)) return false;
-      }
-      return true;
+      // Both ways: a name that stands twice in one could take the place of another.
+      return a.members().size() == b.members().size() && HasMembersOf(a, b) && HasMembersOf(b, a);
   }
   return false;
 }
@@ -91,19 +98,24 @@ bool SameJsonText(std::string_view answer, std::string_view expected) {
   return a.ok() && b.ok() && SameJson(*a, *b);
 }
 
-bool SameCall(const ToolCall& call, std::string_view expected_text) {
-  const Result<Json> expected = ParseJson(expected_text);
-  if (!expected.ok()) return false;
-  const Json* name = expected->Find("name");
-  const Json* arguments = expected->Find("arguments");
+bool IsCall(const ToolCall& call, const Json& expected) {
+  const Json* name = expected.Find("name");
+  const Json* arguments = expected.Find("arguments");
   if (name == nullptr || !name->is_string() || arguments == nullptr) return false;
   const Result<Json> given = ParseJson(call.arguments);
   return call.name == name->string() && given.ok() && SameJson(*given, *arguments);
 }
 
+bool AreCalls(std::span<const ToolCall> calls, std::string_view expected_text) {
+  const Result<Json> expected = ParseJson(expected_text);
+  if (!expected.ok() || !expected->is_array()) return false;
+  return std::ranges::equal(calls, expected->items(), IsCall);
+}
+
 }  // namespace
 
 bool AnswerIsRight(const Dialogue& dialogue, const ChatMessage& answer) {
+  if (dialogue.check != AnswerCheck::kToolCalls && !answer.tool_calls.empty()) return false;
   switch (dialogue.check) {
     case AnswerCheck::kExact:
       return Trimmed(answer.content) == dialogue.expected;
@@ -116,7 +128,7 @@ bool AnswerIsRight(const Dialogue& dialogue, const ChatMessage& answer) {
     case AnswerCheck::kJson:
       return SameJsonText(answer.content, dialogue.expected);
     case AnswerCheck::kToolCalls:
-      return !answer.tool_calls.empty() && SameCall(answer.tool_calls[0], dialogue.expected);
+      return AreCalls(answer.tool_calls, dialogue.expected);
   }
   return false;
 }

@@ -172,7 +172,9 @@ Draft Subtract(CorpusRandom& random) {
   sum.expected = StrCat(a - b);
   sum.answer = Equation(language, a, "-", b, sum.expected);
   sum.thought = ThinkDifference(a, b);
-  sum.check = a >= b ? ThinkSum(a - b, b) : ThinkSum(b - a, a);
+  const int64_t smaller = std::min(a, b);
+  const int64_t rest = std::max(a, b) - smaller;
+  if (!IsHeldOutPair("+", rest, smaller)) sum.check = ThinkSum(rest, smaller);
   sum.key = SubtractionKey(a, b, sum.question);
   return Finish(random, std::move(sum));
 }
@@ -205,18 +207,26 @@ Draft MultiplyLonger(CorpusRandom& random) {
 
 Draft Divide(CorpusRandom& random) {
   const Language language = PickLanguage(random);
-  const int64_t b = random.Between(2, 12);
-  const int64_t quotient = random.Between(1, 12);
-  const int64_t rest = random.Chance(0.5) ? 0 : random.Between(1, b - 1);
+  int64_t b;
+  int64_t quotient;
+  int64_t rest;
+  do {
+    b = random.Between(2, 12);
+    quotient = random.Between(1, 12);
+    rest = random.Chance(0.5) ? 0 : random.Between(1, b - 1);
+  } while (IsHeldOutPair("-", b * quotient + rest, b * quotient));
   const int64_t a = b * quotient + rest;
   Sum sum;
   sum.language = language;
   sum.question = Ask(random, kAskQuotient, language, a, b);
   sum.expected = rest == 0 ? StrCat(quotient) : StrCat(quotient, In(kRemainder, language), rest);
-  if (rest > 0) sum.judged = AnswerCheck::kContains;
   sum.answer = Equation(language, a, "/", b, sum.expected);
+  if (rest > 0) {
+    sum.judged = AnswerCheck::kContains;
+    sum.expected = sum.answer;
+  }
   sum.thought = StrCat(b, "×", quotient, "=", b * quotient, "\n", a, "-", b * quotient, "=", rest);
-  sum.check = StrCat(b * quotient, "+", rest, "=", a);
+  if (!IsHeldOutPair("+", b * quotient, rest)) sum.check = StrCat(b * quotient, "+", rest, "=", a);
   sum.key = ArithmeticKey("div", a, b, rest == 0, sum.question);
   return Finish(random, std::move(sum));
 }
@@ -266,15 +276,21 @@ Draft Chain(CorpusRandom& random) {
   const Language language = PickLanguage(random);
   const bool product = random.Chance(0.35);
   const bool minus_first = !product && random.Chance(0.3);
-  int64_t a = product ? random.Between(2, 9) : random.Between(1, 30);
-  int64_t b = product ? random.Between(2, 9) : random.Between(1, 30);
-  if (minus_first && a < b) std::swap(a, b);
-  const int64_t middle = product ? a * b : minus_first ? a - b : a + b;
   const bool minus_second = !minus_first && random.Chance(0.6);
-  const int64_t c = random.Between(1, minus_second ? std::min<int64_t>(middle, 20) : 20);
-  const int64_t result = minus_second ? middle - c : middle + c;
   const std::string_view first = product ? "×" : minus_first ? "-" : "+";
   const std::string_view second = minus_second ? "-" : "+";
+  int64_t a;
+  int64_t b;
+  int64_t c;
+  int64_t middle;
+  do {
+    a = product ? random.Between(2, 9) : random.Between(1, 30);
+    b = product ? random.Between(2, 9) : random.Between(1, 30);
+    if (minus_first && a < b) std::swap(a, b);
+    middle = product ? a * b : minus_first ? a - b : a + b;
+    c = random.Between(1, minus_second ? std::min<int64_t>(middle, 20) : 20);
+  } while (IsHeldOutPair(first, a, b) || IsHeldOutPair(second, middle, c));
+  const int64_t result = minus_second ? middle - c : middle + c;
   const bool spaced = random.Chance(0.6);
   const std::string_view typed_first = product && random.Chance(0.5) ? "*" : first;
   const std::string expression =

@@ -25,13 +25,13 @@ namespace fathom {
 
 enum class Split : uint8_t { kTrain, kHeldOut };
 
-// How an answer is judged against `Dialogue::expected`.
+// How an answer is judged against `Dialogue::expected`. Where none is expected, a tool call is wrong whatever is said.
 enum class AnswerCheck : uint8_t {
   kExact,      // the content without surrounding white space equals it
   kContains,   // the content contains it
   kNumber,     // the last number in the content equals it
   kJson,       // the content is JSON equal to it (order of members does not matter)
-  kToolCalls,  // the first tool call is {"name": ..., "arguments": {...}} equal to it as JSON
+  kToolCalls,  // the tool calls are [{"name": ..., "arguments": {...}}, ...], equal to it as JSON
 };
 
 struct Dialogue {

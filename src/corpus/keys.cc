@@ -37,4 +37,15 @@ std::string SubtractionKey(int64_t a, int64_t b, std::string_view question) {
   return ArithmeticKey("sub", a, b, a < 10 && b < 10, question);
 }
 
+bool IsHeldOutPair(std::string_view sign, int64_t a, int64_t b) {
+  constexpr int64_t kLargestOfTable = 12;
+  std::string key;
+  if (sign == "+" && (a >= 10 || b >= 10)) key = AdditionKey(a, b, "");
+  if (sign == "-" && (a >= 10 || b >= 10)) key = SubtractionKey(a, b, "");
+  if ((sign == "*" || sign == "×") && (a > kLargestOfTable || b > kLargestOfTable)) {
+    key = ArithmeticKey("mul", std::min(a, b), std::max(a, b), /*is_table=*/false, "");
+  }
+  return !key.empty() && !BelongsTo(Split::kTrain, key);
+}
+
 }  // namespace fathom

@@ -1,5 +1,8 @@
 // Facts planted in a text and asked at its end. Codes are random and names many: the answer has to be read.
 #include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include "base/strings.h"
 #include "corpus/lookup_filler.h"
@@ -148,6 +151,21 @@ Fact DrawOther(CorpusRandom& random, const FactKind& kind, Language language, co
   }
 }
 
+// The sentences one after the other, a space or nothing between them and in `lines` of cases a line break, which what
+// has no full stop ("Room 12: Anna") always has behind it.
+std::string Joined(CorpusRandom& random, std::span<const std::string> sentences, Language language, double lines) {
+  const std::string_view space = IsCjk(language) ? "" : " ";
+  std::string text;
+  for (const std::string& sentence : sentences) {
+    if (!text.empty()) {
+      const bool is_closed = text.ends_with('.') || text.ends_with("。");
+      text += !is_closed || random.Chance(lines) ? "\n" : space;
+    }
+    text += sentence;
+  }
+  return text;
+}
+
 // "blue box" beside "red box", "A8" beside "A7": the same words up to one.
 Fact DrawSimilar(CorpusRandom& random, const FactKind& kind, Language language, const Fact& asked) {
   Fact best = DrawOther(random, kind, language, asked);
@@ -181,7 +199,7 @@ Draft Ask(CorpusRandom& random, const FactKind& kind, const Fact& fact, Language
   draft.key = answer;
   draft.dialogue = QuestionAndAnswer(language, prompt, answer);
   draft.dialogue.check = AnswerCheck::kContains;
-  draft.dialogue.expected = fact.value;
+  draft.dialogue.expected = answer;
   MaybeThink(random, 0.25, StrCat("The text says: ", answer), &draft.dialogue);
   return draft;
 }
@@ -205,12 +223,7 @@ Draft Short(CorpusRandom& random) {
     sentences.push_back(Sentence(other_kind, other, language));
   }
   random.Shuffle(sentences);
-  const std::string_view between = random.Chance(0.6) || kind.slots == Slots::kRoom ? "\n" : IsCjk(language) ? "" : " ";
-  std::string text;
-  for (const std::string& sentence : sentences) {
-    if (!text.empty()) text += between;
-    text += sentence;
-  }
+  const std::string text = Joined(random, sentences, language, random.Chance(0.6) ? 1 : 0);
   return Ask(random, kind, asked, language, text);
 }
 
@@ -248,12 +261,8 @@ Draft Long(CorpusRandom& random) {
   random.Shuffle(sentences);
   const size_t place = random.Below(sentences.size() + 1);
   sentences.insert(sentences.begin() + static_cast<std::ptrdiff_t>(place), Sentence(kind, asked, language));
-  std::string text;
-  for (const std::string& sentence : sentences) {
-    // A paragraph has about six sentences.
-    if (!text.empty()) text += random.Chance(1.0 / 6) || kind.slots == Slots::kRoom ? "\n" : IsCjk(language) ? "" : " ";
-    text += sentence;
-  }
+  // A paragraph has about six sentences.
+  const std::string text = Joined(random, sentences, language, kind.slots == Slots::kRoom ? 1 : 1.0 / 6);
   return Ask(random, kind, asked, language, text);
 }
 
@@ -282,13 +291,9 @@ Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers, size_t ques
   }
   for (size_t filler = 0; filler < fillers; ++filler) sentences.push_back(FillerSentence(random, language));
   random.Shuffle(sentences);
-  const std::string_view between = random.Chance(0.6) || kind.slots == Slots::kRoom || second.slots == Slots::kRoom
-                                       ? "\n"
-                                   : IsCjk(language) ? ""
-                                                     : " ";
+  const bool in_lines = random.Chance(0.6) || kind.slots == Slots::kRoom || second.slots == Slots::kRoom;
   std::string text = Alternative(random, In(kLeads, language));
-  for (size_t at = 0; at < sentences.size(); ++at) text += StrCat(at == 0 ? "" : between, sentences[at]);
-  text += "\n\n";
+  text += Joined(random, sentences, language, in_lines ? 1 : 0) + "\n\n";
   Draft draft;
   draft.dialogue.language = LanguageCode(language);
   random.Shuffle(planted);
@@ -308,7 +313,7 @@ Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers, size_t ques
   messages.push_back(AssistantMessage(answer));
   draft.key = answer;
   draft.dialogue.check = AnswerCheck::kContains;
-  draft.dialogue.expected = last.fact.value;
+  draft.dialogue.expected = answer;
   MaybeThink(random, 0.1, StrCat("The text says: ", answer), &draft.dialogue);
   return draft;
 }

@@ -182,6 +182,8 @@ Draft Sums(CorpusRandom& random) {
       return !BelongsTo(Split::kTrain,
                         operation == 0 ? AdditionKey(value, other, question) : SubtractionKey(value, other, question));
     }
+    constexpr std::array<std::string_view, 3> kSigns = {"+", "-", "*"};
+    if (IsHeldOutPair(kSigns[operation], value, other)) return true;
     return step + 1 < steps && !BelongsTo(Split::kTrain, StrCat(key, " ", expression));
   };
   for (int step = 0; step < steps; ++step) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "corpus/keys.h"
 #include "corpus/python.h"
 
 namespace fathom {
@@ -56,7 +57,10 @@ Arithmetic DrawArithmetic(CorpusRandom& random) {
 }
 
 Program PrintSum(CorpusRandom& random) {
-  const Arithmetic sum = DrawArithmetic(random);
+  Arithmetic sum;
+  do {
+    sum = DrawArithmetic(random);
+  } while (IsHeldOutPair(sum.sign, sum.left, sum.right));
   const std::string term = StrCat(sum.left, " ", sum.sign, " ", sum.right);
   const std::string thought = StrCat(term, " = ", sum.value);
   const std::string output = StrCat(sum.value);
@@ -263,8 +267,9 @@ Program Branch(CorpusRandom& random) {
   const size_t space = words.find(' ');
   const std::string variable = Variable(random);
   const int64_t value = random.Between(0, 30);
-  const int64_t limit = random.Between(0, 30);
   const uint64_t form = random.Below(4);
+  // Equal by chance they are hardly ever.
+  const int64_t limit = form == 2 && random.Chance(0.5) ? value : random.Between(0, 30);
   const int64_t divisor = random.Between(2, 5);
   const std::string condition = form == 0   ? StrCat(variable, " > ", limit)
                                 : form == 1 ? StrCat(variable, " < ", limit)

@@ -1,6 +1,7 @@
 #include "corpus/tool_tasks.h"
 
 #include "base/strings.h"
+#include "corpus/keys.h"
 #include "tokenizer/python_json.h"
 
 namespace fathom {
@@ -88,7 +89,6 @@ ToolTask Weather(CorpusRandom& random, Language language) {
     if (!task.answer.empty() && !IsCjk(language)) task.answer += ' ';
     task.answer += Fill(In(kAnswer, language), {{"a", city}, {"t", degrees}, {"s", sky}});
   }
-  task.sign = task.answer;
   task.wish =
       Fill(Alternative(random, In(cities == 2 ? kTwo : kOne, language)), {{"a", names[0]}, {"b", names.back()}});
   task.purpose = cities == 2 ? StrCat("I need the weather in ", names[0], " and ", names[1])
@@ -119,7 +119,6 @@ ToolTask Time(CorpusRandom& random, Language language) {
   task.results = {time};
   task.purpose = StrCat("I need the time in ", city);
   task.answer = Fill(In(kAnswer, language), {{"a", city}, {"t", time}});
-  task.sign = time;
   return task;
 }
 
@@ -135,29 +134,20 @@ ToolTask Calculator(CorpusRandom& random, Language language) {
   task.name = ToolName(random, "calculator|calculate|calc|evaluate");
   const std::string parameter = ParameterName(random, "expression|formula|input|term");
   task.tool = MakeTool(random, task.name, "Calculate an expression", {{parameter, "string", "What to calculate"}});
-  const int64_t left = random.Chance(0.4) ? random.Between(2, 99) : random.Between(100, 9999);
-  const int64_t right = random.Between(2, random.Chance(0.5) ? 99 : 999);
-  std::string expression;
-  int64_t value = 0;
-  switch (random.Below(3)) {
-    case 0:
-      expression = StrCat(left, " + ", right);
-      value = left + right;
-      break;
-    case 1:
-      expression = StrCat(left, " - ", right);
-      value = left - right;
-      break;
-    default:
-      expression = StrCat(left, " * ", right);
-      value = left * right;
-  }
+  const std::string sign = Alternative(random, "+|-|*");
+  int64_t left;
+  int64_t right;
+  do {
+    left = random.Chance(0.4) ? random.Between(2, 99) : random.Between(100, 9999);
+    right = random.Between(2, random.Chance(0.5) ? 99 : 999);
+  } while (IsHeldOutPair(sign, left, right));
+  const int64_t value = sign == "+" ? left + right : sign == "-" ? left - right : left * right;
+  const std::string expression = StrCat(left, " ", sign, " ", right);
   task.wish = Fill(Alternative(random, In(kAsk, language)), {{"e", expression}});
   task.calls = {StringArgument(parameter, expression)};
   task.results = {StrCat(value)};
   task.purpose = StrCat("I need the value of ", expression);
   task.answer = StrCat(expression, " = ", value);
-  task.sign = task.answer;
   return task;
 }
 
@@ -206,7 +196,6 @@ ToolTask Search(CorpusRandom& random, Language language) {
   task.results = {found};
   task.purpose = StrCat("I search for ", topic);
   task.answer = Fill(In(kAnswer, language), {{"r", found}});
-  task.sign = found;
   return task;
 }
 
@@ -240,7 +229,6 @@ ToolTask Currency(CorpusRandom& random, Language language) {
   task.results = {result};
   task.purpose = StrCat("I convert ", amount, " ", from, " to ", to);
   task.answer = StrCat(amount, " ", from, " = ", result, " ", to);
-  task.sign = task.answer;
   return task;
 }
 
@@ -276,7 +264,6 @@ ToolTask ReadFile(CorpusRandom& random, Language language) {
   task.results = {content};
   task.purpose = StrCat("I must read ", path);
   task.answer = Fill(In(kAnswer, language), {{"r", content}});
-  task.sign = content;
   return task;
 }
 
@@ -303,7 +290,6 @@ ToolTask Timer(CorpusRandom& random, Language language) {
   task.results = {Alternative(random, "ok|started|done|true")};
   task.purpose = StrCat("I set a timer for ", minutes, " minutes");
   task.answer = Fill(In(kAnswer, language), {{"n", minutes}});
-  task.sign = task.answer;
   return task;
 }
 
@@ -344,7 +330,6 @@ ToolTask Message(CorpusRandom& random, Language language) {
   task.results = {Alternative(random, "sent|ok|delivered|done")};
   task.purpose = StrCat("I send a message to ", person);
   task.answer = Fill(In(kAnswer, language), {{"p", person}});
-  task.sign = person;
   return task;
 }
 
@@ -371,7 +356,6 @@ ToolTask Contact(CorpusRandom& random, Language language) {
   task.results = {Fill(R"({"phone": "{n}"})", {{"n", number}})};
   task.purpose = StrCat("I need the number of ", person);
   task.answer = Fill(In(kAnswer, language), {{"p", person}, {"n", number}});
-  task.sign = number;
   return task;
 }
 
@@ -433,7 +417,6 @@ ToolTask MadeUp(CorpusRandom& random, Language /*language*/) {
   task.results = {StrCat("ok, number ", ticket)};
   task.purpose = StrCat("I ", verb, " the ", noun, " with ", wished);
   task.answer = StrCat("Done, the number is ", ticket, ".");
-  task.sign = ticket;
   return task;
 }
 

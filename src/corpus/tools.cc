@@ -120,9 +120,13 @@ void AddResults(const Setting& setting, Dialogue* dialogue) {
   AddAssistant(dialogue, setting.task.answer, "I have the result and can answer.");
 }
 
-void ExpectCall(const ToolTask& task, Dialogue* dialogue) {
+void ExpectCalls(const ToolTask& task, Dialogue* dialogue) {
+  std::vector<Json> calls;
+  for (const Json& arguments : task.calls) {
+    calls.push_back(Json::Object({{"name", Json::String(task.name)}, {"arguments", arguments}}));
+  }
   dialogue->check = AnswerCheck::kToolCalls;
-  dialogue->expected = DumpPythonJson(Json::Object({{"name", Json::String(task.name)}, {"arguments", task.calls[0]}}));
+  dialogue->expected = DumpPythonJson(Json::Array(std::move(calls)));
 }
 
 void ExpectText(std::string_view text, Dialogue* dialogue) {
@@ -144,7 +148,7 @@ Draft Call(CorpusRandom& random) {
   draft.key = KeyOf(setting.task);
   Begin(random, setting, setting.task.wish, &draft);
   AddCalls(setting, &draft.dialogue);
-  ExpectCall(setting.task, &draft.dialogue);
+  ExpectCalls(setting.task, &draft.dialogue);
   return draft;
 }
 
@@ -155,7 +159,7 @@ Draft Result(CorpusRandom& random) {
   Begin(random, setting, setting.task.wish, &draft);
   AddCalls(setting, &draft.dialogue);
   AddResults(setting, &draft.dialogue);
-  ExpectText(setting.task.sign, &draft.dialogue);
+  ExpectText(setting.task.answer, &draft.dialogue);
   return draft;
 }
 
@@ -170,24 +174,21 @@ Draft NotNeeded(CorpusRandom& random) {
   const Setting setting = DrawSetting(random, /*without_its_own=*/false);
   std::string question;
   std::string answer;
-  std::string sign;
   const std::vector<std::string> greetings = TrainedAlternatives(
       In(kGreetings, setting.language), [&](std::string_view asked) { return ExchangeKey(setting.language, asked); });
   if (random.Chance(0.3) && !greetings.empty()) {
     question = random.Pick(greetings);
     answer = In(kReplies, setting.language);
-    sign = answer;
   } else {
     const SimpleQuestion simple = PickSimpleQuestion(random, setting.language);
     question = AskFully(random, simple, setting.language);
     answer = AnswerFully(simple, setting.language);
-    sign = AnswerShortly(simple, setting.language);
   }
   Draft draft;
   draft.key = NeedsNoToolKey(question, setting.tools[0].tool);
   Begin(random, setting, question, &draft);
   AddAssistant(&draft.dialogue, answer, "I need no tool for this.");
-  ExpectText(sign, &draft.dialogue);
+  ExpectText(answer, &draft.dialogue);
   return draft;
 }
 
@@ -197,9 +198,8 @@ void AddRefusal(const Setting& setting, Dialogue* dialogue) {
       "Sorry, I have no tool for that.",           "抱歉，我没有可以做这件事的工具。",
       "Dafür habe ich leider kein Werkzeug.",      "Désolé, je n'ai pas d'outil pour cela.",
       "Lo siento, no tengo herramienta para eso.", "すみません、そのためのツールがありません。"};
-  constexpr ByLanguage kSign = {"no tool", "工具", "kein Werkzeug", "outil", "herramienta", "ツール"};
   AddAssistant(dialogue, std::string(In(kAnswer, setting.language)), Choice(setting));
-  ExpectText(In(kSign, setting.language), dialogue);
+  ExpectText(In(kAnswer, setting.language), dialogue);
 }
 
 Draft NoneFits(CorpusRandom& random) {
@@ -238,10 +238,10 @@ Draft Several(CorpusRandom& random) {
       continue;
     }
     AddCalls(setting, &dialogue);
-    ExpectCall(setting.task, &dialogue);
+    ExpectCalls(setting.task, &dialogue);
     if (at + 1 == wishes.size() && random.Chance(0.5)) continue;
     AddResults(setting, &dialogue);
-    ExpectText(setting.task.sign, &dialogue);
+    ExpectText(setting.task.answer, &dialogue);
   }
   draft.key = KeyOf(wishes.back());
   return draft;
@@ -264,9 +264,10 @@ Draft List(CorpusRandom& random) {
   Draft draft;
   draft.key = names;
   Begin(random, setting, Alternative(random, In(kQuestions, setting.language)), &draft);
-  AddAssistant(&draft.dialogue, Fill(In(kAnswer, setting.language), {{"v", names}}),
-               StrCat("My tools: ", names, ". I name them."));
-  ExpectText(names, &draft.dialogue);
+  const std::string answer = Fill(In(kAnswer, setting.language), {{"v", names}});
+  AddAssistant(&draft.dialogue, answer, StrCat("My tools: ", names, ". I name them."));
+  draft.dialogue.check = AnswerCheck::kExact;
+  draft.dialogue.expected = answer;
   return draft;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/strings.h"
 #include "corpus/column_sums.h"
+#include "corpus/keys.h"
 #include "corpus/phrases.h"
 #include "corpus/subjects.h"
 
@@ -219,9 +220,14 @@ Draft Loss(CorpusRandom& random) {
 }
 
 Draft Three(CorpusRandom& random) {
-  const int64_t a = random.Between(2, 60);
-  const int64_t b = random.Between(2, 60);
-  const int64_t c = random.Between(2, 40);
+  int64_t a;
+  int64_t b;
+  int64_t c;
+  do {
+    a = random.Between(2, 60);
+    b = random.Between(2, 60);
+    c = random.Between(2, 40);
+  } while (IsHeldOutPair("+", a, b) || IsHeldOutPair("+", a + b, c));
   Numbers numbers{a, b, c, a + b + c, StrCat("three:", a, ":", b, ":", c), ""};
   numbers.thought = StrCat(ThinkSum(a, b), "\n", ThinkSum(a + b, c));
   return Tell(random, kThrees, kCounted, numbers, /*is_table=*/false);

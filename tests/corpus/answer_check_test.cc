@@ -54,12 +54,13 @@ TEST(AnswerCheck, JsonIsComparedByValue) {
   EXPECT_FALSE(IsRight(AnswerCheck::kJson, R"({"a": [1, 2]})", R"({"a": [2, 1]})"));
   EXPECT_FALSE(IsRight(AnswerCheck::kJson, R"({"a": 1})", R"({"a": "1"})"));
   EXPECT_FALSE(IsRight(AnswerCheck::kJson, R"({"a": 1})", R"({"a": 1)"));
+  EXPECT_FALSE(IsRight(AnswerCheck::kJson, R"({"a": 1, "b": 2})", R"({"a": 1, "a": 1})"));
 }
 
 TEST(AnswerCheck, ToolCallNeedsNameAndArguments) {
   Dialogue dialogue;
   dialogue.check = AnswerCheck::kToolCalls;
-  dialogue.expected = R"({"name": "weather", "arguments": {"city": "Oslo", "days": 2}})";
+  dialogue.expected = R"([{"name": "weather", "arguments": {"city": "Oslo", "days": 2}}])";
   ChatMessage answer = AssistantMessage("");
   EXPECT_FALSE(AnswerIsRight(dialogue, answer));
   answer.tool_calls.push_back({"call_1", "weather", R"({"days": 2, "city": "Oslo"})"});
@@ -69,6 +70,31 @@ TEST(AnswerCheck, ToolCallNeedsNameAndArguments) {
   answer.tool_calls[0] = {"call_1", "time", R"({"days": 2, "city": "Oslo"})"};
   EXPECT_FALSE(AnswerIsRight(dialogue, answer));
   answer.tool_calls[0] = {"call_1", "weather", "not JSON"};
+  EXPECT_FALSE(AnswerIsRight(dialogue, answer));
+}
+
+TEST(AnswerCheck, AllToolCallsCountInTheirOrder) {
+  Dialogue dialogue;
+  dialogue.check = AnswerCheck::kToolCalls;
+  dialogue.expected = R"([{"name": "w", "arguments": {"c": "Oslo"}}, {"name": "w", "arguments": {"c": "Rome"}}])";
+  ChatMessage answer = AssistantMessage("");
+  answer.tool_calls.push_back({"call_1", "w", R"({"c": "Oslo"})"});
+  EXPECT_FALSE(AnswerIsRight(dialogue, answer));
+  answer.tool_calls.push_back({"call_2", "w", R"({"c": "Rome"})"});
+  EXPECT_TRUE(AnswerIsRight(dialogue, answer));
+  std::swap(answer.tool_calls[0], answer.tool_calls[1]);
+  EXPECT_FALSE(AnswerIsRight(dialogue, answer));
+  answer.tool_calls = {{"call_1", "w", R"({"c": "Oslo"})"}, {"call_2", "w", R"({"c": "Paris"})"}};
+  EXPECT_FALSE(AnswerIsRight(dialogue, answer));
+}
+
+TEST(AnswerCheck, ATextWithAToolCallIsWrong) {
+  Dialogue dialogue;
+  dialogue.check = AnswerCheck::kContains;
+  dialogue.expected = "Tokyo";
+  ChatMessage answer = AssistantMessage("It is Tokyo.");
+  EXPECT_TRUE(AnswerIsRight(dialogue, answer));
+  answer.tool_calls.push_back({"call_1", "search", "{}"});
   EXPECT_FALSE(AnswerIsRight(dialogue, answer));
 }
 

@@ -41,9 +41,13 @@ void ForEachDialogue(Check check) {
   }
 }
 
-std::string AsJson(const ToolCall& call) {
-  return DumpPythonJson(
-      Json::Object({{"name", Json::String(call.name)}, {"arguments", ParsePythonJson(call.arguments).value()}}));
+std::string AsJson(const std::vector<ToolCall>& calls) {
+  std::vector<Json> all;
+  for (const ToolCall& call : calls) {
+    all.push_back(
+        Json::Object({{"name", Json::String(call.name)}, {"arguments", ParsePythonJson(call.arguments).value()}}));
+  }
+  return DumpPythonJson(Json::Array(std::move(all)));
 }
 
 // Stricter than AnswerIsRight: what the corpus itself writes has one form.
@@ -59,7 +63,7 @@ bool Matches(const Dialogue& dialogue) {
     case AnswerCheck::kJson:
       return answer.content == dialogue.expected;
     case AnswerCheck::kToolCalls:
-      return !answer.tool_calls.empty() && AsJson(answer.tool_calls[0]) == dialogue.expected;
+      return !answer.tool_calls.empty() && AsJson(answer.tool_calls) == dialogue.expected;
   }
   return false;
 }
