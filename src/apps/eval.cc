@@ -24,9 +24,10 @@ namespace {
 
 constexpr char kEvalFooter[] =
     R"(The questions are held out: their kind is in the training text, they themselves are not. Each answer is generated to
-its end and compared by rule; one that does not end or shows control tokens is wrong. The table has right answers of
-all, by subject, by mode (chat: without thinking) and by language (-: none); then for lookups in long texts by
-distance, and for a model with an MTP block how often its draft was the token that was then generated.
+its end and compared by rule; one that does not end, shows control tokens or calls a tool where none is to be called is
+wrong. The table has right answers of all, by subject, by mode (chat: without thinking) and by language (-: none); then
+for lookups in long texts by distance, and for a model with an MTP block how often its draft was the token that was then
+generated.
 docs/evaluation.md says more.
 
 --json FILE writes {format: "fathom-eval-1", model {name, directory}, suite, items_per_subject, seed, temperature,

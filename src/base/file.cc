@@ -151,7 +151,8 @@ bool BringIntoMemory(std::span<const uint8_t> bytes) {
   if (end == begin) return true;
   if (madvise(reinterpret_cast<void*>(begin), end - begin, kPopulateRead) != 0) return false;
   // In a virtual machine a page that the host has filled costs the first one to read it a fault of the host's.
-  for (size_t at = 0; at < bytes.size(); at += page) static_cast<void>(*const_cast<const volatile uint8_t*>(&bytes[at]));
+  for (size_t at = 0; at < bytes.size(); at += page)
+    static_cast<void>(*const_cast<const volatile uint8_t*>(&bytes[at]));
   return true;
 }
 

@@ -14,6 +14,7 @@ struct Exchange {
   Language language;
   std::string_view asked;    // phrasings, parted by '|'
   std::string_view answer;   // one
+  std::string_view sign;     // a word of every right answer
   std::string_view thought;  // before the answer, when thinking
 };
 

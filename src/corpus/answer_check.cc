@@ -59,6 +59,34 @@ std::optional<std::string> LastNumber(std::string_view text) {
   return number;
 }
 
+// Whether the character that begins at `at` belongs to a word or a number: letters of the Latin script (those of two
+// bytes included), digits and "_". Other scripts put words side by side.
+bool IsWordFrom(std::string_view text, size_t at) {
+  if (at >= text.size()) return false;
+  const auto byte = static_cast<uint8_t>(text[at]);
+  const bool is_latin = byte >= 0xC3 && byte <= 0xC9;
+  const bool is_letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+  return is_latin || is_letter || IsDigit(text[at]) || text[at] == '_';
+}
+
+// The same for the one that ends before `end`.
+bool IsWordUpTo(std::string_view text, size_t end) {
+  if (end == 0) return false;
+  const bool is_second_byte = (static_cast<uint8_t>(text[end - 1]) & 0xC0) == 0x80;
+  return IsWordFrom(text, is_second_byte && end > 1 ? end - 2 : end - 1);
+}
+
+// Whether the text contains the words: "7" is not in "70", nor "low" in "slow".
+bool ContainsWords(std::string_view text, std::string_view words) {
+  for (size_t at = text.find(words); at != std::string_view::npos; at = text.find(words, at + 1)) {
+    const size_t end = at + words.size();
+    const bool goes_on_before = IsWordFrom(text, at) && IsWordUpTo(text, at);
+    const bool goes_on_behind = IsWordUpTo(text, end) && IsWordFrom(text, end);
+    if (!goes_on_before && !goes_on_behind) return true;
+  }
+  return false;
+}
+
 bool SameJson(const Json& a, const Json& b);
 
 bool HasMembersOf(const Json& a, const Json& b) {
@@ -120,7 +148,7 @@ bool AnswerIsRight(const Dialogue& dialogue, const ChatMessage& answer) {
     case AnswerCheck::kExact:
       return Trimmed(answer.content) == dialogue.expected;
     case AnswerCheck::kContains:
-      return answer.content.find(dialogue.expected) != std::string::npos;
+      return ContainsWords(answer.content, dialogue.expected);
     case AnswerCheck::kNumber: {
       const std::optional<std::string> number = LastNumber(answer.content);
       return number && number == LastNumber(dialogue.expected);

@@ -1,5 +1,6 @@
 // Sums of whole numbers, half of them worked out column by column in the thinking, half answered at once.
 #include <algorithm>
+#include <tuple>
 
 #include "base/strings.h"
 #include "corpus/column_sums.h"
@@ -164,8 +165,12 @@ Draft Add(CorpusRandom& random) {
 template <int kDigits>
 Draft Subtract(CorpusRandom& random) {
   const Language language = PickLanguage(random);
-  auto [a, b] = Operands(random, kDigits == 2 && random.Chance(0.15) ? 1 : kDigits);
-  if ((a < b) != random.Chance(0.07)) std::swap(a, b);
+  int64_t a;
+  int64_t b;
+  do {  // below zero the thought is of the turned difference
+    std::tie(a, b) = Operands(random, kDigits == 2 && random.Chance(0.15) ? 1 : kDigits);
+    if ((a < b) != random.Chance(0.07)) std::swap(a, b);
+  } while (a < b && IsHeldOutPair("-", b, a));
   Sum sum;
   sum.language = language;
   sum.question = Ask(random, kAskDifference, language, a, b);
@@ -221,10 +226,7 @@ Draft Divide(CorpusRandom& random) {
   sum.question = Ask(random, kAskQuotient, language, a, b);
   sum.expected = rest == 0 ? StrCat(quotient) : StrCat(quotient, In(kRemainder, language), rest);
   sum.answer = Equation(language, a, "/", b, sum.expected);
-  if (rest > 0) {
-    sum.judged = AnswerCheck::kContains;
-    sum.expected = sum.answer;
-  }
+  if (rest > 0) sum.judged = AnswerCheck::kContains;
   sum.thought = StrCat(b, "×", quotient, "=", b * quotient, "\n", a, "-", b * quotient, "=", rest);
   if (!IsHeldOutPair("+", b * quotient, rest)) sum.check = StrCat(b * quotient, "+", rest, "=", a);
   sum.key = ArithmeticKey("div", a, b, rest == 0, sum.question);

@@ -95,6 +95,8 @@ constexpr ByLanguage kOpposite = {
     "The opposite of {x} is {y}.",          "“{x}”的反义词是“{y}”。",          "Das Gegenteil von {x} ist {y}.",
     "Le contraire de « {x} » est « {y} ».", "El contrario de «{x}» es «{y}».", "「{x}」の反対は「{y}」です。",
 };
+// With what stands around the word, for some words contain their opposite ("est", "ouest").
+constexpr ByLanguage kOppositeExpected = {"is {y}", "“{y}”", "ist {y}", "« {y} »", "«{y}»", "「{y}」"};
 
 // A step in the round of days or months.
 struct Step {
@@ -152,6 +154,8 @@ constexpr Step kSteps[] = {
      {"The month before {x} is {y}.", "{x}的上一个月是{y}。", "Vor {x} kommt {y}.", "Avant {x} vient {y}.",
       "Antes de {x} viene {y}.", "{x}の前の月は{y}です。"}},
 };
+// 一月 stands in 十一月, and 1月 in 11月.
+constexpr ByLanguage kStepExpected = {"{y}", "是{y}", "{y}", "{y}", "{y}", "は{y}"};
 
 constexpr ByLanguage kAskCount = {
     "Count from {p} to {q}.|Please count from {p} to {q}.|Can you count from {p} to {q}?|"
@@ -222,10 +226,13 @@ Draft Finish(CorpusRandom& random, Language language, std::string question, std:
   return draft;
 }
 
-// An answer that is a sentence is right as a whole.
-Draft Finish(CorpusRandom& random, Language language, std::string question, const std::string& answer,
-             std::string thought) {
-  return Finish(random, language, std::move(question), answer, AnswerCheck::kContains, answer, std::move(thought));
+// "Schweiz" of "der Schweiz".
+std::string_view WithoutJoint(std::string_view country, Language language) {
+  constexpr ByLanguage kJoints = {"the ", "", "von |der |des ", "de la |de l'|du |des |de ", "de los |del |de ", ""};
+  for (const std::string_view joint : Alternatives(In(kJoints, language))) {
+    if (country.starts_with(joint)) return country.substr(joint.size());
+  }
+  return country;
 }
 
 Draft Capital(CorpusRandom& random) {
@@ -238,7 +245,8 @@ Draft Capital(CorpusRandom& random) {
   const std::string thought = Fill(In(asks_country ? kCountry : kCapital, Language::kEn),
                                    {{"x", In(fact.thing, Language::kEn)}, {"y", In(fact.answer, Language::kEn)}});
   return Finish(random, language, Fill(ask, {{"x", country}, {"y", city}}),
-                Fill(In(asks_country ? kCountry : kCapital, language), {{"x", country}, {"y", city}}), thought);
+                Fill(In(asks_country ? kCountry : kCapital, language), {{"x", country}, {"y", city}}),
+                AnswerCheck::kContains, std::string(asks_country ? WithoutJoint(country, language) : city), thought);
 }
 
 // Colours are nouns in a mixture, which German writes with a capital letter.
@@ -262,7 +270,7 @@ Draft Mixing(CorpusRandom& random, Language language) {
   const std::string thought =
       Fill("Mixing {p} and {q} gives {y}.",
            {{"p", In(one, Language::kEn)}, {"q", In(other, Language::kEn)}, {"y", In(mixing.result, Language::kEn)}});
-  return Finish(random, language, Fill(ask, {{"p", p}, {"q", q}}), answer, thought);
+  return Finish(random, language, Fill(ask, {{"p", p}, {"q", q}}), answer, AnswerCheck::kContains, y, thought);
 }
 
 Draft Color(CorpusRandom& random) {
@@ -275,7 +283,7 @@ Draft Color(CorpusRandom& random) {
   const std::string thought =
       Fill(In(kColor, Language::kEn), {{"x", In(fact.thing, Language::kEn)}, {"y", In(fact.answer, Language::kEn)}});
   return Finish(random, language, Fill(ask, {{"x", thing}}), Fill(In(kColor, language), {{"x", thing}, {"y", color}}),
-                thought);
+                AnswerCheck::kContains, std::string(color), thought);
 }
 
 Draft Opposite(CorpusRandom& random) {
@@ -289,7 +297,8 @@ Draft Opposite(CorpusRandom& random) {
   const std::string ask = Alternative(random, In(kAskOpposite, language));
   const std::string thought =
       Fill(In(kOpposite, Language::kEn), {{"x", In(word, Language::kEn)}, {"y", In(opposite, Language::kEn)}});
-  return Finish(random, language, Fill(ask, {{"x", x}}), Fill(In(kOpposite, language), {{"x", x}, {"y", y}}), thought);
+  return Finish(random, language, Fill(ask, {{"x", x}}), Fill(In(kOpposite, language), {{"x", x}, {"y", y}}),
+                AnswerCheck::kContains, Fill(In(kOppositeExpected, language), {{"y", y}}), thought);
 }
 
 Draft DayOrMonth(CorpusRandom& random) {
@@ -305,7 +314,7 @@ Draft DayOrMonth(CorpusRandom& random) {
   const std::string thought =
       Fill(In(step.answer, Language::kEn), {{"x", In(from, Language::kEn)}, {"y", In(to, Language::kEn)}});
   return Finish(random, language, Fill(ask, {{"x", x}}), Fill(In(step.answer, language), {{"x", x}, {"y", y}}),
-                thought);
+                AnswerCheck::kContains, Fill(In(kStepExpected, language), {{"y", y}}), thought);
 }
 
 Draft CountList(CorpusRandom& random, Language language) {
@@ -332,7 +341,7 @@ Draft Neighbour(CorpusRandom& random, Language language) {
   const std::string x = std::to_string(number);
   const std::string y = std::to_string(after ? number + 1 : number - 1);
   const std::string ask = Alternative(random, In(after ? kAskNext : kAskPrevious, language));
-  const std::string thought = Fill(after ? "{x} + 1 = {y}" : "{x} - 1 = {y}", {{"x", x}, {"y", y}});
+  const std::string thought = Fill(after ? "{x} and one more: {y}" : "{x} and one less: {y}", {{"x", x}, {"y", y}});
   return Finish(random, language, Fill(ask, {{"x", x}}),
                 Fill(In(after ? kNext : kPrevious, language), {{"x", x}, {"y", y}}), AnswerCheck::kNumber, y, thought);
 }

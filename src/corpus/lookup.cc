@@ -199,7 +199,7 @@ Draft Ask(CorpusRandom& random, const FactKind& kind, const Fact& fact, Language
   draft.key = answer;
   draft.dialogue = QuestionAndAnswer(language, prompt, answer);
   draft.dialogue.check = AnswerCheck::kContains;
-  draft.dialogue.expected = answer;
+  draft.dialogue.expected = fact.value;
   MaybeThink(random, 0.25, StrCat("The text says: ", answer), &draft.dialogue);
   return draft;
 }
@@ -223,7 +223,8 @@ Draft Short(CorpusRandom& random) {
     sentences.push_back(Sentence(other_kind, other, language));
   }
   random.Shuffle(sentences);
-  const std::string text = Joined(random, sentences, language, random.Chance(0.6) ? 1 : 0);
+  const std::string text =
+      Joined(random, sentences, language, random.Chance(0.6) || kind.slots == Slots::kRoom ? 1 : 0);
   return Ask(random, kind, asked, language, text);
 }
 
@@ -313,7 +314,7 @@ Draft AskSeveral(CorpusRandom& random, size_t facts, size_t fillers, size_t ques
   messages.push_back(AssistantMessage(answer));
   draft.key = answer;
   draft.dialogue.check = AnswerCheck::kContains;
-  draft.dialogue.expected = answer;
+  draft.dialogue.expected = last.fact.value;
   MaybeThink(random, 0.1, StrCat("The text says: ", answer), &draft.dialogue);
   return draft;
 }

@@ -116,7 +116,7 @@ Program TotalLoop(CorpusRandom& random) {
   } else {
     const uint64_t count = 2 + random.Below(3);
     for (uint64_t i = 0; i < count; ++i) {
-      const int64_t number = random.Between(1, 12);
+      const int64_t number = random.Between(1, count == 2 ? 9 : 12);  // of two, an entry of a table
       value += number;
       values += StrCat(values.empty() ? "" : " + ", number);
       sequence += StrCat(sequence.empty() ? "" : ", ", number);
@@ -294,9 +294,14 @@ Program Branch(CorpusRandom& random) {
 Program Call(CorpusRandom& random) {
   const std::string name = random.Chance(0.5) ? Alternative(random, "f|g|h|calc|go") : Lower(MadeUpName(random));
   const std::string x = Alternative(random, "x|n|a");
-  const int64_t argument = random.Between(0, 12);
-  const int64_t factor = random.Between(2, 6);
-  const int64_t added = random.Between(1, 10);
+  int64_t argument;
+  int64_t factor;
+  int64_t added;
+  do {
+    argument = random.Between(0, 12);
+    factor = random.Between(2, 6);
+    added = random.Between(1, 10);
+  } while (IsHeldOutPair("+", argument, added) || IsHeldOutPair("+", argument * factor, added));
   std::string body;
   std::string thought;
   int64_t value = 0;

@@ -89,6 +89,7 @@ ToolTask Weather(CorpusRandom& random, Language language) {
     if (!task.answer.empty() && !IsCjk(language)) task.answer += ' ';
     task.answer += Fill(In(kAnswer, language), {{"a", city}, {"t", degrees}, {"s", sky}});
   }
+  task.sign = task.answer;
   task.wish =
       Fill(Alternative(random, In(cities == 2 ? kTwo : kOne, language)), {{"a", names[0]}, {"b", names.back()}});
   task.purpose = cities == 2 ? StrCat("I need the weather in ", names[0], " and ", names[1])
@@ -119,6 +120,7 @@ ToolTask Time(CorpusRandom& random, Language language) {
   task.results = {time};
   task.purpose = StrCat("I need the time in ", city);
   task.answer = Fill(In(kAnswer, language), {{"a", city}, {"t", time}});
+  task.sign = time;
   return task;
 }
 
@@ -148,6 +150,7 @@ ToolTask Calculator(CorpusRandom& random, Language language) {
   task.results = {StrCat(value)};
   task.purpose = StrCat("I need the value of ", expression);
   task.answer = StrCat(expression, " = ", value);
+  task.sign = task.answer;
   return task;
 }
 
@@ -196,6 +199,7 @@ ToolTask Search(CorpusRandom& random, Language language) {
   task.results = {found};
   task.purpose = StrCat("I search for ", topic);
   task.answer = Fill(In(kAnswer, language), {{"r", found}});
+  task.sign = found;
   return task;
 }
 
@@ -229,6 +233,7 @@ ToolTask Currency(CorpusRandom& random, Language language) {
   task.results = {result};
   task.purpose = StrCat("I convert ", amount, " ", from, " to ", to);
   task.answer = StrCat(amount, " ", from, " = ", result, " ", to);
+  task.sign = task.answer;
   return task;
 }
 
@@ -264,6 +269,7 @@ ToolTask ReadFile(CorpusRandom& random, Language language) {
   task.results = {content};
   task.purpose = StrCat("I must read ", path);
   task.answer = Fill(In(kAnswer, language), {{"r", content}});
+  task.sign = content;
   return task;
 }
 
@@ -290,6 +296,7 @@ ToolTask Timer(CorpusRandom& random, Language language) {
   task.results = {Alternative(random, "ok|started|done|true")};
   task.purpose = StrCat("I set a timer for ", minutes, " minutes");
   task.answer = Fill(In(kAnswer, language), {{"n", minutes}});
+  task.sign = task.answer;
   return task;
 }
 
@@ -330,6 +337,7 @@ ToolTask Message(CorpusRandom& random, Language language) {
   task.results = {Alternative(random, "sent|ok|delivered|done")};
   task.purpose = StrCat("I send a message to ", person);
   task.answer = Fill(In(kAnswer, language), {{"p", person}});
+  task.sign = person;
   return task;
 }
 
@@ -356,6 +364,7 @@ ToolTask Contact(CorpusRandom& random, Language language) {
   task.results = {Fill(R"({"phone": "{n}"})", {{"n", number}})};
   task.purpose = StrCat("I need the number of ", person);
   task.answer = Fill(In(kAnswer, language), {{"p", person}, {"n", number}});
+  task.sign = number;
   return task;
 }
 
@@ -417,6 +426,7 @@ ToolTask MadeUp(CorpusRandom& random, Language /*language*/) {
   task.results = {StrCat("ok, number ", ticket)};
   task.purpose = StrCat("I ", verb, " the ", noun, " with ", wished);
   task.answer = StrCat("Done, the number is ", ticket, ".");
+  task.sign = ticket;
   return task;
 }
 

@@ -21,6 +21,7 @@ struct ToolTask {
   std::string purpose;               // "I need the weather in Paris"
   std::string answer;                // after the results
   bool english = false;              // the wish is English whatever the language
+  std::string sign;  // what a right answer contains: all of it where a number alone would be in others, too
 };
 
 // The number of families: weather, time, ...; the last two are both tools with made-up names, asked for in English.

@@ -159,7 +159,7 @@ Draft Result(CorpusRandom& random) {
   Begin(random, setting, setting.task.wish, &draft);
   AddCalls(setting, &draft.dialogue);
   AddResults(setting, &draft.dialogue);
-  ExpectText(setting.task.answer, &draft.dialogue);
+  ExpectText(setting.task.sign, &draft.dialogue);
   return draft;
 }
 
@@ -174,21 +174,24 @@ Draft NotNeeded(CorpusRandom& random) {
   const Setting setting = DrawSetting(random, /*without_its_own=*/false);
   std::string question;
   std::string answer;
+  std::string sign;
   const std::vector<std::string> greetings = TrainedAlternatives(
       In(kGreetings, setting.language), [&](std::string_view asked) { return ExchangeKey(setting.language, asked); });
   if (random.Chance(0.3) && !greetings.empty()) {
     question = random.Pick(greetings);
     answer = In(kReplies, setting.language);
+    sign = answer;
   } else {
     const SimpleQuestion simple = PickSimpleQuestion(random, setting.language);
     question = AskFully(random, simple, setting.language);
     answer = AnswerFully(simple, setting.language);
+    sign = AnswerShortly(simple, setting.language);
   }
   Draft draft;
   draft.key = NeedsNoToolKey(question, setting.tools[0].tool);
   Begin(random, setting, question, &draft);
   AddAssistant(&draft.dialogue, answer, "I need no tool for this.");
-  ExpectText(answer, &draft.dialogue);
+  ExpectText(sign, &draft.dialogue);
   return draft;
 }
 
@@ -198,8 +201,11 @@ void AddRefusal(const Setting& setting, Dialogue* dialogue) {
       "Sorry, I have no tool for that.",           "抱歉，我没有可以做这件事的工具。",
       "Dafür habe ich leider kein Werkzeug.",      "Désolé, je n'ai pas d'outil pour cela.",
       "Lo siento, no tengo herramienta para eso.", "すみません、そのためのツールがありません。"};
+  // More than a word that the names of tools are listed with, too.
+  constexpr ByLanguage kSign = {"no tool",     "没有可以做这件事的工具", "kein Werkzeug",
+                                "pas d'outil", "no tengo herramienta",   "ツールがありません"};
   AddAssistant(dialogue, std::string(In(kAnswer, setting.language)), Choice(setting));
-  ExpectText(In(kAnswer, setting.language), dialogue);
+  ExpectText(In(kSign, setting.language), dialogue);
 }
 
 Draft NoneFits(CorpusRandom& random) {
@@ -241,7 +247,7 @@ Draft Several(CorpusRandom& random) {
     ExpectCalls(setting.task, &dialogue);
     if (at + 1 == wishes.size() && random.Chance(0.5)) continue;
     AddResults(setting, &dialogue);
-    ExpectText(setting.task.answer, &dialogue);
+    ExpectText(setting.task.sign, &dialogue);
   }
   draft.key = KeyOf(wishes.back());
   return draft;
@@ -264,10 +270,9 @@ Draft List(CorpusRandom& random) {
   Draft draft;
   draft.key = names;
   Begin(random, setting, Alternative(random, In(kQuestions, setting.language)), &draft);
-  const std::string answer = Fill(In(kAnswer, setting.language), {{"v", names}});
-  AddAssistant(&draft.dialogue, answer, StrCat("My tools: ", names, ". I name them."));
-  draft.dialogue.check = AnswerCheck::kExact;
-  draft.dialogue.expected = answer;
+  AddAssistant(&draft.dialogue, Fill(In(kAnswer, setting.language), {{"v", names}}),
+               StrCat("My tools: ", names, ". I name them."));
+  ExpectText(names, &draft.dialogue);
   return draft;
 }
 

@@ -25,6 +25,27 @@ TEST(AnswerCheck, ContainsFindsTheTextAnywhere) {
   EXPECT_FALSE(IsRight(AnswerCheck::kContains, "Paris", "The capital of Italy is Rome."));
 }
 
+TEST(AnswerCheck, ContainsWordsAndNoPartsOfThem) {
+  const auto contains = [](const char* text, const char* words) {
+    return IsRight(AnswerCheck::kContains, words, text);
+  };
+  EXPECT_FALSE(contains("It costs 70 dollars.", "7"));
+  EXPECT_FALSE(contains("It costs 17 dollars.", "7"));
+  EXPECT_TRUE(contains("It costs 7 dollars, not 70.", "7"));
+  EXPECT_TRUE(contains("It costs 70 dollars, no: 7.", "7"));
+  EXPECT_TRUE(contains("价格是7元。", "7"));
+  EXPECT_FALSE(contains("slow", "low"));
+  EXPECT_FALSE(contains("Alice", "Ali"));
+  EXPECT_FALSE(contains("My tools: get_weather", "weather"));
+  EXPECT_FALSE(contains("My tools: weather, calculator", "weather, calc"));
+  EXPECT_FALSE(contains("13 remainder 2", "3 remainder 2"));
+  EXPECT_FALSE(contains("un café", "caf"));
+  EXPECT_FALSE(contains("été", "t"));
+  EXPECT_TRUE(contains("¿Qué? «gato»", "gato"));
+  EXPECT_TRUE(contains("Il a été là.", "été"));
+  EXPECT_TRUE(contains("The command is ./fathom chat.", "./fathom chat"));
+}
+
 TEST(AnswerCheck, NumberIsTheLastOne) {
   EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "632", "347 + 285 = 632."));
   EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "632", "632"));
