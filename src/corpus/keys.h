@@ -33,9 +33,8 @@ std::string ArithmeticKey(std::string_view name, int64_t a, int64_t b, bool is_t
 std::string AdditionKey(int64_t a, int64_t b, std::string_view question);
 std::string SubtractionKey(int64_t a, int64_t b, std::string_view question);
 // Whether arithmetic.cc holds out a + b, a - b or a * b in every wording: then nobody else may ask for it or write it
-// as an equation, not on the way to something longer either (the columns of long sums and products excepted). `sign` is
-// "+",
-// "-", "*" or "×"; others are not looked at, and what is in a table is not held out so.
+// as an equation, not on the way to something longer either (the columns of long sums and products excepted). The signs
+// are "+", "-" and "*" or "×"; others are not looked at, and what is in a table is not held out so.
 bool IsHeldOutPair(std::string_view sign, int64_t a, int64_t b);
 
 // The pieces of "one|two|three" whose `key_of(piece)` is for training.

@@ -175,6 +175,7 @@ Draft Sums(CorpusRandom& random) {
   std::string key = "sums";
   std::string expression;
   const int steps = 2 + static_cast<int>(random.Chance(0.3));
+  constexpr std::array<std::string_view, 3> kSigns = {"+", "-", "*"};
   // The first sum stands by itself, and what comes before a third step is a conversation of two: neither may be held
   // out.
   const auto is_held_out = [&](int step, uint64_t operation, int64_t other, const std::string& question) {
@@ -182,7 +183,6 @@ Draft Sums(CorpusRandom& random) {
       return !BelongsTo(Split::kTrain,
                         operation == 0 ? AdditionKey(value, other, question) : SubtractionKey(value, other, question));
     }
-    constexpr std::array<std::string_view, 3> kSigns = {"+", "-", "*"};
     if (IsHeldOutPair(kSigns[operation], value, other)) return true;
     return step + 1 < steps && !BelongsTo(Split::kTrain, StrCat(key, " ", expression));
   };
@@ -196,7 +196,7 @@ Draft Sums(CorpusRandom& random) {
       operation = value <= 12 && step > 0 ? random.Below(3) : random.Below(2);
       other = operation == 2 ? random.Between(2, 5) : random.Between(1, 10);
       if (operation == 1) other = std::min(other, value);
-      const std::string_view sign = std::array<std::string_view, 3>{"+", "-", "*"}[operation];
+      const std::string_view sign = kSigns[operation];
       const ByLanguage& follow_up = operation == 0 ? kPlus : operation == 1 ? kMinus : kTimes;
       question = Fill(Alternative(random, In(step == 0 ? kFirst : follow_up, language)),
                       {{"a", before}, {"s", sign}, {"b", StrCat(other)}});
