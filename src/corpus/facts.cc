@@ -372,7 +372,7 @@ Draft Counting(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"facts.capitals", 16.0, WriteFrom<Capital>},   {"facts.colors", 4.0, WriteFrom<Color>},
+    {"facts.capitals", 22.0, WriteFrom<Capital>},   {"facts.colors", 4.0, WriteFrom<Color>},
     {"facts.opposites", 28.0, WriteFrom<Opposite>}, {"facts.days", 6.0, WriteFrom<DayOrMonth>},
     {"facts.counting", 5.0, WriteFrom<Counting>},
 };

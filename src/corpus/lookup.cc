@@ -380,7 +380,7 @@ Draft Recite(CorpusRandom& random) {
 constexpr Subject kSubjects[] = {
     {"lookup.few", 3.0, WriteFrom<Few>},         {"lookup.short", 4.0, WriteFrom<Short>},
     {"lookup.several", 4.6, WriteFrom<Several>}, {"lookup.long", 2.6, WriteFrom<Long>},
-    {"lookup.recite", 1.0, WriteFrom<Recite>},
+    {"lookup.recite", 1.4, WriteFrom<Recite>},
 };
 
 }  // namespace
