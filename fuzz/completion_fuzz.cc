@@ -110,6 +110,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.tolerant_tags = flags & 2;
   options.parse_tools = !(flags & 4);
   options.continued = flags & 8;
+  options.quote_bad_json = flags & 64;
   if (flags & 16) options.stop = {"STOP", "aab", "\n\n", "<｜D"};
   CheckStream(options, text, data[1]);
   CheckStrict(text, options.mode, flags & 32 ? Dialect::kV41 : Dialect::kV4);

@@ -69,7 +69,7 @@ class Client {
     core_->io().run_for(std::chrono::seconds(10));
     Require(core_->io().stopped());  // or something hangs
     core_->work().Stop();
-    Require(core_->stats().connections == 0 && core_->stats().exchanges == 0);
+    Require(core_->stats().connections == 0 && core_->stats().exchanges == 0 && core_->stats().body_bytes == 0);
     Require(core_.use_count() == 1);
   }
 

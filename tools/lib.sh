@@ -120,8 +120,8 @@ ensure_packages() {
     as_root=(sudo)
   fi
   say "installing ${missing[*]}"
-  mkdir -p "$root/build"
-  log=$root/build/apt.log
+  mkdir -p "${build:-$root/build}"
+  log=${build:-$root/build}/apt.log
   # The package lists of a fresh container are empty, those of an old one out of date.
   run_logged "$log" 'installing' install_once "${missing[@]}" && return
   run_logged "$log" 'updating the package lists' "${as_root[@]}" apt-get update || true
@@ -172,6 +172,7 @@ configure_and_build() {
 build_program() {
   local log=$build/fathom.log
   mkdir -p "$build" 2>/dev/null || fail "cannot create $build; FATHOM_BUILD_DIR can name another place to build in."
+  [[ -w $build ]] || fail "cannot write to $build; FATHOM_BUILD_DIR can name another place to build in."
   exec 9>"$build/fathom.lock"
   if ! flock -n 9; then
     say 'waiting for another build to end'
@@ -182,9 +183,13 @@ build_program() {
     local packages=("${build_packages[@]}")
     if [[ $preset == train ]]; then
       packages+=("${train_packages[@]}")
-    else
+    elif ! command -v npm >/dev/null; then
       # For the web page. Node.js often comes from elsewhere than Debian; any will do.
-      command -v npm >/dev/null || packages+=("${web_packages[@]}")
+      if ((EUID == 0)) || command -v sudo >/dev/null; then
+        packages+=("${web_packages[@]}")
+      else
+        say 'without npm the web page of `fathom serve` is left out'
+      fi
     fi
     ensure_packages 'building' "${packages[@]}"
     rm -f "$build"/fathom.stamp.*

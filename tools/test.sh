@@ -51,8 +51,16 @@ while (($#)); do
       stages=("${all_stages[@]}") fuzz_seconds=600
       export FATHOM_LONG_TESTS=1
       ;;
-    --only) only=${2:?--only needs stages, for example --only release,asan} && shift ;;
-    --fuzz-seconds) fuzz_seconds=${2:?--fuzz-seconds needs a number} && shift ;;
+    --only)
+      only=${2-}
+      [[ -n $only ]] || fail '--only needs stages, for example --only release,asan.'
+      shift
+      ;;
+    --fuzz-seconds)
+      fuzz_seconds=${2-}
+      [[ $fuzz_seconds =~ ^[1-9][0-9]{0,5}$ ]] || fail "--fuzz-seconds is '$fuzz_seconds'; accepted is a number from 1 on."
+      shift
+      ;;
     -*) fail "unknown option $1; ./fathom test --help lists them." ;;
     *) filter=(-R "$1") ;;
   esac
@@ -320,6 +328,8 @@ stage_tidy() {
 
 # --- all of it -------------------------------------------------------------------------------------------------------
 
+[[ -e $root/../shared/reference/golden && -e $root/../shared/spec ]] ||
+  fail "the tests compare with the reference and the specification in $(dirname -- "$root")/shared, which are not there."
 # Node.js often comes from elsewhere than Debian; any will do.
 command -v npm >/dev/null || test_packages+=("${web_packages[@]}")
 [[ " ${stages[*]} " != *" train "* ]] || test_packages+=("${train_packages[@]}")

@@ -177,7 +177,7 @@ void WriteToolResult(std::string_view name, std::string_view result) {
   std::fflush(stdout);
 }
 
-AnswerWriter::AnswerWriter() : terminal_(IsTerminal(STDOUT_FILENO)), colour_(UseColour(STDOUT_FILENO)) {}
+AnswerWriter::AnswerWriter() : terminal_(isatty(STDOUT_FILENO) != 0), colour_(UseColour(STDOUT_FILENO)) {}
 
 void AnswerWriter::SetReasoning(bool reasoning) {
   if (reasoning == reasoning_) return;

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,7 +49,8 @@ int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens, pr
 step; tokens, weight_bytes, flop (of a repetition, or of an average decode step); weight_bytes_per_s, flop_per_s,
 bandwidth_share, token_read_share (null: not measured), compute_share; extrapolated: null, or for a model with fewer
 layers than the release {model, from_layers, to_layers,
-tokens_per_s (null: the release has kinds of layers that this model has not)}}}]}.
+tokens_per_s (null: the release has kinds of layers that this model has not)}}}]}. A speed or share is null, too, where
+the time was too short for the clock.
 
 `fathom bench kernels` measures the single operations; `fathom bench kernels --help` explains it.
 
@@ -139,7 +141,18 @@ std::optional<double> LargePageShare(const Checkpoint& checkpoint) {
   return static_cast<double>(bytes->in_large_pages) / static_cast<double>(bytes->in_memory);
 }
 
+// One that fails does not lose the other.
+Status WriteFiles(const BenchFlags& flags, const BenchContext& context, const std::vector<BenchResult>& results) {
+  Status json;
+  Status svg;
+  if (!flags.json.empty()) json = WriteFileAtomically(flags.json, BenchJson(context, results).DumpPretty() + "\n");
+  if (!flags.svg.empty()) svg = WriteFileAtomically(flags.svg, BenchSvg(context, results));
+  FATHOM_RETURN_IF_ERROR(json);
+  return svg;
+}
+
 Status RunAll(const BenchFlags& flags) {
+  FATHOM_RETURN_IF_ERROR(CheckOutputFiles({flags.json, flags.svg}));
   std::optional<EarlierBench> earlier;
   if (!flags.compare.empty()) {
     FATHOM_ASSIGN_OR_RETURN(earlier, EarlierBench::Read(flags.compare));
@@ -194,11 +207,8 @@ Status RunAll(const BenchFlags& flags) {
     PrintLine(BenchLines(context, results.back()));
     if (earlier) PrintLine(earlier->Compare(results.back()));
   }
-  if (!flags.json.empty()) {
-    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(flags.json, BenchJson(context, results).DumpPretty() + "\n"));
-  }
-  if (flags.svg.empty()) return {};
-  return WriteFileAtomically(flags.svg, BenchSvg(context, results));
+  FATHOM_RETURN_IF_ERROR(WriteFiles(flags, context, results));
+  return FlushStdout();
 }
 
 }  // namespace
@@ -228,7 +238,8 @@ int BenchMain(int argc, char** argv) {
   app.add_option("--repeat", flags.repeat, "Measured passes (default 3)")->check(CLI::Range(int64_t{1}, int64_t{1000}));
   app.add_option("--step-tokens", flags.step_tokens, "Prompt tokens read in one step (default 512, as the engine)")
       ->check(CLI::Range(int64_t{1}, int64_t{65536}));
-  app.add_option("--seed", flags.seed, "Of the random tokens (default 1)");
+  AcceptWhole(app.add_option("--seed", flags.seed, "Of the random tokens (default 1)"), 0,
+              std::numeric_limits<uint64_t>::max());
   app.add_option("--json", flags.json, "Also write the results to this file")->type_name("FILE");
   app.add_option("--svg", flags.svg, "Also draw the shares of the roof and where the time went into this file")
       ->type_name("FILE");

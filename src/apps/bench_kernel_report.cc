@@ -24,10 +24,10 @@ Json MeasurementJson(const KernelBenchContext& context, const KernelMeasurement&
                        {"seconds", SpreadJson(rates.seconds)},
                        {"bytes", Json::Double(cost.bytes)},
                        {"op_count", Json::Double(cost.ops)},
-                       {"bytes_per_s", Json::Double(rates.bytes_per_second)},
-                       {"op_per_s", Json::Double(rates.ops_per_second)},
+                       {"bytes_per_s", Json::DoubleOrNull(rates.bytes_per_second)},
+                       {"op_per_s", Json::DoubleOrNull(rates.ops_per_second)},
                        {"bound", Json::String(rates.bound)},
-                       {"roof_share", Json::Double(rates.roof_share)}});
+                       {"roof_share", Json::DoubleOrNull(rates.roof_share)}});
 }
 
 }  // namespace

@@ -135,6 +135,7 @@ void PrintResult(const std::string& text) {
 }
 
 Status RunBenchKernels(const BenchKernelsFlags& flags) {
+  FATHOM_RETURN_IF_ERROR(CheckOutputFiles({flags.json, flags.svg}));
   FATHOM_ASSIGN_OR_RETURN(const CheckpointConfig config, ReadShape(flags));
   FATHOM_ASSIGN_OR_RETURN(const std::vector<KernelOp> ops, ChooseOps(config, flags));
   ModelFlags machine;
@@ -175,11 +176,14 @@ Status RunBenchKernels(const BenchKernelsFlags& flags) {
       }
     }
   }
+  Status json;
+  Status svg;
   if (!flags.json.empty()) {
-    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(flags.json, KernelBenchJson(context, results).DumpPretty() + "\n"));
+    json = WriteFileAtomically(flags.json, KernelBenchJson(context, results).DumpPretty() + "\n");
   }
-  if (flags.svg.empty()) return {};
-  return WriteFileAtomically(flags.svg, KernelBenchSvg(context, results));
+  if (!flags.svg.empty()) svg = WriteFileAtomically(flags.svg, KernelBenchSvg(context, results));
+  for (const Status& status : {json, svg, FlushStdout()}) FATHOM_RETURN_IF_ERROR(status);
+  return {};
 }
 
 }  // namespace
@@ -200,7 +204,7 @@ int BenchKernelsMain(int argc, char** argv) {
   app.add_option("--isa", flags.isas, StrCat("Kernel tables, separated by commas: all, ", KernelTableNames()))
       ->delimiter(',')
       ->type_name("NAME[,NAME..]");
-  app.add_option("--threads", flags.threads, "Threads (default: every core this process may use)")->type_name("N");
+  AddThreadsFlag(app, &flags.threads);
   AddPinFlag(app, &flags.pin);
   app.add_option("--context", flags.context, "Tokens that attention and the indexer look back at (default 16384)")
       ->check(CLI::Range(int64_t{128}, int64_t{1} << 20))

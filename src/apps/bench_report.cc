@@ -75,9 +75,9 @@ double Amount(StepPart part, const ModelConfig& config, int64_t context) {
   return amount;
 }
 
-// The context of a phase: of a prefill that in its middle.
+// The context of a phase: of a prefill that in its middle. A token sees at least itself.
 int64_t ContextOf(const BenchSettings& settings, bool prefill) {
-  return settings.context + (prefill ? settings.prompt / 2 : settings.prompt);
+  return std::max<int64_t>(1, settings.context + (prefill ? settings.prompt / 2 : settings.prompt));
 }
 
 // Seconds of one prefill, or of one decode step.
@@ -100,21 +100,22 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t to
     extrapolated = Json::Object({{"model", Json::String(full.name)},
                                  {"from_layers", Json::Int(context.config.layers)},
                                  {"to_layers", Json::Int(full.config.layers)},
-                                 {"tokens_per_s", rate ? Json::Double(*rate) : Json()}});
+                                 {"tokens_per_s", rate ? Json::DoubleOrNull(*rate) : Json()}});
   }
-  return Json::Object({{"tokens_per_s", SpreadJson(rates.tokens_per_second)},
-                       {"seconds", SpreadJson(SpreadOf(phase.seconds))},
-                       {"head_seconds", SpreadJson(SpreadOf(phase.head_seconds))},
-                       {"part_seconds", PartsJson(phase)},
-                       {"tokens", Json::Int(phase.cost.tokens)},
-                       {"weight_bytes", Json::Double(phase.cost.weight_bytes)},
-                       {"flop", Json::Double(phase.cost.flops)},
-                       {"weight_bytes_per_s", Json::Double(rates.bytes_per_second)},
-                       {"flop_per_s", Json::Double(rates.flops_per_second)},
-                       {"bandwidth_share", Json::Double(rates.bandwidth_share)},
-                       {"token_read_share", rates.token_read_share > 0 ? Json::Double(rates.token_read_share) : Json()},
-                       {"compute_share", Json::Double(rates.compute_share)},
-                       {"extrapolated", std::move(extrapolated)}});
+  return Json::Object(
+      {{"tokens_per_s", SpreadJson(rates.tokens_per_second)},
+       {"seconds", SpreadJson(SpreadOf(phase.seconds))},
+       {"head_seconds", SpreadJson(SpreadOf(phase.head_seconds))},
+       {"part_seconds", PartsJson(phase)},
+       {"tokens", Json::Int(phase.cost.tokens)},
+       {"weight_bytes", Json::Double(phase.cost.weight_bytes)},
+       {"flop", Json::Double(phase.cost.flops)},
+       {"weight_bytes_per_s", Json::DoubleOrNull(rates.bytes_per_second)},
+       {"flop_per_s", Json::DoubleOrNull(rates.flops_per_second)},
+       {"bandwidth_share", Json::DoubleOrNull(rates.bandwidth_share)},
+       {"token_read_share", rates.token_read_share > 0 ? Json::DoubleOrNull(rates.token_read_share) : Json()},
+       {"compute_share", Json::DoubleOrNull(rates.compute_share)},
+       {"extrapolated", std::move(extrapolated)}});
 }
 
 constexpr uint64_t kMaxEarlierBytes = 64 << 20;
@@ -124,13 +125,15 @@ std::optional<int64_t> WholeMember(const Json& object, const char* key) {
   return value == nullptr ? std::nullopt : value->AsInt();
 }
 
-// Median tokens per second of a phase; 0 if it was not measured. No value if it is no phase.
+// Median tokens per second of a phase; 0 if it was not measured, or in a time too short for the clock. No value if it
+// is no phase.
 std::optional<double> EarlierSpeed(const Json& run, const char* phase) {
   const Json* found = run.Find(phase);
   if (found == nullptr) return std::nullopt;
   if (found->is_null()) return 0;
   const Json* speed = found->is_object() ? found->Find("tokens_per_s") : nullptr;
   const Json* median = speed != nullptr && speed->is_object() ? speed->Find("median") : nullptr;
+  if (median != nullptr && median->is_null()) return 0;
   const std::optional<double> value = median == nullptr ? std::nullopt : median->AsDouble();
   return value && *value > 0 ? value : std::nullopt;
 }
@@ -146,8 +149,9 @@ Spread SpreadOf(std::vector<double> values) {
 }
 
 Json SpreadJson(const Spread& spread) {
-  return Json::Object(
-      {{"min", Json::Double(spread.min)}, {"median", Json::Double(spread.median)}, {"max", Json::Double(spread.max)}});
+  return Json::Object({{"min", Json::DoubleOrNull(spread.min)},
+                       {"median", Json::DoubleOrNull(spread.median)},
+                       {"max", Json::DoubleOrNull(spread.max)}});
 }
 
 PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof) {
@@ -186,10 +190,11 @@ std::optional<double> ExtrapolatedRate(const PhaseResult& phase, const ModelConf
   double spent = 0;
   double scaled = 0;
   for (size_t part = 0; part < kStepParts; ++part) {
-    if (static_cast<StepPart>(part) == StepPart::kHead || phase.part_seconds[part] == 0) continue;
+    const double amount = Amount(static_cast<StepPart>(part), measured, context);
+    // A part of which the measured layers have nothing says nothing of the others.
+    if (static_cast<StepPart>(part) == StepPart::kHead || phase.part_seconds[part] == 0 || amount == 0) continue;
     spent += phase.part_seconds[part];
-    scaled += phase.part_seconds[part] * Amount(static_cast<StepPart>(part), full, context) /
-              Amount(static_cast<StepPart>(part), measured, context);
+    scaled += phase.part_seconds[part] * Amount(static_cast<StepPart>(part), full, context) / amount;
   }
   const double scale =
       spent > 0 ? scaled / spent : static_cast<double>(full.layers) / static_cast<double>(measured.layers);

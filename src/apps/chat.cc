@@ -30,7 +30,7 @@ namespace {
 constexpr std::string_view kHelp =
     R"(/new                 forget the conversation (not the system prompt, not the tools)
 /system [TEXT|off]   show, set or remove the system prompt
-/think [LEVEL]       show or set thinking: on, off, low, high, max
+/think [LEVEL]       show or set thinking: on, off, low, high, max, or another level of --effort
 /tools [WHAT]        show or set the model's tools: builtin, off, or a FILE with a list of them
 /save FILE           write the messages as JSON
 /load FILE           go on with the messages of such a file
@@ -85,9 +85,9 @@ class Chat {
   Conversation& conversation() { return conversation_; }
   ChatTools& tools() { return tools_; }
 
-  // Reads and answers until the end.
+  // Reads and answers until the end, or until nobody gets the answers.
   void Converse() {
-    while (!quit_) {
+    while (!quit_ && std::ferror(stdout) == 0) {
       std::optional<std::string> input = editor_.Read();
       if (!input) break;
       Take(std::move(*input));
@@ -144,7 +144,7 @@ class Chat {
     } else if (!argument.empty()) {
       request = {.thinking = true, .effort = argument};
     }
-    const Result<EffortChoice> choice = MapEffort(model_.dialect(), request);
+    const Result<EffortChoice> choice = ChooseEffort(model_.dialect(), request, "the level of /think");
     if (!choice.ok()) return Complain(choice.status());
     effort_ = request;
     const bool on = choice->mode == ThinkingMode::kThinking;
@@ -190,8 +190,9 @@ class Chat {
     request.sampling = sampling_;
     request.stop_tokens = model_.generation().stop_tokens;
     AnswerWriter writer;
-    Result<Answer> answer = Generate(engine_, std::move(request), {.mode = choice.mode, .stop = flags_.sampling.stop},
-                                     [&](const CompletionEvent& event) { writer(event); });
+    Result<Answer> answer =
+        Generate(engine_, std::move(request), {.mode = choice.mode, .stop = StopsFrom(flags_.sampling)},
+                 [&](const CompletionEvent& event) { writer(event); });
     writer.Finish();
     return answer;
   }
@@ -264,18 +265,19 @@ std::string HistoryFile() {
 }
 
 int Run(const ChatFlags& flags) {
+  if (!IsValidUtf8(flags.system)) return Fail(InvalidArgument("the text of --system is not valid UTF-8"));
   InstallInterruptHandler();
   const Result<std::unique_ptr<LoadedModel>> model = LoadedModel::Load(flags.model);
   if (!model.ok()) return Fail(model.status());
   const EffortRequest effort = EffortFrom(flags.thinking, **model);
-  const Result<EffortChoice> choice = MapEffort((*model)->dialect(), effort);
+  const Result<EffortChoice> choice = ChooseEffort((*model)->dialect(), effort);
   if (!choice.ok()) return Fail(choice.status());
   Result<SamplingParams> sampling = SamplingFrom(flags.sampling, **model);
   if (!sampling.ok()) return Fail(sampling.status());
   const Result<std::unique_ptr<Engine>> engine = (*model)->StartEngine({.max_sequences = 1});
   if (!engine.ok()) return Fail(engine.status());
 
-  LineEditor editor(IsTerminal(STDIN_FILENO) ? HistoryFile() : std::string());
+  LineEditor editor(isatty(STDIN_FILENO) != 0 ? HistoryFile() : std::string());
   Chat chat(flags, **model, **engine, std::move(*sampling), effort, editor);
   if (!flags.tools.empty()) {
     const Status set = chat.tools().Set(flags.tools);

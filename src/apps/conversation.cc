@@ -10,7 +10,7 @@
 namespace fathom {
 namespace {
 
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
+constexpr uint64_t kMaxFileBytes = uint64_t{64} << 20;  // JSON takes up to 50 times that in memory
 
 std::string_view RoleOf(const Json& message) {
   const Json* role = message.Find("role");

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -64,13 +65,6 @@ const std::map<std::string, EvalThinking>& ThinkingNames() {
   return kNames;
 }
 
-// Before hours of work, not after them.
-Status CheckFolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0 || DirectoryExists(path.substr(0, slash))) return {};
-  return NotFound(StrCat("cannot write ", path, ": there is no directory ", path.substr(0, slash)));
-}
-
 Result<std::vector<EvalResult>> AnswerItems(const EvalFlags& flags, const LoadedModel& model,
                                             std::span<const EvalItem> items) {
   FATHOM_ASSIGN_OR_RETURN(std::vector<EvalResult> results, Examine(items, [&](const CompletionSink& sink) {
@@ -84,7 +78,7 @@ Result<std::vector<EvalResult>> AnswerItems(const EvalFlags& flags, const Loaded
 }
 
 Result<int> Evaluate(const EvalFlags& flags) {
-  for (const std::string& path : {flags.json, flags.markdown}) FATHOM_RETURN_IF_ERROR(CheckFolderOf(path));
+  FATHOM_RETURN_IF_ERROR(CheckOutputFiles({flags.json, flags.markdown}));
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<LoadedModel> model, LoadedModel::Load(flags.model));
   FATHOM_ASSIGN_OR_RETURN(const std::vector<EvalItem> items,
                           SelectEvalItems(FindEvalSuite(flags.suite)->subjects(), flags.selection, model->dialect()));
@@ -97,13 +91,13 @@ Result<int> Evaluate(const EvalFlags& flags) {
   const std::string errors = EvalErrors(items, results, flags.show_errors);
   if (!errors.empty()) text += "\nWrong answers:\n\n" + errors;
   std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-  if (!flags.markdown.empty()) {
-    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(flags.markdown, EvalMarkdown(context, items, results)));
-  }
+  Status markdown;
+  Status json;
+  if (!flags.markdown.empty()) markdown = WriteFileAtomically(flags.markdown, EvalMarkdown(context, items, results));
   if (!flags.json.empty()) {
-    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(flags.json, EvalJson(context, items, results).DumpPretty() + "\n"));
+    json = WriteFileAtomically(flags.json, EvalJson(context, items, results).DumpPretty() + "\n");
   }
+  for (const Status& status : {FlushStdout(), markdown, json}) FATHOM_RETURN_IF_ERROR(status);
   const double percent = EvalRows(items, results).back().all.percent();
   if (percent >= flags.min_accuracy) return 0;
   WriteStderr(
@@ -121,7 +115,8 @@ void AddFlags(CLI::App& app, EvalFlags* flags) {
       ->type_name("N");
   app.add_option("--subject", flags->selection.subject, "Only subjects whose names begin so, such as arithmetic")
       ->type_name("PREFIX");
-  app.add_option("--seed", flags->selection.seed, "Chooses the questions (default 1)");
+  AcceptWhole(app.add_option("--seed", flags->selection.seed, "Chooses the questions (default 1)"), 0,
+              std::numeric_limits<uint64_t>::max());
   app.add_option("--thinking", flags->thinking,
                  "Modes to ask in: as-written (default; arithmetic and word problems in both), on, off, both")
       ->check(CLI::IsMember(ThinkingNames()))

@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "base/progress.h"
+#include "base/signals.h"
 #include "base/strings.h"
 
 namespace fathom {
@@ -42,12 +44,16 @@ Result<EvalItem> ItemIn(ThinkingMode mode, Dialogue dialogue, uint64_t number, D
   return EvalItem{std::move(dialogue), number, std::move(*prompt)};
 }
 
-Result<std::vector<EvalItem>> ItemsOf(const Subject& subject, const EvalSelection& selection, Dialect dialect) {
+// Those of one subject, of which `progress` hears as the questions after the first `before`.
+Result<std::vector<EvalItem>> ItemsOf(const Subject& subject, const EvalSelection& selection, Dialect dialect,
+                                      int64_t before, Progress* progress) {
   std::vector<EvalItem> items;
   std::set<std::string> prompts;
   int64_t questions = 0;
   const uint64_t draws = kDrawsPerItem * static_cast<uint64_t>(selection.items);
   for (uint64_t number = 0; number < draws && questions < selection.items; ++number) {
+    if (InterruptRequested()) return Cancelled("stopped by Ctrl-C while questions were chosen");
+    progress->Update(static_cast<uint64_t>(before + questions));
     const Dialogue dialogue = WriteDialogue(subject, Split::kHeldOut, selection.seed, number);
     bool fresh = false;
     for (const ThinkingMode mode : ModesOf(dialogue, selection.thinking)) {
@@ -72,11 +78,16 @@ const EvalSuite* FindEvalSuite(std::string_view name) {
 
 Result<std::vector<EvalItem>> SelectEvalItems(std::span<const Subject> subjects, const EvalSelection& selection,
                                               Dialect dialect) {
+  const auto chosen = [&](const Subject& subject) { return subject.name.starts_with(selection.subject); };
+  const int64_t most = selection.items * std::ranges::count_if(subjects, chosen);
+  Progress progress("choosing questions", static_cast<uint64_t>(most), Progress::Unit::kItems);
   std::vector<std::vector<EvalItem>> by_subject;
   for (const Subject& subject : subjects) {
-    if (!subject.name.starts_with(selection.subject)) continue;
-    FATHOM_ASSIGN_OR_RETURN(by_subject.emplace_back(), ItemsOf(subject, selection, dialect));
+    if (!chosen(subject)) continue;
+    const int64_t before = selection.items * static_cast<int64_t>(by_subject.size());
+    FATHOM_ASSIGN_OR_RETURN(by_subject.emplace_back(), ItemsOf(subject, selection, dialect, before, &progress));
   }
+  progress.Finish();
   if (by_subject.empty()) {
     std::set<std::string_view> groups;
     for (const Subject& subject : subjects) groups.insert(EvalGroup(subject.name));

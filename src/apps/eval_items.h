@@ -51,7 +51,7 @@ struct EvalItem {
 };
 
 // Held-out dialogues of every subject, no prompt twice, subjects taking turns: a part of them is a fair sample. An
-// error if no subject has that name or RenderChat refuses a dialogue.
+// error if no subject has that name or RenderChat refuses a dialogue; kCancelled after Ctrl-C.
 Result<std::vector<EvalItem>> SelectEvalItems(std::span<const Subject> subjects, const EvalSelection& selection,
                                               Dialect dialect);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <memory>
 
@@ -35,8 +36,10 @@ struct Limits {
   double ids;  // share of rows with the same ids
 };
 
-// No limit where a rounding that flips an expert or a selected row may change a whole row.
+// No limit where a rounding that flips an expert or a selected row may change a whole row; but what is no number is
+// kNoNumber away, which is more.
 constexpr double kAny = 1e300;
+constexpr double kNoNumber = std::numeric_limits<double>::infinity();
 constexpr Limit kUnjudged = {kAny, kAny, -1};
 
 // `official`: the distance of the file's own official logits from its f32 logits (median and argmax agreement).
@@ -88,6 +91,13 @@ std::vector<int32_t> ReadInts(const TensorInfo& tensor) {
   std::vector<int32_t> values(static_cast<size_t>(tensor.elements()));
   for (size_t i = 0; i < values.size(); ++i) values[i] = LoadUnaligned<int32_t>(tensor.bytes.data() + 4 * i);
   return values;
+}
+
+// How far `got` is from `want` in units of `largest`.
+double DifferenceOf(float got, float want, double largest) {
+  if (got == want) return 0;
+  const double difference = std::fabs(static_cast<double>(got) - static_cast<double>(want)) / largest;
+  return std::isfinite(difference) ? difference : kNoNumber;
 }
 
 // Share of rows that hold the same set of ids.
@@ -142,13 +152,53 @@ Result<Lengths> ReadLengths(const std::string& folder, const std::string& mode, 
   return lengths;
 }
 
+const char* PrefixOf(GoldenMode mode) { return mode == GoldenMode::kExact ? "exact." : "f32."; }
+
+// A layer's own input is computed with, and ids are sorted by rows: their dtypes and shapes must be right. That other
+// arrays are of the model's size is seen when they are compared.
+Status CheckArray(const SafetensorsFile& golden, const TensorInfo& tensor, int64_t hidden_size, int64_t tokens) {
+  const auto refuse = [&](const std::string& accepted) {
+    return DataLoss(StrCat(golden.path(), ": tensor ", Printable(tensor.name, 200), " is ", TensorTypeName(tensor.type),
+                           " ", ShapeText(tensor.shape), "; accepted is ", accepted));
+  };
+  const std::string_view name = tensor.name;
+  if (name.ends_with(".attn_in") || name.ends_with(".ffn_in")) {
+    const bool fits = tensor.type == TensorType::kF32 && tensor.shape.size() == 2 && tensor.shape[0] >= 1 &&
+                      tensor.shape[0] <= tokens && tensor.shape[1] == hidden_size;
+    return fits ? Status() : refuse(StrCat("F32 [1 to ", tokens, ", ", hidden_size, "]"));
+  }
+  if (name.ends_with(".expert_ids") || name.ends_with(".selected")) {
+    const bool fits = tensor.type == TensorType::kI32 && tensor.shape.size() == 2;
+    return fits ? Status() : refuse("I32 with 2 dimensions");
+  }
+  return tensor.shape.empty() ? refuse("an array with at least 1 dimension") : Status();
+}
+
+// Every array that a run may read, and that there is something to compare: a file without logits says nothing of a
+// model.
+Status CheckArrays(const SafetensorsFile& golden, GoldenMode mode, int64_t hidden_size, int64_t tokens) {
+  for (const TensorInfo& tensor : golden.tensors()) {
+    const bool is_read = tensor.name.starts_with("exact.") || tensor.name.starts_with("f32.");
+    if (is_read) FATHOM_RETURN_IF_ERROR(CheckArray(golden, tensor, hidden_size, tokens));
+  }
+  std::string names;
+  for (const char* array : {"A.prefill_logits", "A.decode_logits", "B.decode_logits", "C.logits", "trace.logits"}) {
+    const std::string name = StrCat(PrefixOf(mode), array);
+    const TensorInfo* tensor = golden.Find(name);
+    if (tensor != nullptr && tensor->elements() > 0) return {};
+    names += StrCat(names.empty() ? "" : ", ", name);
+  }
+  return NotFound(
+      StrCat(golden.path(), ": holds no logits to compare with; at least one of the tensors ", names, " is needed"));
+}
+
 // One precision of one folder.
 class GoldenRun {
  public:
   GoldenRun(const Checkpoint& checkpoint, const SafetensorsFile& golden, GoldenMode mode, const Lengths& lengths,
             std::vector<int32_t> tokens, ThreadPool& pool, GoldenReport* report)
       : golden_(golden),
-        prefix_(mode == GoldenMode::kExact ? "exact." : "f32."),
+        prefix_(PrefixOf(mode)),
         limits_(LimitsOf(mode, lengths.agreement, OfficialDistance(golden))),
         lengths_(lengths),
         tokens_(std::move(tokens)),
@@ -190,7 +240,9 @@ class GoldenRun {
                             f32->type == TensorType::kF32 && official->shape == f32->shape && official->elements() > 0;
     GoldenRow nothing;
     nothing.median = 0.1;
-    return comparable ? CompareArrays("", ReadFloats(*official), ReadFloats(*f32), f32->shape.back()) : nothing;
+    if (!comparable) return nothing;
+    const GoldenRow distance = CompareArrays("", ReadFloats(*official), ReadFloats(*f32), f32->shape.back());
+    return std::isfinite(distance.median) ? distance : nothing;
   }
 
   int64_t vocab() const { return model_.config().vocab_size; }
@@ -355,7 +407,7 @@ class GoldenRun {
   void Compare(const std::string& array, const std::vector<float>& got, const Limit& limit, const char* label = "") {
     const TensorInfo* tensor = golden_.Find(prefix_ + array);
     if (tensor == nullptr) return;
-    const int64_t cols = tensor->shape.empty() ? 1 : tensor->shape.back();
+    const int64_t cols = tensor->shape.back();
     GoldenRow row;
     if (tensor->type != TensorType::kF32 || tensor->elements() != static_cast<int64_t>(got.size())) {
       row.array = StrCat(label, array);
@@ -378,7 +430,7 @@ class GoldenRun {
 
   void CompareIds(const std::string& array, const std::vector<int32_t>& got) {
     const TensorInfo* tensor = golden_.Find(prefix_ + array);
-    if (tensor == nullptr || tensor->type != TensorType::kI32) return;
+    if (tensor == nullptr) return;
     GoldenRow row;
     row.array = array;
     row.ids = true;
@@ -411,8 +463,10 @@ GoldenRow CompareArrays(std::string array, std::span<const float> got, std::span
   GoldenRow result;
   result.array = std::move(array);
   double largest = 0;
-  for (const float value : want)
-    largest = std::max(largest, value < -1e38f ? 0.0 : std::fabs(static_cast<double>(value)));
+  for (const float value : want) {
+    const bool counts = std::isfinite(value) && value >= -1e38f;  // below are marks of what a token does not see
+    if (counts) largest = std::max(largest, std::fabs(static_cast<double>(value)));
+  }
   if (largest == 0) largest = 1;
   std::vector<double> row_max;
   int64_t same_argmax = 0;
@@ -421,8 +475,7 @@ GoldenRow CompareArrays(std::string array, std::span<const float> got, std::span
     size_t best_got = begin;
     size_t best_want = begin;
     for (size_t i = begin; i < begin + static_cast<size_t>(cols); ++i) {
-      const double difference = std::fabs(static_cast<double>(got[i]) - static_cast<double>(want[i])) / largest;
-      worst = std::isnan(difference) ? kAny : std::max(worst, difference);
+      worst = std::max(worst, DifferenceOf(got[i], want[i], largest));
       if (got[i] > got[best_got]) best_got = i;
       if (want[i] > want[best_want]) best_want = i;
     }
@@ -444,6 +497,8 @@ Result<GoldenReport> CheckGoldenFolder(const std::string& folder, GoldenMode mod
   if (tokens == nullptr || tokens->type != TensorType::kI32 || tokens->elements() < 2 || tokens->elements() > 65536) {
     return DataLoss(StrCat(golden.path(), ": tensor tokens must be I32 with 2 to 65536 entries"));
   }
+  const int64_t count = tokens->elements();
+  FATHOM_RETURN_IF_ERROR(CheckArrays(golden, mode, checkpoint->config().hidden_size, count));
   std::vector<int32_t> ids = ReadInts(*tokens);
   for (const int32_t id : ids) {
     if (id < 0 || id >= checkpoint->config().vocab_size) {
@@ -455,8 +510,8 @@ Result<GoldenReport> CheckGoldenFolder(const std::string& folder, GoldenMode mod
   GoldenReport report;
   report.folder = folder;
   report.mode = names[static_cast<int>(mode)];
-  FATHOM_ASSIGN_OR_RETURN(const Lengths lengths, ReadLengths(folder, mode == GoldenMode::kExact ? "exact" : "f32",
-                                                             static_cast<int64_t>(ids.size())));
+  FATHOM_ASSIGN_OR_RETURN(const Lengths lengths,
+                          ReadLengths(folder, mode == GoldenMode::kExact ? "exact" : "f32", count));
   GoldenRun(*checkpoint, golden, mode, lengths, std::move(ids), pool, &report).Run();
   return report;
 }

@@ -16,7 +16,7 @@ namespace fathom {
 // One compared array.
 struct GoldenRow {
   std::string array;     // e.g. "A.prefill_logits"
-  double max = 0;        // largest difference, relative to the largest value of the array
+  double max = 0;        // largest difference, relative to the largest value of the array; infinite beside a NaN
   double median = 0;     // median over rows of the row's largest difference, likewise relative
   double agreement = 1;  // share of rows with the same argmax (logits) or the same ids
   bool ids = false;      // ids: only `agreement` counts
@@ -43,13 +43,15 @@ struct GoldenReport {
 //            must be the same however a prompt is cut
 enum class GoldenMode : uint8_t { kExact, kF32, kProduct, kInt8 };
 
-// A folder with config.json, shards and golden.safetensors.
+// A folder with config.json, shards and golden.safetensors. An error if that file has no logits of the mode, or an
+// array of a dtype or shape that cannot be compared.
 Result<GoldenReport> CheckGoldenFolder(const std::string& folder, GoldenMode mode, ThreadPool& pool);
 
 // A folder with units.safetensors.
 Result<GoldenReport> CheckGoldenUnits(const std::string& folder);
 
-// Differences of `got` from `want`, both [rows, cols].
+// Differences of `got` from `want`, both [rows, cols]. Where one of them is not a finite number and the other not the
+// same, the difference is infinite, so that no limit accepts it.
 GoldenRow CompareArrays(std::string array, std::span<const float> got, std::span<const float> want, int64_t cols);
 
 }  // namespace fathom

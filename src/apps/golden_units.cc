@@ -54,9 +54,9 @@ class UnitChecks {
   // bits: equal to the bit; otherwise within 1e-5 of the largest value.
   Status Compare(const char* name, const std::vector<float>& got, bool bits) {
     const TensorInfo* tensor = file_.Find(name);
-    if (tensor == nullptr || tensor->type != TensorType::kF32 ||
+    if (tensor == nullptr || tensor->type != TensorType::kF32 || tensor->shape.empty() ||
         tensor->elements() != static_cast<int64_t>(got.size())) {
-      return DataLoss(StrCat(file_.path(), ": tensor ", name, " must be F32 with ", got.size(), " values"));
+      return DataLoss(StrCat(file_.path(), ": tensor ", name, " must be an F32 array with ", got.size(), " values"));
     }
     std::vector<float> want(got.size());
     std::memcpy(want.data(), tensor->bytes.data(), tensor->bytes.size());
@@ -133,6 +133,11 @@ class UnitChecks {
       FATHOM_ASSIGN_OR_RETURN(const TensorInfo* s, Find(scale, TensorType::kF8E8m0, 2));
       Matrix m = {w->bytes.data(), s->bytes.data(), type, ScaleType::kE8m0, w->shape[0], w->shape[1]};
       if (type == WeightType::kFp4) m.cols *= 2;
+      constexpr int64_t kMost = 4096;  // Decode() multiplies with a square of unit vectors
+      if (m.rows > kMost || m.cols > kMost) {
+        return DataLoss(StrCat(file_.path(), ": tensor ", weight, " is a matrix of ", m.rows, " x ", m.cols,
+                               "; at most ", kMost, " x ", kMost, " is accepted"));
+      }
       if (m.cols % 128 != 0 || m.scale_bytes() != static_cast<int64_t>(s->bytes.size())) {
         return DataLoss(StrCat(file_.path(), ": tensor ", scale, " is ", ShapeText(s->shape), ", which does not fit ",
                                weight, " ", ShapeText(w->shape)));

@@ -89,11 +89,14 @@ int Run(InspectFlags flags) {
   flags.contexts.insert(flags.contexts.end(), {int64_t{8} << 10, int64_t{128} << 10, int64_t{1} << 20});
   std::sort(flags.contexts.begin(), flags.contexts.end());
   flags.contexts.erase(std::unique(flags.contexts.begin(), flags.contexts.end()), flags.contexts.end());
-  const MachineFacts machine = {GetCpuFeatures().ram_bytes, flags.threads,
-                                MeasureReadBandwidth(flags.threads, kBandwidthSeconds)};
-  const InspectReport report = MakeInspectReport(checkpoint, flags.contexts, machine);
+  InspectReport report = MakeInspectReport(checkpoint, flags.contexts, {GetCpuFeatures().ram_bytes, flags.threads});
   if (!flags.json) {
-    Print(InspectText(checkpoint, report));
+    Print(InspectText(checkpoint, report) + "\n");
+    std::fflush(stdout);  // the measurement takes its time where others compute
+  }
+  report.machine.read_bandwidth = MeasureReadBandwidth(flags.threads, kBandwidthSeconds);
+  if (!flags.json) {
+    Print(MachineText(report));
     if (!flags.verify) return 0;
     Print("\n");
     std::fflush(stdout);

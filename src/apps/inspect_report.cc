@@ -105,31 +105,6 @@ std::string LayerKinds(const ModelConfig& config) {
   return text;
 }
 
-std::string MachineText(const InspectReport& report) {
-  const MachineFacts& machine = report.machine;
-  const std::string weights = HumanBytes(report.weight_bytes);
-  std::string text = "this machine\n";
-  if (machine.ram_bytes == 0) {
-    text += StrCat("  memory                its size is unknown; the weights are ", weights, "\n");
-  } else if (report.fits_ram()) {
-    text += StrCat("  memory                ", weights, " of weights fit in ", HumanBytes(machine.ram_bytes), "\n");
-  } else {
-    text +=
-        StrCat("  memory                ", weights, " of weights do not fit in ", HumanBytes(machine.ram_bytes), "\n");
-  }
-  text += StrFormat("  read bandwidth        %.1f GB/s with %d thread%s, measured now\n", machine.read_bandwidth / 1e9,
-                    machine.threads, machine.threads == 1 ? "" : "s");
-  text += StrCat("  decode speed          at most ", Rate(report.tokens_per_second()),
-                 " tokens/s: bandwidth / bytes read per token",
-                 report.fits_ram() || machine.ram_bytes == 0 ? "" : ", if all were in memory", "\n");
-  const double disk = report.disk_bytes_per_token();
-  if (disk > 0) {
-    text += StrCat("  from disk             about ", HumanBytes(static_cast<uint64_t>(disk)),
-                   " per token, so the disk decides: ", Rate(1e9 / disk), " tokens/s for each GB/s it reads\n");
-  }
-  return text;
-}
-
 }  // namespace
 
 bool InspectReport::fits_ram() const {
@@ -211,7 +186,32 @@ std::string InspectText(const Checkpoint& checkpoint, const InspectReport& repor
     text +=
         StrFormat("  %-22s %10s\n", (ContextName(row.tokens) + " tokens").c_str(), HumanBytes(row.cache_bytes).c_str());
   }
-  return text + "\n" + MachineText(report);
+  return text;
+}
+
+std::string MachineText(const InspectReport& report) {
+  const MachineFacts& machine = report.machine;
+  const std::string weights = HumanBytes(report.weight_bytes);
+  std::string text = "this machine\n";
+  if (machine.ram_bytes == 0) {
+    text += StrCat("  memory                its size is unknown; the weights are ", weights, "\n");
+  } else if (report.fits_ram()) {
+    text += StrCat("  memory                ", weights, " of weights fit in ", HumanBytes(machine.ram_bytes), "\n");
+  } else {
+    text +=
+        StrCat("  memory                ", weights, " of weights do not fit in ", HumanBytes(machine.ram_bytes), "\n");
+  }
+  text += StrFormat("  read bandwidth        %.1f GB/s with %d thread%s, measured now\n", machine.read_bandwidth / 1e9,
+                    machine.threads, machine.threads == 1 ? "" : "s");
+  text += StrCat("  decode speed          at most ", Rate(report.tokens_per_second()),
+                 " tokens/s: bandwidth / bytes read per token",
+                 report.fits_ram() || machine.ram_bytes == 0 ? "" : ", if all were in memory", "\n");
+  const double disk = report.disk_bytes_per_token();
+  if (disk > 0) {
+    text += StrCat("  from disk             about ", HumanBytes(static_cast<uint64_t>(disk)),
+                   " per token, so the disk decides: ", Rate(1e9 / disk), " tokens/s for each GB/s it reads\n");
+  }
+  return text;
 }
 
 Json InspectJson(const Checkpoint& checkpoint, const InspectReport& report) {

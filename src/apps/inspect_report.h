@@ -64,9 +64,11 @@ struct InspectReport {
 InspectReport MakeInspectReport(const Checkpoint& checkpoint, const std::vector<int64_t>& contexts,
                                 const MachineFacts& machine);
 
-// For people: several lines.
+// For people: several lines of what the checkpoint is and costs, for which the bandwidth need not be measured yet.
 std::string InspectText(const Checkpoint& checkpoint, const InspectReport& report);
-// The same for programs; all sizes in bytes.
+// And of what this machine can do with it.
+std::string MachineText(const InspectReport& report);
+// Both for programs; all sizes in bytes.
 Json InspectJson(const Checkpoint& checkpoint, const InspectReport& report);
 
 // A line per tensor: name, dtype, shape, bytes, shard.

@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "base/signals.h"
-#include "base/term.h"
 #include "base/utf8.h"
 
 #ifdef FATHOM_HAVE_LIBEDIT
@@ -31,6 +30,9 @@ std::string ReadPlainLine() {
   std::free(line);
   return text;
 }
+
+// Also on a terminal that cannot move its cursor: there libedit leaves the editing to it.
+bool PersonTypes() { return isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0; }
 
 // Whether more input is waiting already: the rest of a paste.
 bool InputIsWaiting() {
@@ -82,7 +84,7 @@ void UseUtf8Locale() {
 
 }  // namespace
 
-LineEditor::LineEditor(std::string history_file) : interactive_(IsTerminal(STDIN_FILENO) && IsTerminal(STDOUT_FILENO)) {
+LineEditor::LineEditor(std::string history_file) : interactive_(PersonTypes()) {
   if (!interactive_) return;
   UseUtf8Locale();
   terminal_ = std::make_unique<Terminal>();
@@ -127,6 +129,8 @@ std::optional<std::string> LineEditor::ReadLine(const std::string& prompt, Kind 
     el_reset(terminal_->edit);
     if (kind == Kind::kQuestion) return std::nullopt;
     ClearInterrupt();
+    std::fputc('\n', stdout);  // what was typed stays in its line
+    std::fflush(stdout);
     line = el_gets(terminal_->edit, &size);
   }
   if (line == nullptr || size <= 0) return std::nullopt;
@@ -140,8 +144,7 @@ std::optional<std::string> LineEditor::ReadLine(const std::string& prompt, Kind 
 
 struct LineEditor::Terminal {};
 
-LineEditor::LineEditor(std::string /*history_file*/)
-    : interactive_(IsTerminal(STDIN_FILENO) && IsTerminal(STDOUT_FILENO)) {}
+LineEditor::LineEditor(std::string /*history_file*/) : interactive_(PersonTypes()) {}
 
 LineEditor::~LineEditor() = default;
 

@@ -1,7 +1,12 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
+#include <new>
 #include <string_view>
 
 #include "apps/apps.h"
+#include "apps/flags.h"
 #include "base/file.h"
 #include "base/signals.h"
 
@@ -12,13 +17,20 @@ int Usage(std::FILE* out) {
   for (const fathom::Command& command : fathom::Commands()) {
     std::fprintf(out, "  %-10s %s\n", command.name, command.summary);
   }
-  std::fprintf(out, "\n`fathom COMMAND --help` explains a command.\n");
+  std::fprintf(out, "\n`fathom COMMAND --help` explains a command. The launcher ./fathom has two more:\n");
+  std::fprintf(out, "  %-10s %s\n", "train", "train a model, with a program of its own");
+  std::fprintf(out, "  %-10s %s\n", "test", "build and run the tests");
   return out == stdout ? 0 : 2;
 }
 
-}  // namespace
+// A standard stream that is closed would be the number of the next file that is opened, and get what is printed.
+void KeepStandardStreams() {
+  int fd = 0;
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDONLY);
+  if (fd >= 0) close(fd);
+}
 
-int main(int argc, char** argv) {
+int Run(int argc, char** argv) {
   if (argc < 2) return Usage(stderr);
   const std::string_view name = argv[1];
   if (name == "--help" || name == "-h" || name == "help") return Usage(stdout);
@@ -32,4 +44,20 @@ int main(int argc, char** argv) {
   }
   std::fprintf(stderr, "fathom: unknown command '%s'; `fathom --help` lists the commands.\n", argv[1]);
   return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  KeepStandardStreams();
+  fathom::IgnoreFileSizeSignal();
+  int exit_code = 0;
+  try {
+    exit_code = Run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return fathom::Fail(fathom::ResourceExhausted("out of memory"));
+  }
+  if (exit_code > 1) return exit_code;  // it has said why
+  const fathom::Status printed = fathom::FlushStdout();
+  return printed.ok() ? exit_code : fathom::Fail(printed);
 }

@@ -1,8 +1,10 @@
 #include "apps/model_fingerprint.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <span>
 #include <string>
+#include <system_error>
 
 #include "base/file.h"
 #include "base/sha256.h"
@@ -29,6 +31,10 @@ Result<uint64_t> ModelFingerprint(const Checkpoint& checkpoint, const ModelOptio
     add({reinterpret_cast<const uint8_t*>(&size), sizeof size});
     add(bytes.first(sample));
     add(bytes.last(sample));
+    std::error_code error;
+    const int64_t changed = std::filesystem::last_write_time(shard.path(), error).time_since_epoch().count();
+    if (error) return IoError(StrCat("cannot ask when ", shard.path(), " was changed: ", error.message()));
+    add({reinterpret_cast<const uint8_t*>(&changed), sizeof changed});
   }
   return std::stoull(hash.HexDigest().substr(0, 16), nullptr, 16);
 }

@@ -10,8 +10,9 @@
 
 namespace fathom {
 
-// A hash of configuration, tokenizer, of each shard its size and both ends (the first has names and shapes; reading all
-// of the weights would take minutes), and of how they are computed. The cache layout has a fingerprint of its own.
+// A hash of configuration, tokenizer, of each shard its size, both ends (the first has names and shapes; reading all of
+// the weights would take minutes) and when it was last changed, and of how they are computed. The cache layout has a
+// fingerprint of its own.
 Result<uint64_t> ModelFingerprint(const Checkpoint& checkpoint, const ModelOptions& options,
                                   int numerics_version = kNumericsVersion);
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/flags.h"
 #include "base/cpu_features.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -75,7 +76,7 @@ std::string KernelTableNames() {
 void AddModelFlags(CLI::App& app, ModelFlags* flags) {
   app.add_option("--model", flags->model, "Directory with config.json, tokenizer.json and safetensors shards")
       ->type_name("DIR");
-  app.add_option("--threads", flags->threads, "Threads (default: every core this process may use)")->type_name("N");
+  AddThreadsFlag(app, &flags->threads);
   app.add_option("--isa", flags->isa, "Kernels to use: " + KernelTableNames())->type_name("NAME");
   AddPinFlag(app, &flags->pin);
   app.add_flag("!--no-mmap", flags->mmap,
@@ -95,21 +96,24 @@ Result<Precision> PrecisionOf(const ModelFlags& flags) {
       StrCat("--activations is '", Printable(flags.activations, 40), "'; accepted are fp8 and int8"));
 }
 
+void AddThreadsFlag(CLI::App& app, int* threads) {
+  CLI::Option* option = app.add_option("--threads", *threads, "Threads (default: every core this process may use)");
+  AcceptWhole(option->type_name("N"), 0, kMaxThreads);
+}
+
 void AddPinFlag(CLI::App& app, std::string* pin) {
   app.add_option("--pin", *pin, "Hold threads to CPUs: auto (to NUMA nodes, if there are several), none, nodes, cores")
       ->type_name("HOW");
 }
 
 void AddContextFlag(CLI::App& app, ModelFlags* flags) {
-  app.add_option("--ctx", flags->context, "Tokens of prompt and answer together (default: what model and memory allow)")
-      ->type_name("N");
+  CLI::Option* context =
+      app.add_option("--ctx", flags->context,
+                     "Tokens of prompt and answer together (default, and with 0: what model and memory allow)");
+  AcceptWhole(context->type_name("N"), 0);
 }
 
 Result<std::unique_ptr<ThreadPool>> MakeThreadPool(const ModelFlags& flags) {
-  if (flags.threads < 0 || flags.threads > kMaxThreads) {
-    return InvalidArgument(StrCat("--threads is ", flags.threads, "; accepted is 1 to ", kMaxThreads,
-                                  ", or 0 for every core this process may use"));
-  }
   if (!SelectKernels(flags.isa)) {
     return InvalidArgument(
         StrCat("--isa is '", Printable(flags.isa, 40), "'; this machine and build have ", KernelTableNames()));
@@ -132,6 +136,7 @@ std::string DescribePlacement(const ModelFlags& flags, const ThreadPool& pool, c
   std::string text =
       StrCat(DescribeTopology(topology), "; ", pool.threads(), pool.threads() == 1 ? " thread" : " threads",
              first.empty()       ? ", not held to CPUs"
+             : !pool.holds()     ? ", which the system does not let be held to CPUs"
              : first.size() == 1 ? ", each held to a CPU"
                                  : ", each held to a node");
   if (topology.nodes() < 2) return text;
@@ -205,7 +210,9 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(const ModelFlags& flags) 
 
 Result<std::unique_ptr<Engine>> LoadedModel::StartEngine(EngineOptions options) const {
   options.context = context_;
-  return Engine::Create(*model_, *tokenizer_, options);
+  Result<std::unique_ptr<Engine>> engine = Engine::Create(*model_, *tokenizer_, options);
+  if (!engine.ok()) return WithFlag(engine.status(), "engine option context", "--ctx");
+  return engine;
 }
 
 }  // namespace fathom

@@ -30,7 +30,7 @@ namespace fathom {
 
 struct ModelFlags {
   std::string model;  // empty: DefaultModelDirectory()
-  int threads = 0;    // 0: every core this process may use
+  int threads = 0;    // up to 1024; 0: every core this process may use
   std::string isa = "auto";
   std::string pin = "auto";         // how threads are held to CPUs
   bool mmap = true;                 // false: weights are read into memory
@@ -42,7 +42,8 @@ struct ModelFlags {
 void AddModelFlags(CLI::App& app, ModelFlags* flags);
 // What --activations asks for.
 Result<Precision> PrecisionOf(const ModelFlags& flags);
-// --pin alone, for commands that have flags of their own for the rest.
+// --threads and --pin alone, for commands that have flags of their own for the rest.
+void AddThreadsFlag(CLI::App& app, int* threads);
 void AddPinFlag(CLI::App& app, std::string* pin);
 // --ctx, for commands that generate.
 void AddContextFlag(CLI::App& app, ModelFlags* flags);

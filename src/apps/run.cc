@@ -63,7 +63,8 @@ struct RunFlags {
 Result<std::string> ReadPrompt(const RunFlags& flags) {
   std::string prompt = flags.prompt;
   if (!flags.has_prompt) {
-    if (IsTerminal(STDIN_FILENO)) WriteStderr("fathom run: reading the prompt from the terminal; end it with Ctrl-D\n");
+    if (isatty(STDIN_FILENO) != 0)
+      WriteStderr("fathom run: reading the prompt from the terminal; end it with Ctrl-D\n");
     FATHOM_ASSIGN_OR_RETURN(prompt, ReadStdin(kMaxPromptBytes));
     // The newline that echo and editors add is not part of a message.
     if (!flags.raw && prompt.ends_with('\n')) prompt.pop_back();
@@ -82,7 +83,7 @@ struct Task {
 Result<Task> MakeTask(const RunFlags& flags, const LoadedModel& model, const std::string& prompt) {
   Task task;
   task.format.raw = flags.raw;
-  task.format.stop = flags.sampling.stop;
+  task.format.stop = StopsFrom(flags.sampling);
   FATHOM_ASSIGN_OR_RETURN(task.request.sampling, SamplingFrom(flags.sampling, model));
   task.request.max_tokens = MaxTokensFrom(flags.sampling, model);
   task.request.stop_tokens = model.generation().stop_tokens;
@@ -95,7 +96,7 @@ Result<Task> MakeTask(const RunFlags& flags, const LoadedModel& model, const std
     FATHOM_ASSIGN_OR_RETURN(tools, ReadTools(flags.tools));
   }
   FATHOM_ASSIGN_OR_RETURN(const AnswerRules rules, ReadAnswerRules(flags.answer_rules, tools, model));
-  FATHOM_ASSIGN_OR_RETURN(const EffortChoice choice, MapEffort(model.dialect(), EffortFrom(flags.thinking, model)));
+  FATHOM_ASSIGN_OR_RETURN(const EffortChoice choice, ChooseEffort(model.dialect(), EffortFrom(flags.thinking, model)));
   task.format.mode = choice.mode;
   std::vector<ChatMessage> messages;
   const auto add = [&](const char* role, const std::string& content) {

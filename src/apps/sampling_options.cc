@@ -6,6 +6,7 @@
 #include <limits>
 #include <string_view>
 
+#include "apps/flags.h"
 #include "base/strings.h"
 
 namespace fathom {
@@ -30,14 +31,30 @@ Result<std::pair<int32_t, float>> ParseBias(const std::string& text) {
   return std::pair(id, bias);
 }
 
+// What the engine says to these of any request, in terms of the flags.
+Status CheckSampling(const SamplingParams& params, std::vector<std::string> stops, const LoadedModel& model) {
+  GenerateRequest request;
+  request.prompt = {0};
+  request.sampling = params;
+  request.stop = std::move(stops);
+  Status status = ValidateRequest(request, {.vocab_size = model.model().config().vocab_size, .context = 2});
+  for (const char* field : {"temperature", "top_p", "min_p", "presence_penalty", "frequency_penalty",
+                            "repetition_penalty", "logit_bias", "stop"}) {
+    status = WithFlag(status, field);
+  }
+  return status;
+}
+
 }  // namespace
 
 void AddSamplingFlags(CLI::App& app, SamplingFlags* flags) {
-  app.add_option("--max-tokens", flags->max_tokens, "Tokens to generate at most (default: until the context is full)");
+  AcceptWhole(app.add_option("--max-tokens", flags->max_tokens,
+                             "Tokens to generate at most (default: until the context is full)"),
+              1);
   app.add_option("--temperature", flags->temperature,
                  "0 to 100; 0 takes the most probable token (default: the model's)");
   app.add_option("--top-p", flags->top_p, "Only the most probable tokens that together have this share");
-  app.add_option("--top-k", flags->top_k, "Only this many of the most probable tokens; 0: off");
+  AcceptWhole(app.add_option("--top-k", flags->top_k, "Only this many of the most probable tokens; 0: off"), 0);
   app.add_option("--min-p", flags->min_p, "Only tokens with at least this share of the best one's probability");
   app.add_option("--presence-penalty", flags->presence_penalty, "-2 to 2, for tokens already in the answer");
   app.add_option("--frequency-penalty", flags->frequency_penalty, "-2 to 2, for every time they are");
@@ -45,10 +62,17 @@ void AddSamplingFlags(CLI::App& app, SamplingFlags* flags) {
   app.add_option("--logit-bias", flags->logit_bias, "ID=BIAS, added to that token's logit; may be repeated")
       ->type_name("ID=BIAS")
       ->allow_extra_args(false);
-  app.add_option("--seed", flags->seed, "Same seed, same answer (default: another one each time)");
+  AcceptWhole(app.add_option("--seed", flags->seed, "Same seed, same answer (default: another one each time)"), 0,
+              std::numeric_limits<uint64_t>::max());
   app.add_option("--stop", flags->stop, "End the answer before this text; may be repeated")
       ->type_name("TEXT")
       ->allow_extra_args(false);
+}
+
+std::vector<std::string> StopsFrom(const SamplingFlags& flags) {
+  std::vector<std::string> stops = flags.stop;
+  std::erase(stops, "");
+  return stops;
 }
 
 Result<SamplingParams> SamplingFrom(const SamplingFlags& flags, const LoadedModel& model) {
@@ -68,6 +92,7 @@ Result<SamplingParams> SamplingFrom(const SamplingFlags& flags, const LoadedMode
   for (int32_t id = 0; model.placeholder() && id < model.tokenizer().vocab_size(); ++id) {
     if (model.tokenizer().is_added(id)) params.logit_bias.emplace_back(id, -std::numeric_limits<float>::infinity());
   }
+  FATHOM_RETURN_IF_ERROR(CheckSampling(params, StopsFrom(flags), model));
   return params;
 }
 
@@ -79,10 +104,19 @@ std::optional<int64_t> MaxTokensFrom(const SamplingFlags& flags, const LoadedMod
 void AddThinkingFlags(CLI::App& app, ThinkingFlags* flags) {
   CLI::Option* think = app.add_flag("--think", flags->think, "Let the model think before it answers (default)");
   CLI::Option* no_think = app.add_flag("--no-think", flags->no_think, "Answer at once");
-  CLI::Option* effort = app.add_option("--effort", flags->effort, "How much to think: low, high or max");
+  CLI::Option* effort = app.add_option("--effort", flags->effort,
+                                       "How much to think: none, minimal, low, medium, high, xhigh, max or ultra; "
+                                       "minimal is low, medium and xhigh are high, ultra is max; V4.1 also takes 1 to "
+                                       "100");
   effort->type_name("LEVEL");
   no_think->excludes(think);
   no_think->excludes(effort);
+}
+
+Result<EffortChoice> ChooseEffort(Dialect dialect, const EffortRequest& request, const char* source) {
+  Result<EffortChoice> choice = MapEffort(dialect, request);
+  if (!choice.ok()) return WithFlag(choice.status(), "reasoning_effort", source);
+  return choice;
 }
 
 EffortRequest EffortFrom(const ThinkingFlags& flags, const LoadedModel& model) {

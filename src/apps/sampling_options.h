@@ -33,12 +33,16 @@ struct SamplingFlags {
 
 void AddSamplingFlags(CLI::App& app, SamplingFlags* flags);
 
-// What the flags say, over what generation_config.json says. Ranges are checked by the engine. The placeholder model,
-// whose every tenth token would be a control token, is kept to tokens that can be read.
+// What the flags say, over what generation_config.json says; an error that names the flag if the engine would refuse
+// every request with it. The placeholder model, whose every tenth token would be a control token, is kept to tokens
+// that can be read.
 Result<SamplingParams> SamplingFrom(const SamplingFlags& flags, const LoadedModel& model);
 
 // Tokens at most. The placeholder model seldom ends by itself: 128 unless asked for more.
 std::optional<int64_t> MaxTokensFrom(const SamplingFlags& flags, const LoadedModel& model);
+
+// --stop without empty texts, which end nothing.
+std::vector<std::string> StopsFrom(const SamplingFlags& flags);
 
 struct ThinkingFlags {
   bool think = false;
@@ -52,6 +56,9 @@ void AddThinkingFlags(CLI::App& app, ThinkingFlags* flags);
 // Nothing asked for is the hosted service's default (thinking, high); for the placeholder, which would never stop
 // thinking, it is no thinking.
 EffortRequest EffortFrom(const ThinkingFlags& flags, const LoadedModel& model);
+
+// What an encoder is given for it; errors say that the level comes from `source`.
+Result<EffortChoice> ChooseEffort(Dialect dialect, const EffortRequest& request, const char* source = "--effort");
 
 }  // namespace fathom
 

@@ -23,6 +23,7 @@
 #include "apps/inspect_report.h"
 #include "apps/model_fingerprint.h"
 #include "apps/model_options.h"
+#include "apps/sampling_options.h"
 #include "apps/serve_keys.h"
 #include "base/cpu_features.h"
 #include "base/file.h"
@@ -44,7 +45,7 @@ constexpr seconds kLastWords{5};  // for answers that are cut off to say so
 
 constexpr char kServeFooter[] =
     R"(Every option can also be set by the environment, --max-queue as FATHOM_SERVE_MAX_QUEUE, and by a key of the JSON object in
---config FILE, there as "max_queue". ServeFlags win over the environment, the environment over the file.
+--config FILE, there as "max_queue". Flags win over the environment, the environment over the file.
 
 `fathom serve keys --help` explains API keys. SIGHUP reads them and the TLS files again and opens the audit log again. SIGTERM and Ctrl-C let
 running answers finish (--drain); once more ends at once.
@@ -67,9 +68,10 @@ void AddOptions(CLI::App& app, ServeFlags* flags) {
   for (const ServeOption& option : ServeOptions()) {
     const std::string name = option.name;
     if (option.is_flag()) {
-      // --page alone says nothing new: what is on by default has --no-page.
+      // --page alone says nothing new: what is on by default has --no-page, and --no-mmap has --mmap.
+      const std::string opposite = name.starts_with("no-") ? name.substr(3) : StrCat("no-", name);
       app.add_flag_function(
-          StrCat("--", name, ",!--no-", name),
+          StrCat("--", name, ",!--", opposite),
           [flags, name](int64_t count) { flags->values[name] = count > 0 ? "true" : "false"; }, option.help);
       continue;
     }
@@ -140,8 +142,8 @@ Result<EffortRequest> DefaultEffort(const ServeConfig& config, Dialect dialect) 
   EffortRequest effort;
   if (config.effort.empty()) return effort;
   effort.effort = config.effort;
-  const Result<EffortChoice> choice = MapEffort(dialect, effort);
-  if (!choice.ok()) return InvalidArgument(StrCat("--effort: ", choice.status().message()));
+  const Result<EffortChoice> choice = ChooseEffort(dialect, effort);
+  if (!choice.ok()) return choice.status();
   return effort;
 }
 
@@ -160,6 +162,7 @@ Result<ServedModel> ServedModelFrom(const ServeConfig& config, const LoadedModel
   FATHOM_ASSIGN_OR_RETURN(model.default_effort, DefaultEffort(config, loaded.dialect()));
   model.bytes = static_cast<int64_t>(loaded.checkpoint().tensor_bytes());
   model.parameters = static_cast<int64_t>(MakeInspectReport(loaded.checkpoint(), {}, {}).parameters);
+  model.hidden_size = loaded.checkpoint().config().hidden_size;
   return model;
 }
 

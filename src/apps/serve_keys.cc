@@ -1,6 +1,7 @@
 #include "apps/serve_keys.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -96,10 +97,14 @@ int ServeKeysMain(int argc, char** argv) {
   CLI::App* add = app.add_subcommand("add", "Make a key and print it");
   add->add_option("name", flags.name, "Whose it is, for lists and logs")->required();
   add->add_option("--scope", flags.scopes, "inference, metrics, admin; several with commas")->type_name("LIST");
-  add->add_option("--tokens-per-day", flags.limits.tokens_per_day, "Prompt and answer together (default: no limit)")
-      ->type_name("N");
-  add->add_option("--requests-per-minute", flags.limits.requests_per_minute, "Default: no limit")->type_name("N");
-  add->add_option("--priority", flags.limits.priority, "Larger is served first (default: 0)")->type_name("N");
+  CLI::Option* tokens = add->add_option("--tokens-per-day", flags.limits.tokens_per_day,
+                                        "Prompt and answer together (0: no limit, the default)");
+  CLI::Option* requests =
+      add->add_option("--requests-per-minute", flags.limits.requests_per_minute, "0: no limit, the default");
+  CLI::Option* priority = add->add_option("--priority", flags.limits.priority, "Larger is served first (default: 0)");
+  AcceptWhole(tokens->type_name("N"), 0);
+  AcceptWhole(requests->type_name("N"), 0);
+  AcceptWhole(priority->type_name("N"), INT32_MIN, INT32_MAX);
   add->add_option("--expires", flags.expires, "2027-06-30 or 2027-06-30T12:00:00Z (default: never)")->type_name("DATE");
   CLI::App* list = app.add_subcommand("list", "Show the keys' names, rights and limits");
   CLI::App* remove = app.add_subcommand("remove", "Make a key worthless");

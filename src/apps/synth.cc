@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <string>
 
 #include "apps/flags.h"
@@ -18,7 +19,7 @@ namespace {
 
 constexpr char kSynthFooter[] = R"(Examples:
   fathom synth /tmp/tiny --shape tiny                       a few MB, every feature of V4
-  fathom synth /tmp/flash4 --shape v4-flash --layers 4      true widths, 256 experts, about 17 GB
+  fathom synth /tmp/flash4 --shape v4-flash --layers 4      true widths, 256 experts, 16.4 GB
   fathom synth /tmp/pro --shape v4-pro --sparse             all of V4-Pro; its experts are holes of zeros
   fathom synth /tmp/flash --shape v4-flash --empty          nothing but V4-Flash's shapes
 
@@ -72,14 +73,16 @@ int SynthMain(int argc, char** argv) {
   SynthFlags flags;
   app.add_option("OUT", flags.out, "directory to write; new or empty")->required();
   app.add_option("--shape", flags.shape, "v4-flash, v4-pro or tiny (default tiny)");
-  app.add_option("--layers", flags.changes.layers, "number of layers instead of the shape's");
-  app.add_option("--experts", flags.changes.experts, "number of routed experts instead of the shape's");
-  app.add_option("--vocab", flags.changes.vocab, "number of tokens instead of the shape's");
-  app.add_option("--mtp", flags.changes.mtp_layers,
-                 "1 with, 0 without an MTP block (default: 1, or 0 when --layers is given)");
+  AcceptWhole(app.add_option("--layers", flags.changes.layers, "number of layers instead of the shape's"), 0);
+  AcceptWhole(app.add_option("--experts", flags.changes.experts, "number of routed experts instead of the shape's"), 0);
+  AcceptWhole(app.add_option("--vocab", flags.changes.vocab, "number of tokens instead of the shape's"), 0);
+  AcceptWhole(app.add_option("--mtp", flags.changes.mtp_layers,
+                             "1 with, 0 without an MTP block (default: 1, or 0 when --layers is given)"),
+              0);
   app.add_option("--expert-dtype", flags.expert_dtype, "fp4, or fp8 as in V4-Flash-Base (with F32 scales); default fp4")
       ->check(CLI::IsMember({"fp4", "fp8"}));
-  app.add_option("--seed", flags.seed, "other numbers, same shapes (default 1)");
+  AcceptWhole(app.add_option("--seed", flags.seed, "other numbers, same shapes (default 1)"), 0,
+              std::numeric_limits<uint64_t>::max());
   app.add_flag("--sparse", flags.sparse, "leave the routed experts as holes: zeros that take no disk");
   app.add_flag("--empty", flags.empty, "leave everything as holes: shapes without numbers, for `fathom inspect`");
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/flags.h"
+#include "apps/model_options.h"
 #include "apps/token_text.h"
 #include "base/json.h"
 #include "base/strings.h"
@@ -20,7 +21,8 @@ namespace {
 constexpr size_t kMaxInputBytes = size_t{1} << 30;
 
 constexpr char kTokenizeFooter[] = R"(Examples:
-  fathom tokenize --model DIR "Hello, world!"            a line per token
+  fathom tokenize "Hello, world!"                        a line per token
+  fathom tokenize --model DIR "Hello, world!"            with another model
   fathom tokenize --tokenizer tokenizer.json --count < book.txt
   fathom tokenize --model DIR --ids "Hello" | fathom tokenize --model DIR --decode
 
@@ -89,9 +91,17 @@ void PrintTable(const Tokenizer& tokenizer, const std::vector<int32_t>& ids, siz
   Print(StrCat(ids.size(), ids.size() == 1 ? " token, " : " tokens, ", input_bytes, " bytes\n"));
 }
 
+Result<std::string> TokenizerPath(const TokenizeFlags& flags) {
+  if (!flags.tokenizer.empty()) return flags.tokenizer;
+  if (!flags.model.empty()) return flags.model + "/tokenizer.json";
+  FATHOM_ASSIGN_OR_RETURN(const DefaultModel found, FindDefaultModel());
+  return found.directory + "/tokenizer.json";
+}
+
 int Run(const TokenizeFlags& flags, bool has_text) {
-  const std::string path = flags.tokenizer.empty() ? flags.model + "/tokenizer.json" : flags.tokenizer;
-  Result<std::unique_ptr<Tokenizer>> loaded = Tokenizer::Load(path);
+  const Result<std::string> path = TokenizerPath(flags);
+  if (!path.ok()) return Fail(path.status());
+  Result<std::unique_ptr<Tokenizer>> loaded = Tokenizer::Load(*path);
   if (!loaded.ok()) return Fail(loaded.status());
   const Tokenizer& tokenizer = **loaded;
 
@@ -132,10 +142,11 @@ int TokenizeMain(int argc, char** argv) {
   CLI::App app("Shows how a model's tokenizer cuts text into tokens, or turns token ids back into text.",
                "fathom tokenize");
   app.footer(kTokenizeFooter);
-  CLI::Option_group* source = app.add_option_group("Tokenizer", "one of the two");
+  CLI::Option_group* source =
+      app.add_option_group("Tokenizer", "at most one of the two; without, it is that of the model that chat uses");
   source->add_option("--model", flags.model, "Directory with a tokenizer.json")->type_name("DIR");
   source->add_option("--tokenizer", flags.tokenizer, "A tokenizer.json")->type_name("FILE");
-  source->require_option(1);
+  source->require_option(0, 1);
   CLI::Option_group* output = app.add_option_group("Output", "at most one");
   output->add_flag("--ids", flags.ids, "Only the ids, on one line");
   output->add_flag("--count", flags.count, "Only the number of tokens");

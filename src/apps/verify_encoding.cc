@@ -16,7 +16,7 @@ namespace fathom {
 
 namespace {
 
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
+constexpr uint64_t kMaxFileBytes = uint64_t{64} << 20;  // JSON takes up to 50 times that in memory
 constexpr size_t kShownEncodingFailures = 10;
 constexpr const char* kVerifyEncodingFooter =
     "FILE is shaped like chat_encoding_cases.json of the specification: an object with the list `cases`, each an\n"

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "apps/flags.h"
 #include "apps/golden_check.h"
 #include "apps/verify.h"
 #include "base/file.h"
@@ -70,8 +72,8 @@ Json ReportJson(const GoldenReport& report) {
     Json out = Json::Object();
     out.Set("array", Json::String(row.array));
     if (!row.ids) {
-      out.Set("max", Json::Double(row.max));
-      out.Set("median", Json::Double(row.median));
+      out.Set("max", Json::DoubleOrNull(row.max));
+      out.Set("median", Json::DoubleOrNull(row.median));
     }
     if (row.ids || row.logits) out.Set("agreement", Json::Double(row.agreement));
     out.Set("accepted", Json::String(row.limit));
@@ -134,7 +136,7 @@ int VerifyGoldenMain(int argc, char** argv) {
   app.add_option("--isa", flags.isa, "instruction set: auto, or one of the tables this machine supports");
   app.add_flag("--json", flags.json, "print one JSON object");
   app.add_flag("--verbose", flags.verbose, "print every array");
-  CLI11_PARSE(app, argc, argv);
+  if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;
 
   if (!SelectKernels(flags.isa)) {
     std::string names = "auto";

@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,9 +12,11 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <ranges>
+#include <system_error>
 #include <utility>
 
 #include "base/progress.h"
@@ -67,6 +70,51 @@ Status WriteAll(int fd, std::string_view content, const std::string& path) {
     content.remove_prefix(static_cast<size_t>(written));
   }
   return {};
+}
+
+bool IsStandardOutput(const struct stat& info) {
+  struct stat out = {};
+  return ::fstat(STDOUT_FILENO, &out) == 0 && out.st_dev == info.st_dev && out.st_ino == info.st_ino;
+}
+
+// Whether something takes what is written, where a file would be replaced: a pipe, a terminal, /dev/null, and a file
+// that standard output goes to. (A directory takes nothing, which opening it will say.)
+bool IsWrittenInto(const struct stat& info) { return !S_ISREG(info.st_mode) || IsStandardOutput(info); }
+
+Status WriteInto(const std::string& path, const struct stat& info, std::string_view content) {
+  if (IsStandardOutput(info)) {  // behind what was printed, also where it cannot be opened again
+    std::fflush(stdout);
+    return WriteAll(STDOUT_FILENO, content, path);
+  }
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+  if (file.get() < 0) return SystemError(path, "open");
+  return WriteAll(file.get(), content, path);
+}
+
+// The name that a file has, or would have, to which `path` leads over symbolic links.
+Result<std::string> FollowLinks(const std::string& path) {
+  constexpr int kMaxLinks = 40;  // Linux follows as many
+  std::filesystem::path name = path;
+  for (int links = 0; links <= kMaxLinks; ++links) {
+    std::error_code error;
+    const std::filesystem::path next = std::filesystem::read_symlink(name, error);
+    if (error) return name.string();  // no link, or nothing
+    name = name.parent_path() / next;
+  }
+  errno = ELOOP;
+  return SystemError(path, "open");
+}
+
+// Opens a new file, which nobody else has, in the directory of `target`; -1 as open().
+int CreateBeside(const std::string& target, uint32_t mode, std::string* temporary) {
+  constexpr int kMaxTries = 1000;  // others of the same number: left by a kill, or a process of another container
+  int fd = -1;
+  for (int attempt = 0; attempt < kMaxTries; ++attempt) {
+    *temporary = StrCat(target, ".", ::getpid(), "-", attempt, ".tmp");
+    fd = ::open(temporary->c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd >= 0 || errno != EEXIST) break;
+  }
+  return fd;
 }
 
 // Fills `out` with the file's bytes from `offset` on.
@@ -294,17 +342,44 @@ bool DirectoryExists(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-Status WriteFileAtomically(const std::string& path, std::string_view content, uint32_t mode) {
-  const std::string temporary = path + ".tmp";
-  ::unlink(temporary.c_str());  // what a kill left has perhaps other rights
+bool TryLockFile(int descriptor) { return ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; }
+
+Status CheckOutputFile(const std::string& path) {
+  struct stat info = {};
+  if (::stat(path.c_str(), &info) == 0 && IsWrittenInto(info)) {
+    if (S_ISDIR(info.st_mode)) {
+      return InvalidArgument(StrCat("cannot write ", path, ": it is a directory; the path of a file is accepted"));
+    }
+    if (!IsStandardOutput(info) && ::access(path.c_str(), W_OK) != 0) return SystemError(path, "write");
+    return {};
+  }
+  FATHOM_ASSIGN_OR_RETURN(const std::string target, FollowLinks(path));
+  const size_t slash = target.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : target.substr(0, std::max<size_t>(slash, 1));
+  if (!DirectoryExists(folder)) return NotFound(StrCat("cannot write ", path, ": there is no directory ", folder));
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    return IoError(
+        StrCat("cannot write ", path, ": the directory ", folder, " takes no files: ", std::strerror(errno)));
+  }
+  return {};
+}
+
+Status WriteFileAtomically(const std::string& path, std::string_view content, std::optional<uint32_t> mode) {
+  struct stat info = {};
+  const bool exists = ::stat(path.c_str(), &info) == 0;
+  if (exists && IsWrittenInto(info)) return WriteInto(path, info, content);
+  FATHOM_ASSIGN_OR_RETURN(const std::string target, FollowLinks(path));
+  std::string temporary;
   Status status;
   {
-    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
-    if (file.get() < 0) return SystemError(temporary, "create");
-    status = WriteAll(file.get(), content, temporary);
-    if (status.ok() && ::fsync(file.get()) != 0) status = SystemError(temporary, "sync");
+    const uint32_t kept = exists ? info.st_mode & 0777 : 0666;
+    const Descriptor file(CreateBeside(target, mode.value_or(kept), &temporary));
+    if (file.get() < 0) return SystemError(path, "create");
+    if (exists && !mode) ::fchmod(file.get(), kept);  // what the umask took; where that fails it has less
+    status = WriteAll(file.get(), content, path);
+    if (status.ok() && ::fsync(file.get()) != 0) status = SystemError(path, "sync");
   }
-  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) status = SystemError(path, "rename to");
+  if (status.ok() && ::rename(temporary.c_str(), target.c_str()) != 0) status = SystemError(path, "replace");
   if (!status.ok()) ::unlink(temporary.c_str());
   return status;
 }

@@ -66,9 +66,21 @@ Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes);
 bool FileExists(const std::string& path);
 bool DirectoryExists(const std::string& path);
 
-// Writes through "<path>.tmp" and a rename: after a failure or a kill `path` holds its old content or none, never half
-// of the new one. Durable (fsync) before the rename. The new file has these access rights, less the umask.
-Status WriteFileAtomically(const std::string& path, std::string_view content, uint32_t mode = 0644);
+// Whether WriteFileAtomically() could write there, for a command that will do so after long work: an error that names
+// the path if it is a directory or may not be written, or if the directory of the file is missing or takes no files.
+Status CheckOutputFile(const std::string& path);
+
+// Locks an open file against other processes, until its descriptor is closed. False if one of them holds it; true also
+// where the file system has no locks: there one goes on without.
+bool TryLockFile(int descriptor);
+
+// Writes through a new file in the same directory and a rename: after a failure or a kill `path` holds its old content
+// or none, never half of the new one. Durable (fsync) before the rename. Symbolic links stay, and what they lead to is
+// replaced. What is no regular file (a pipe, a terminal, /dev/null), and whatever standard output goes to, is written
+// into. With `mode` the file has these access rights, less the umask; without, those of the file it replaces, and a new
+// one has 0666, less the umask.
+Status WriteFileAtomically(const std::string& path, std::string_view content,
+                           std::optional<uint32_t> mode = std::nullopt);
 
 }  // namespace fathom
 

@@ -25,6 +25,8 @@ Json Json::Double(double value) {
   return Number(std::string(buffer, end.ptr));
 }
 
+Json Json::DoubleOrNull(double value) { return std::isfinite(value) ? Double(value) : Json(); }
+
 Json Json::Number(std::string text) {
   Json json;
   json.type_ = Type::kNumber;

@@ -27,6 +27,8 @@ class Json {
   static Json Int(int64_t value);
   // Shortest text that reads back as `value`.
   static Json Double(double value);
+  // The same; null if the number is not finite, which JSON has no text for.
+  static Json DoubleOrNull(double value);
   // A number by its text; the caller vouches that it is one.
   static Json Number(std::string text);
   static Json String(std::string text);

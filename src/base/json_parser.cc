@@ -237,6 +237,10 @@ Result<Json> Finish(const rapidjson::ParseResult& parsed, const JsonParseOptions
 }  // namespace
 
 Result<Json> ParseJson(std::string_view text, const JsonParseOptions& options) {
+  // RapidJSON takes it for the end of the text.
+  if (const size_t at = text.find('\0'); at != std::string_view::npos) {
+    return DataLoss(StrCat("JSON is malformed at byte ", at, ": a zero byte is nowhere accepted"));
+  }
   std::string repaired;
   if (RepairLoneSurrogates(text, &repaired)) text = repaired;
   std::unordered_map<size_t, std::string> replaced;

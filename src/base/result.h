@@ -24,6 +24,7 @@ enum class ErrorCode {
   kNotFound,         // a file, tensor or name is missing (exit 2)
   kDataLoss,         // a file is truncated, corrupt or malformed (exit 2)
   kResource,         // memory, disk, context or queue is exhausted (exit 3)
+  kDeadline,         // the time that was set for it is over (exit 3)
   kCancelled,        // the user or client stopped it (exit 130)
   kIo,               // the operating system refused (exit 3)
 };
@@ -44,6 +45,7 @@ class [[nodiscard]] Status {
       case ErrorCode::kCancelled:
         return 130;
       case ErrorCode::kResource:
+      case ErrorCode::kDeadline:
       case ErrorCode::kIo:
         return 3;
       default:
@@ -61,6 +63,7 @@ inline Status InvalidArgument(std::string message) { return {ErrorCode::kInvalid
 inline Status NotFound(std::string message) { return {ErrorCode::kNotFound, std::move(message)}; }
 inline Status DataLoss(std::string message) { return {ErrorCode::kDataLoss, std::move(message)}; }
 inline Status ResourceExhausted(std::string message) { return {ErrorCode::kResource, std::move(message)}; }
+inline Status DeadlineExceeded(std::string message) { return {ErrorCode::kDeadline, std::move(message)}; }
 inline Status Cancelled(std::string message) { return {ErrorCode::kCancelled, std::move(message)}; }
 inline Status IoError(std::string message) { return {ErrorCode::kIo, std::move(message)}; }
 

@@ -32,6 +32,8 @@ void OnInterrupt(int signal_number) {
   errno = saved_errno;
 }
 
+void OnHangUp(int /*signal_number*/) { interrupt_requested.store(true, std::memory_order_relaxed); }
+
 void OnReload(int /*signal_number*/) { reload_requested.store(true, std::memory_order_relaxed); }
 
 void OnBusError(int signal_number, siginfo_t* info, void* /*context*/) {
@@ -57,6 +59,11 @@ void InstallInterruptHandler() {
   sigemptyset(&action.sa_mask);
   FATHOM_CHECK(sigaction(SIGINT, &action, nullptr) == 0);
   FATHOM_CHECK(sigaction(SIGTERM, &action, nullptr) == 0);
+  struct sigaction hang_up {};
+  FATHOM_CHECK(sigaction(SIGHUP, nullptr, &hang_up) == 0);
+  if (hang_up.sa_handler == SIG_IGN) return;
+  action.sa_handler = OnHangUp;
+  FATHOM_CHECK(sigaction(SIGHUP, &action, nullptr) == 0);
 }
 
 bool InterruptRequested() { return interrupt_requested.load(std::memory_order_relaxed); }
@@ -71,6 +78,8 @@ void InstallReloadHandler() {
   sigemptyset(&action.sa_mask);
   FATHOM_CHECK(sigaction(SIGHUP, &action, nullptr) == 0);
 }
+
+void IgnoreFileSizeSignal() { FATHOM_CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR); }
 
 bool TakeReloadRequest() { return reload_requested.exchange(false, std::memory_order_relaxed); }
 

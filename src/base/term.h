@@ -9,7 +9,8 @@
 
 namespace fathom {
 
-// Whether `fd` is a terminal that understands cursor movement (TERM=dumb does not).
+// Whether `fd` is a terminal that understands cursor movement (TERM=dumb does not). For escape sequences and lines that
+// change; whether a person is there isatty() says.
 bool IsTerminal(int fd);
 
 // Whether escape sequences for colour may be written to `fd`: a terminal, and NO_COLOR is unset or empty.

@@ -45,14 +45,14 @@ bool SpinWhile(Waiting waiting) {
 }
 
 // Where it fails, in a container that forbids it for one, the thread runs wherever it may.
-void HoldTo(std::thread& thread, const std::vector<int>& cpus) {
-  if (cpus.empty()) return;
+bool HoldTo(std::thread& thread, const std::vector<int>& cpus) {
+  if (cpus.empty()) return true;
   cpu_set_t set;
   CPU_ZERO(&set);
   for (const int cpu : cpus) {
     if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_SET(cpu, &set);
   }
-  pthread_setaffinity_np(thread.native_handle(), sizeof set, &set);
+  return pthread_setaffinity_np(thread.native_handle(), sizeof set, &set) == 0;
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ ThreadPool::ThreadPool(int threads, const std::vector<std::vector<int>>& cpus)
   workers_.reserve(static_cast<size_t>(threads - 1));
   for (int worker = 1; worker < threads; ++worker) {
     workers_.emplace_back([this, worker] { WorkerLoop(worker); });
-    if (!cpus.empty()) HoldTo(workers_.back(), cpus[static_cast<size_t>(worker)]);
+    if (!cpus.empty() && !HoldTo(workers_.back(), cpus[static_cast<size_t>(worker)])) holds_ = false;
   }
 }
 

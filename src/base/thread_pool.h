@@ -29,6 +29,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  // False if the system refused to hold one of them: it runs wherever it may.
+  bool holds() const { return holds_; }
 
   // Calls body(begin, end, worker) for ranges of at most `grain` items that together cover [0, count), and returns when
   // all are done. Each worker goes through a contiguous share in ascending order, as memory likes best; who is done
@@ -61,6 +63,7 @@ class ThreadPool {
 
   std::vector<std::thread> workers_;
   std::vector<Share> shares_;  // one per worker, the caller first
+  bool holds_ = true;
   // The loop in progress. Written by Run() before `state_` has its number, read by workers that joined it.
   Function function_ = nullptr;
   void* context_ = nullptr;

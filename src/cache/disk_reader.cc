@@ -57,6 +57,7 @@ bool SameHead(const PrefixFileHead& a, const PrefixFileHead& b) {
 Status ReadPrefixFile(const std::string& path, const PrefixFileHead& expected, int64_t payload_bytes,
                       const std::function<std::vector<std::span<uint8_t>>()>& make_parts) {
   const OpenFile file(path);
+  if (!file.is_open() && errno == ENOENT) return NotFound("it is not there any more");
   if (!file.is_open()) return IoError(StrCat("it cannot be opened: ", std::strerror(errno)));
   const int64_t file_bytes = file.bytes();
   if (file_bytes < 0) return IoError("it is no regular file");

@@ -49,7 +49,7 @@ class DiskReader {
     uint64_t number = 0;
     PrefixFileKind kind = PrefixFileKind::kBlock;
     PrefixKey key;
-    Status status;
+    Status status;  // kIo: the system could not read it, which may pass; other errors: what was asked for is lost
     std::shared_ptr<const StateBytes> state;  // null unless asked for
     std::shared_ptr<CacheBlock> block;        // null unless asked for
   };

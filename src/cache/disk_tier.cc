@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/strings.h"
 
@@ -57,7 +57,7 @@ Result<std::unique_ptr<DiskTier>> DiskTier::Open(const std::string& directory, c
   const std::string lock_path = directory + "/lock";
   const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0) return IoError(StrCat("cannot use the cache directory ", directory, ": ", std::strerror(errno)));
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+  if (!TryLockFile(lock)) {
     ::close(lock);
     return ResourceExhausted(StrCat("the cache directory ", directory, " is in use by another process"));
   }
@@ -77,7 +77,8 @@ DiskTier::~DiskTier() {
   ::close(lock_);
 }
 
-std::vector<DiskTier::Found> DiskTier::Scan() {
+std::vector<DiskTier::Found> DiskTier::Scan(int64_t* unread) {
+  *unread = 0;
   std::vector<Found> found;
   DIR* const listing = ::opendir(directory_.c_str());
   if (listing == nullptr) return found;
@@ -92,12 +93,18 @@ std::vector<DiskTier::Found> DiskTier::Scan() {
     }
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat information {};
-    if (file < 0) continue;
+    if (file < 0) {
+      *unread += errno != ENOENT && errno != ELOOP ? 1 : 0;  // a link is none of ours
+      continue;
+    }
     std::string bytes(kMaxPrefixHeadBytes, '\0');
     const bool regular = ::fstat(file, &information) == 0 && S_ISREG(information.st_mode);
     const ssize_t got = regular ? ::read(file, bytes.data(), bytes.size()) : -1;
     ::close(file);
-    if (got < 0) continue;
+    if (got < 0) {
+      *unread += regular ? 1 : 0;
+      continue;
+    }
     bytes.resize(static_cast<size_t>(got));
     Result<PrefixFileHead> head = DecodePrefixFileHead(bytes, information.st_size);
     if (!head.ok() || path != PathOf(*head)) {
@@ -152,18 +159,27 @@ bool DiskTier::has_begun(uint64_t number) const {
   return !tasks_.contains(number);
 }
 
-void DiskTier::Queue(Task::Kind kind, PrefixFileKind file, const PrefixKey& key) {
+DiskTier::Task DiskTier::TaskFor(Task::Kind kind, PrefixFileKind file, const PrefixKey& key) {
   Task task;
   task.kind = kind;
   task.job.head.kind = file;
   task.job.head.key = key;
-  const std::lock_guard lock(mutex_);
-  Push(std::move(task));
+  return task;
 }
 
-void DiskTier::Remove(PrefixFileKind kind, const PrefixKey& key) { Queue(Task::Kind::kRemove, kind, key); }
+void DiskTier::Remove(PrefixFileKind kind, const PrefixKey& key) {
+  const std::lock_guard lock(mutex_);
+  Push(TaskFor(Task::Kind::kRemove, kind, key));
+}
 
-void DiskTier::Touch(PrefixFileKind kind, const PrefixKey& key) { Queue(Task::Kind::kTouch, kind, key); }
+void DiskTier::Touch(PrefixFileKind kind, const PrefixKey& key) {
+  // Every hit is one, and a disk that stands still takes none of them.
+  constexpr int64_t kMaxWaiting = 1024;
+  const std::lock_guard lock(mutex_);
+  if (waiting_touches_ >= kMaxWaiting) return;
+  ++waiting_touches_;
+  Push(TaskFor(Task::Kind::kTouch, kind, key));
+}
 
 std::vector<DiskTier::Written> DiskTier::TakeWritten() {
   const std::lock_guard lock(mutex_);
@@ -188,6 +204,11 @@ void DiskTier::SetListener(std::function<void()> listener) {
 int64_t DiskTier::waiting_bytes() const {
   const std::lock_guard lock(mutex_);
   return waiting_bytes_;
+}
+
+int64_t DiskTier::waiting_touches() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_touches_;
 }
 
 void DiskTier::Run() {
@@ -217,6 +238,7 @@ void DiskTier::Run() {
     lock.lock();
     busy_ = false;
     waiting_bytes_ -= task.bytes;
+    if (task.kind == Task::Kind::kTouch) --waiting_touches_;
     if (!status.ok()) retry_after_ns_ = NowNs() + options_.retry_ns;
     if (task.kind == Task::Kind::kWrite) written_.push_back({next.key(), head.kind, head.key, file_bytes});
     changed_.notify_all();

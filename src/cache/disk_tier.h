@@ -25,8 +25,9 @@
 namespace fathom {
 
 struct DiskTierOptions {
-  int64_t max_waiting_bytes = int64_t{1} << 30;    // to be written: the end of the process waits for it
-  int64_t retry_ns = int64_t{30} * 1'000'000'000;  // without writing, after it failed
+  int64_t max_waiting_bytes = int64_t{1} << 30;  // to be written: the end of the process waits for it
+  // Without writing after it failed, and without reading a file that could not be read.
+  int64_t retry_ns = int64_t{30} * 1'000'000'000;
   // Called on the writing thread before every file: tests make a disk slow with it.
   std::function<void()> before_write = {};
 };
@@ -46,8 +47,9 @@ class DiskTier {
     int64_t modified_ns = 0;
   };
   // All files of kept prefixes, of any fingerprint, oldest first. Removes half-written and damaged ones. What has not
-  // the name of such a file, or has it and holds something else, is left alone.
-  std::vector<Found> Scan();
+  // the name of such a file, or has it and holds something else, is left alone. `unread`: how many could not be read
+  // now, and stay.
+  std::vector<Found> Scan(int64_t* unread);
 
   // A payload in parts that the job keeps alive and nobody changes until it was cancelled or TakeWritten() told its
   // end.
@@ -80,10 +82,11 @@ class DiskTier {
   // Called on the writing thread whenever nothing is left to be written.
   void SetListener(std::function<void()> listener);
 
-  // Marks a file as used.
+  // Marks a file as used; left undone while very many are to be marked.
   void Touch(PrefixFileKind kind, const PrefixKey& key);
 
   int64_t waiting_bytes() const;
+  int64_t waiting_touches() const;
   const std::string& directory() const { return directory_; }
 
  private:
@@ -95,7 +98,7 @@ class DiskTier {
     int64_t bytes = 0;
   };
   uint64_t Push(Task task);  // with mutex_
-  void Queue(Task::Kind kind, PrefixFileKind file, const PrefixKey& key);
+  static Task TaskFor(Task::Kind kind, PrefixFileKind file, const PrefixKey& key);
   void Run();
   // Says when writing begins to fail, and when it works again.
   void Report(const Status& status);
@@ -113,6 +116,7 @@ class DiskTier {
   bool busy_ = false;
   bool stop_ = false;
   int64_t waiting_bytes_ = 0;
+  int64_t waiting_touches_ = 0;
   std::function<void()> listener_;
   std::vector<Written> written_;
   int64_t retry_after_ns_ = 0;  // steady clock; no writes until then

@@ -111,11 +111,14 @@ PrefixCache::Candidates PrefixCache::CandidatesFor(std::string_view scope, std::
   const auto usable = static_cast<int64_t>(prompt.size()) - 1;
   const auto root = roots_.find(RootKey(scope));
   if (root == roots_.end()) return candidates;
+  const Time now = std::chrono::steady_clock::now();
   Node* node = root->second.get();
   bool there = true;  // all blocks up to `node`
+  bool readable = true;
   bool in_ram = true;
   while (true) {
-    there = there &&
+    readable = readable && (node->block != nullptr || node->read != 0 || node->unreadable_until <= now);
+    there = there && readable &&
             (node->parent == nullptr || node->block != nullptr || node->read != 0 || node->on_disk == OnDisk::kYes);
     in_ram = in_ram && (node->parent == nullptr || node->block != nullptr);
     if (IsPlace(*node) && node->position <= usable) {
@@ -125,7 +128,8 @@ PrefixCache::Candidates PrefixCache::CandidatesFor(std::string_view scope, std::
     const auto rest = prompt.subspan(static_cast<size_t>(node->position));
     for (const auto& point : node->points) {
       const bool agrees = CommonLength(rest, point->tail) == static_cast<int64_t>(point->tail.size());
-      const bool gone = !point->in_ram() && point->load == nullptr && point->on_disk != OnDisk::kYes;
+      const bool on_disk = point->on_disk == OnDisk::kYes && readable && point->unreadable_until <= now;
+      const bool gone = !point->in_ram() && point->load == nullptr && !on_disk;
       if (agrees && !gone && !point->stateless && PositionOf(*point) <= usable)
         candidates.points.push_back(point.get());
     }

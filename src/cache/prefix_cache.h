@@ -106,7 +106,8 @@ class PrefixCache {
   };
 
   // Begins to load the furthest position from which `prompt` can continue, leaving at least its last token to be read.
-  // Null if Take() finds it in RAM, or there is none. What fails (a damaged file) is no longer there for the next call.
+  // Null if Take() finds it in RAM, or there is none. What fails is no longer there for the next call: a damaged file
+  // is removed, one that the system could not read is left for later.
   std::unique_ptr<Loading> Load(std::string_view scope, std::span<const int32_t> prompt);
   // The furthest of those in RAM. `loaded`: what was loaded for this prompt, if anything.
   Match Take(std::string_view scope, std::span<const int32_t> prompt, const Loading* loaded = nullptr);
@@ -149,6 +150,7 @@ class PrefixCache {
   // A point that is kUnwritten found no room among the writes, but what was queued of its blocks stays. What is
   // kUnwritten or kWriting is in RAM; only what had to leave when its write had begun is held by begun_writes_.
   enum class OnDisk : uint8_t { kNo, kUnwritten, kWriting, kYes };
+  using Time = std::chrono::steady_clock::time_point;
   struct Node;
   struct PointLoad {
     uint64_t read = 0;  // of its file; 0: it is over
@@ -171,6 +173,7 @@ class PrefixCache {
     OnDisk on_disk = OnDisk::kNo;
     uint64_t write = 0;  // of its file, while that is kWriting
     int64_t file_bytes = 0;
+    Time unreadable_until;  // its file could not be read, for a reason that may pass
     int64_t uses = 0;
     double value = 0;     // in the orders of eviction
     int64_t changed = 0;  // when; of equal values the older goes first
@@ -187,6 +190,7 @@ class PrefixCache {
     OnDisk on_disk = OnDisk::kNo;
     uint64_t write = 0;  // of its file, while that is kWriting
     int64_t file_bytes = 0;
+    Time unreadable_until;
     int64_t ram_points = 0;  // at and below it, in RAM or being loaded
     int64_t disk_points = 0;
     std::map<PrefixKey, std::unique_ptr<Node>> children;
@@ -255,6 +259,8 @@ class PrefixCache {
   void AdvanceLoad(Point* point);
   void EndLoad(Point* point);
   void TakeLoaded();
+  // Counts and logs a read that failed. The time until which the file is left alone; none if it is lost.
+  Time FailedRead(const DiskReader::Loaded& loaded);
   void TakeBlock(const DiskReader::Loaded& loaded);
   void TakeState(const DiskReader::Loaded& loaded);
   // A read of so many bytes that nobody waits for any more.

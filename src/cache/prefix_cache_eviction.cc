@@ -208,7 +208,8 @@ void PrefixCache::EvictFromDisk() {
 Status PrefixCache::OpenDisk() {
   FATHOM_ASSIGN_OR_RETURN(disk_, DiskTier::Open(options_.directory, options_.tier));
   reader_ = std::make_unique<DiskReader>(layout_, options_.directory, options_.before_read);
-  std::vector<DiskTier::Found> found = disk_->Scan();
+  int64_t unread = 0;
+  std::vector<DiskTier::Found> found = disk_->Scan(&unread);
   // Not the one of std::ranges, whose result clang 14 cannot compile.
   const auto foreign = std::stable_partition(
       found.begin(), found.end(), [&](const DiskTier::Found& file) { return file.head.fingerprint == fingerprint_; });
@@ -243,6 +244,7 @@ Status PrefixCache::OpenDisk() {
       parent = at->second;
     }
     if (!valid(head) || parent == nullptr || parent->position != before) {
+      if (valid(head) && unread > 0) continue;  // the block before it is perhaps one of those
       ++(valid(head) ? without_block : wrong);
       disk_->Remove(head.kind, head.key);
       ++stats_.damaged;
@@ -276,9 +278,11 @@ Status PrefixCache::OpenDisk() {
       roots_.erase(key);
       continue;
     }
-    ++without_state;
-    disk_->Remove(PrefixFileKind::kBlock, node->key);
     stats_.disk_bytes -= node->file_bytes;
+    if (unread == 0) {
+      ++without_state;
+      disk_->Remove(PrefixFileKind::kBlock, node->key);
+    }
     Node* const parent = node->parent;
     const PrefixKey key = node->key;
     nodes_by_key_.erase(key);
@@ -287,6 +291,10 @@ Status PrefixCache::OpenDisk() {
   if (wrong + without_block > 0) {
     Log(LogLevel::kWarning, "removed files of kept prefixes that cannot be used",
         {{"dir", options_.directory}, {"wrong_key_or_size", wrong}, {"block_before_them_missing", without_block}});
+  }
+  if (unread > 0) {
+    Log(LogLevel::kWarning, "files of kept prefixes cannot be read now; they stay until the next start",
+        {{"dir", options_.directory}, {"files", unread}});
   }
   if (without_state > 0) {
     Log(LogLevel::kInfo, "removed blocks whose states were not written yet",

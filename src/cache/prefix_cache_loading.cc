@@ -9,9 +9,11 @@
 namespace fathom {
 namespace {
 
-void LogUnusable(const DiskReader::Loaded& loaded) {
+void LogUnusable(const DiskReader::Loaded& loaded, bool removed) {
   const char* what = loaded.kind == PrefixFileKind::kBlock ? "block" : "state";
-  Log(LogLevel::kWarning, "removed a file of kept prefixes that cannot be used",
+  Log(LogLevel::kWarning,
+      removed ? "removed a file of kept prefixes that cannot be used"
+              : "a file of kept prefixes cannot be read now; it stays, and is tried again later",
       {{"kind", what}, {"key", loaded.key.hex()}, {"because", loaded.status.message()}});
 }
 
@@ -116,11 +118,13 @@ void PrefixCache::AdvanceLoad(Point* point) {
   const bool block_failed = !load.missing.empty() && load.missing.back()->read == 0;
   const bool state_failed = !point->stateless && load.state == nullptr && load.read == 0;
   if (block_failed || state_failed) {
+    const Node* const block = block_failed ? load.missing.back() : nullptr;
+    const bool lost = block_failed ? block->on_disk != OnDisk::kYes : point->unreadable_until == Time();
     // Without a state, what comes before the block is as good as ever.
-    Node* const before = block_failed ? load.missing.back()->parent : nullptr;
-    if (point->stateless && before != nullptr && IsPlace(*before)) MakePlace(before);
+    Node* const before = block_failed ? block->parent : nullptr;
+    if (lost && point->stateless && before != nullptr && IsPlace(*before)) MakePlace(before);
     EndLoad(point);
-    DropFromDisk(point);
+    if (lost) DropFromDisk(point);
   } else if (load.missing.empty() && (point->stateless || load.state != nullptr)) {
     point->state = std::move(load.state);
     point->blocks_in_ram = point->stateless;
@@ -161,6 +165,14 @@ void PrefixCache::TakeLoaded() {
   for (Point* point : points) AdvanceLoad(point);
 }
 
+PrefixCache::Time PrefixCache::FailedRead(const DiskReader::Loaded& loaded) {
+  const bool lost = loaded.status.code() != ErrorCode::kIo;
+  LogUnusable(loaded, lost);
+  if (!lost) return std::chrono::steady_clock::now() + std::chrono::nanoseconds(options_.tier.retry_ns);
+  ++stats_.damaged;
+  return {};
+}
+
 void PrefixCache::TakeBlock(const DiskReader::Loaded& loaded) {
   const auto found = nodes_by_key_.find(loaded.key);
   if (found == nodes_by_key_.end() || found->second->read != loaded.number) return;  // no longer wanted
@@ -168,10 +180,9 @@ void PrefixCache::TakeBlock(const DiskReader::Loaded& loaded) {
   node->read = 0;
   node->block = loaded.block;
   if (loaded.status.ok()) return;
-  LogUnusable(loaded);
-  ++stats_.damaged;
   stats_.ram_bytes -= layout_.block_bytes();
-  if (node->on_disk != OnDisk::kNo) RemoveBlockFile(node);
+  node->unreadable_until = FailedRead(loaded);
+  if (node->unreadable_until == Time() && node->on_disk != OnDisk::kNo) RemoveBlockFile(node);
 }
 
 void PrefixCache::TakeState(const DiskReader::Loaded& loaded) {
@@ -182,9 +193,7 @@ void PrefixCache::TakeState(const DiskReader::Loaded& loaded) {
   load->read = 0;
   load->state = loaded.state;
   load->tail_block = loaded.block;
-  if (loaded.status.ok()) return;
-  LogUnusable(loaded);
-  ++stats_.damaged;
+  if (!loaded.status.ok()) found->second->unreadable_until = FailedRead(loaded);
 }
 
 }  // namespace fathom

@@ -11,13 +11,14 @@
 namespace fathom {
 namespace {
 
-constexpr uint64_t kMaxIndexBytes = 256u << 20;  // V4-Pro's is about 11 MB
+constexpr uint64_t kMaxIndexBytes = 32u << 20;  // V4-Pro's is about 11 MB, and JSON takes up to 50 times its size
 constexpr size_t kMaxShards = 65536;
 
-// A file name in the directory itself: shards elsewhere would let an index read any file.
+// A file name in the directory itself: shards elsewhere would let an index read any file. Without control characters:
+// names are shown in errors.
 bool IsPlainFileName(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos &&
-         name.find('\\') == std::string_view::npos && name.find('\0') == std::string_view::npos;
+         name.find('\\') == std::string_view::npos && Printable(name, name.size()) == name;
 }
 
 // A dtype with its shape that is accepted for an expected tensor.
@@ -158,6 +159,23 @@ Status Checkpoint::OpenIndexed(const std::string& index_path) {
     }
     FATHOM_RETURN_IF_ERROR(Collect(*info, found->second));
   }
+  return CheckAllListed();
+}
+
+Status Checkpoint::CheckAllListed() const {
+  std::string storage;
+  for (const SafetensorsFile& shard : shards_) {
+    for (const TensorInfo& info : shard.tensors()) {
+      const std::string name(CanonicalTensorName(info.name, &storage));
+      const auto found = stored_.find(name);
+      const bool listed = found != stored_.end() && found->second.info == &info;
+      if (listed || name.starts_with("mtp.")) continue;
+      return DataLoss(StrCat(shard.path(), ": holds tensor '", Printable(info.name, 200),
+                             "', which model.safetensors.index.json ",
+                             found == stored_.end() ? std::string("does not list")
+                                                    : StrCat("says is in ", shards_[found->second.shard].path())));
+    }
+  }
   return {};
 }
 
@@ -177,14 +195,29 @@ Status Checkpoint::Collect(const TensorInfo& info, size_t shard) {
 // The config's word on drafts is not enough: 0731 says num_nextn_predict_layers 1 but stores DSpark, and a copy may
 // have been made without its draft.
 void Checkpoint::DecideDraft() {
-  if (stored_.contains("mtp.0.main_proj.weight")) config_.has_dspark = true;
+  const auto is_dspark = [](const std::string* name) {
+    return *name == "mtp.0.main_proj.weight" || name->starts_with("mtp.2.");
+  };
+  if (std::ranges::any_of(order_, is_dspark)) config_.has_dspark = true;
   ModelConfig& model = config_.model;
-  const bool any =
-      std::any_of(order_.begin(), order_.end(), [](const auto* name) { return name->starts_with("mtp."); });
-  if (!any && model.mtp_layers > 0)
+  if (config_.has_dspark) model.mtp_layers = 0;
+  if (model.mtp_layers > 0 && !StoresMtp()) {
     notes_.push_back("the MTP block that config.json announces is not stored; it is not used");
-  if (!any || config_.has_dspark) model.mtp_layers = 0;
+    model.mtp_layers = 0;
+  }
   model.ratios.resize(static_cast<size_t>(model.layers + model.mtp_layers));
+}
+
+bool Checkpoint::StoresMtp() const {
+  for (int64_t block = 0; block < config_.model.mtp_layers; ++block) {
+    MtpWeights weights;
+    TensorList expected;
+    ListMtpTensors(config_.model, block, &weights, &expected);
+    if (std::ranges::any_of(expected, [&](const ExpectedTensor& tensor) { return stored_.contains(tensor.name); })) {
+      return true;
+    }
+  }
+  return false;
 }
 
 Status Checkpoint::BindAll() {

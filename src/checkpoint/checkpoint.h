@@ -12,7 +12,7 @@
 // Accepted beside the release's own form: a single model.safetensors without index; Transformers-style names
 // (tensor_table.h); routed experts in FP4 or FP8, by dtype and alike within a layer; FP8 scales in E8M0 or F32; U8
 // where FP4 codes or E8M0 scales are meant. Tensors under mtp. that are not known are left alone, and so is the DSpark
-// draft module.
+// draft module. Any other tensor that no config calls for is an error, whether the index lists it or not.
 #ifndef FATHOM_CHECKPOINT_CHECKPOINT_H_
 #define FATHOM_CHECKPOINT_CHECKPOINT_H_
 
@@ -87,8 +87,12 @@ class Checkpoint {
   Checkpoint() = default;
   Status OpenShards();
   Status OpenIndexed(const std::string& index_path);
+  // Shards hold nothing that the index does not list, but below mtp.
+  Status CheckAllListed() const;
   Status Collect(const TensorInfo& info, size_t shard);
   void DecideDraft();
+  // Whether anything of the MTP blocks of the config is there; other names below mtp. do not count.
+  bool StoresMtp() const;
   Status BindAll();
   Status Bind(const TensorList& expected);
   Status BindOne(const ExpectedTensor& expected);

@@ -1,14 +1,10 @@
 #include "checkpoint/synth.h"
 
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -18,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/signals.h"
+#include "base/staging_directory.h"
 #include "base/strings.h"
 #include "base/thread_pool.h"
 #include "checkpoint/safetensors_writer.h"
@@ -224,35 +221,6 @@ Status CheckRoom(const std::string& parent, const std::string& directory, uint64
   return ResourceExhausted(StrCat(directory, ": needs ", HumanBytes(bytes + kSpareBytes),
                                   ", but its file system has only ", HumanBytes(free_bytes), " free"));
 }
-
-// A directory under a temporary name that is removed with its contents unless it was moved to its place.
-class StagingDirectory {
- public:
-  ~StagingDirectory() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  Status Make(const std::string& final_path) {
-    std::string name = final_path + ".partial-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) {
-      return IoError(StrCat(name, ": cannot create this directory: ", std::strerror(errno)));
-    }
-    path_ = name;
-    ::chmod(path_.c_str(), 0755);
-    return {};
-  }
-  Status MoveTo(const std::string& final_path) {
-    if (std::rename(path_.c_str(), final_path.c_str()) != 0) {
-      return IoError(StrCat(final_path, ": cannot move the finished directory here: ", std::strerror(errno)));
-    }
-    path_.clear();
-    return {};
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace
 

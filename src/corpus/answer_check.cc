@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "base/json.h"
 #include "corpus/corpus.h"
@@ -25,6 +27,23 @@ bool IsThousandsComma(std::string_view text, size_t at) {
   return digits == 3;
 }
 
+std::string WithoutThousandsCommas(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (!IsThousandsComma(text, at)) out += text[at];
+  }
+  return out;
+}
+
+// Whether a number's text ends in its sign: a minus that does not stand after something that it subtracts from.
+bool EndsInSign(std::string_view text) {
+  constexpr std::string_view kMinus = "−";
+  const size_t mark = text.ends_with('-') ? 1 : text.ends_with(kMinus) ? kMinus.size() : 0;
+  text.remove_suffix(mark);
+  const bool subtracts = text.ends_with(')') || (!text.empty() && IsDigit(text.back()));
+  return mark > 0 && !subtracts;
+}
+
 // The last number as plain decimal text: "-12", "3.5"; without commas, leading zeros and zeros after the point.
 std::optional<std::string> LastNumber(std::string_view text) {
   size_t end = text.size();
@@ -33,7 +52,7 @@ std::optional<std::string> LastNumber(std::string_view text) {
   size_t begin = end - 1;
   bool point = false;
   const auto continues = [&](size_t at) {
-    if (IsDigit(text[at]) || (!point && IsThousandsComma(text, at))) return true;
+    if (IsDigit(text[at]) || IsThousandsComma(text, at)) return true;
     const bool is_point = text[at] == '.' && !point && at > 0 && IsDigit(text[at - 1]);
     point = point || is_point;
     return is_point;
@@ -49,13 +68,7 @@ std::optional<std::string> LastNumber(std::string_view text) {
   }
   number.erase(0, std::min(number.find_first_not_of('0'), number.size() - 1));
   if (number.starts_with('.')) number.insert(0, 1, '0');
-  // A sign, unless the mark stands after something that it subtracts from.
-  constexpr std::string_view kMinus = "−";
-  std::string_view before = text.substr(0, begin);
-  const size_t mark = before.ends_with('-') ? 1 : before.ends_with(kMinus) ? kMinus.size() : 0;
-  before.remove_suffix(mark);
-  const bool subtracts = before.ends_with(')') || (!before.empty() && IsDigit(before.back()));
-  if (mark > 0 && !subtracts && number != "0") number.insert(0, 1, '-');
+  if (EndsInSign(text.substr(0, begin)) && number != "0") number.insert(0, 1, '-');
   return number;
 }
 
@@ -76,13 +89,28 @@ bool IsWordUpTo(std::string_view text, size_t end) {
   return IsWordFrom(text, is_second_byte && end > 1 ? end - 2 : end - 1);
 }
 
-// Whether the text contains the words: "7" is not in "70", nor "low" in "slow".
+bool IsPointOrComma(char c) { return c == '.' || c == ','; }
+
+// Whether a word or a number that begins at text[at] has a part before it: "slow" at "low", "1.450" and "-450" at
+// "450".
+bool GoesOnBefore(std::string_view text, size_t at) {
+  if (IsWordFrom(text, at) && IsWordUpTo(text, at)) return true;
+  if (at == text.size() || !IsDigit(text[at])) return false;
+  const bool fraction = at >= 2 && IsPointOrComma(text[at - 1]) && IsDigit(text[at - 2]);
+  return fraction || EndsInSign(text.substr(0, at));
+}
+
+// The same for one that ends before text[end]: "70" at "7", "450.75" at "450", but not "450." or "450, 451".
+bool GoesOnBehind(std::string_view text, size_t end) {
+  if (IsWordUpTo(text, end) && IsWordFrom(text, end)) return true;
+  if (end == 0 || !IsDigit(text[end - 1])) return false;
+  return end + 1 < text.size() && IsPointOrComma(text[end]) && IsDigit(text[end + 1]);
+}
+
+// Whether the text contains the words, and not as a part of a longer word or number.
 bool ContainsWords(std::string_view text, std::string_view words) {
   for (size_t at = text.find(words); at != std::string_view::npos; at = text.find(words, at + 1)) {
-    const size_t end = at + words.size();
-    const bool goes_on_before = IsWordFrom(text, at) && IsWordUpTo(text, at);
-    const bool goes_on_behind = IsWordUpTo(text, end) && IsWordFrom(text, end);
-    if (!goes_on_before && !goes_on_behind) return true;
+    if (!GoesOnBefore(text, at) && !GoesOnBehind(text, at + words.size())) return true;
   }
   return false;
 }
@@ -148,7 +176,7 @@ bool AnswerIsRight(const Dialogue& dialogue, const ChatMessage& answer) {
     case AnswerCheck::kExact:
       return Trimmed(answer.content) == dialogue.expected;
     case AnswerCheck::kContains:
-      return ContainsWords(answer.content, dialogue.expected);
+      return ContainsWords(WithoutThousandsCommas(answer.content), WithoutThousandsCommas(dialogue.expected));
     case AnswerCheck::kNumber: {
       const std::optional<std::string> number = LastNumber(answer.content);
       return number && number == LastNumber(dialogue.expected);

@@ -34,8 +34,8 @@ struct EngineMailbox {
   std::vector<Submission> submissions;
   uint64_t next_number = 0;
   bool stop = false;
-  bool wakened = false;  // something was cancelled or loaded, or all was written
-  bool cancel_all = false;
+  bool wakened = false;        // something was cancelled or loaded, or all was written
+  uint64_t cancel_before = 0;  // requests of lower numbers
   EngineStats stats;
   std::vector<Snapshot> requests;
 
@@ -79,6 +79,8 @@ EngineMailbox::Snapshot SnapshotOf(const EngineMailbox::Submission& submission) 
   info.user = submission.request.user;
   info.priority = submission.request.priority;
   info.prompt_tokens = static_cast<int64_t>(submission.request.prompt.size());
+  info.max_tokens = submission.request.max_tokens;
+  info.sampling = submission.request.sampling;
   return {std::move(info), submission.time};
 }
 
@@ -107,7 +109,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Model& model, const Tokeniz
   if (options.context != 0) {
     if (options.context < 2 || options.context > config.max_context) {
       return InvalidArgument(
-          StrCat("the context is set to ", options.context, " tokens; this model accepts 2 to ", config.max_context));
+          StrCat("engine option context is ", options.context, "; this model accepts 2 to ", config.max_context));
     }
     limits.context = options.context;
     limits.context_source = "the context set for this run";
@@ -167,6 +169,7 @@ Result<RequestHandle> Engine::Submit(GenerateRequest request, EventHandler handl
   FATHOM_RETURN_IF_ERROR(ValidateRequest(request, limits_));
   auto cancelled = std::make_shared<std::atomic<bool>>(false);
   const std::lock_guard lock(mailbox_->mutex);
+  if (mailbox_->stop) return Cancelled("the engine is shutting down");
   const int64_t waiting = mailbox_->stats.waiting + static_cast<int64_t>(mailbox_->submissions.size());
   if (waiting >= options_.max_queue) {
     ++mailbox_->stats.refused;
@@ -181,7 +184,7 @@ Result<RequestHandle> Engine::Submit(GenerateRequest request, EventHandler handl
 
 void Engine::CancelAll() {
   const std::lock_guard lock(mailbox_->mutex);
-  mailbox_->cancel_all = true;
+  mailbox_->cancel_before = mailbox_->next_number;
   mailbox_->wakened = true;
   mailbox_->wake.notify_one();
 }
@@ -226,13 +229,13 @@ EventHandler Engine::Timed(EventHandler handler) {
 
 bool Engine::Receive() {
   std::vector<EngineMailbox::Submission> submissions;
-  bool cancel_all = false;
+  uint64_t cancel_before = 0;
   {
     std::unique_lock lock(mailbox_->mutex);
     WaitForWork(&lock);
     mailbox_->wakened = false;
     submissions.swap(mailbox_->submissions);
-    cancel_all = std::exchange(mailbox_->cancel_all, false);
+    cancel_before = std::exchange(mailbox_->cancel_before, 0);
     // Until the next PublishStats() and PublishRequests() they would be neither submitted nor waiting.
     mailbox_->stats.waiting += static_cast<int64_t>(submissions.size());
     for (const auto& submission : submissions) mailbox_->requests.push_back(SnapshotOf(submission));
@@ -248,8 +251,8 @@ bool Engine::Receive() {
         submission.number, std::move(submission.request), seed, Timed(std::move(submission.handler)),
         std::move(submission.cancelled), tokenizer_, limits_.context, submission.time, trie_.get(), &constraint_pool_));
   }
-  if (cancel_all) {
-    scheduler_.CancelAll();
+  if (cancel_before > 0) {
+    scheduler_.CancelBefore(cancel_before);
     TellEnds();
   }
   const std::lock_guard lock(mailbox_->mutex);
@@ -260,7 +263,7 @@ void Engine::WaitForWork(std::unique_lock<std::mutex>* lock) {
   const bool idle = scheduler_.running() == 0 && scheduler_.waiting() == 0;
   if (!idle && !waits_for_disk_) return;
   const auto ready = [&] {
-    return mailbox_->stop || mailbox_->cancel_all || !mailbox_->submissions.empty() || mailbox_->wakened;
+    return mailbox_->stop || mailbox_->cancel_before > 0 || !mailbox_->submissions.empty() || mailbox_->wakened;
   };
   const std::optional<SteadyTime> deadline = scheduler_.next_deadline();
   if (deadline) {
@@ -280,6 +283,7 @@ void Engine::Step() {
   if (!chunks.empty()) {
     runner_.Run(chunks);
     ++steps_;
+    step_sequences_ += static_cast<int64_t>(chunks.size());
     scheduler_.DidStep(watch.seconds());
   }
   scheduler_.RemoveFinished();
@@ -302,6 +306,7 @@ void Engine::PublishStats() {
   const std::lock_guard lock(mailbox_->mutex);
   EngineStats& stats = mailbox_->stats;
   stats.steps = steps_;
+  stats.step_sequences = step_sequences_;
   stats.turns = turns_;
   stats.prompt_tokens_read = runner_.prompt_tokens_read();
   stats.generated_tokens = runner_.generated_tokens();

@@ -76,7 +76,8 @@ class Engine {
   const EngineOptions& options() const { return options_; }
 
   // Checks the request and puts it into the queue. `handler` is called on the engine's thread, at last with Finished;
-  // never if this returns an error: kInvalidArgument for the request, kResource if the queue is full. Thread-safe.
+  // never if this returns an error: kInvalidArgument for the request, kResource if the queue is full, kCancelled if the
+  // engine is being destroyed. Thread-safe.
   Result<RequestHandle> Submit(GenerateRequest request, EventHandler handler);
 
   // Ends all requests there are with kCancelled after the running step; what they have read is kept. Thread-safe.
@@ -116,6 +117,7 @@ class Engine {
   StepRunner runner_;
   bool waits_for_disk_ = false;  // all sequences do
   int64_t steps_ = 0;
+  int64_t step_sequences_ = 0;
   int64_t turns_ = 0;
   double step_seconds_ = 0;
   double handler_seconds_ = 0;

@@ -3,10 +3,12 @@
 #define FATHOM_ENGINE_ENGINE_STATS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cache/prefix_cache.h"
+#include "engine/request.h"
 
 namespace fathom {
 
@@ -19,11 +21,12 @@ struct PriorityLoad {
 // Counters since the start, and the present load.
 struct EngineStats {
   int64_t steps = 0;
-  int64_t turns = 0;          // of the engine's loop: steps, and looks at what was loaded, written or cancelled
-  int64_t requests = 0;       // accepted by Submit()
-  int64_t refused = 0;        // because the queue was full
-  int64_t prompt_tokens = 0;  // of finished requests
-  int64_t cached_tokens = 0;  // of those, taken from kept prefixes
+  int64_t step_sequences = 0;  // that took part in a step, of all steps together
+  int64_t turns = 0;           // of the engine's loop: steps, and looks at what was loaded, written or cancelled
+  int64_t requests = 0;        // accepted by Submit()
+  int64_t refused = 0;         // because the queue was full
+  int64_t prompt_tokens = 0;   // of finished requests
+  int64_t cached_tokens = 0;   // of those, taken from kept prefixes
   int64_t completion_tokens = 0;
   int64_t prompt_tokens_read = 0;  // by the model, also for requests that are not finished
   int64_t generated_tokens = 0;    // sampled, also for requests that are not finished
@@ -65,6 +68,8 @@ struct RequestInfo {
   int64_t cached_tokens = 0;  // of the prompt
   int64_t read_tokens = 0;    // of prompt and answer: what its cache holds
   int64_t generated_tokens = 0;
+  std::optional<int64_t> max_tokens;  // as the request says, and so what follows
+  SamplingParams sampling;
 };
 // "waiting", "preempted", "reading", "answering".
 const char* RequestStateName(RequestInfo::State state);

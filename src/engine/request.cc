@@ -42,7 +42,9 @@ Status CheckSampling(const SamplingParams& sampling, int64_t vocab_size) {
   }
   FATHOM_RETURN_IF_ERROR(CheckLogprobs("logprobs", sampling.logprobs));
   for (const auto& [id, bias] : sampling.logit_bias) {
-    FATHOM_RETURN_IF_ERROR(CheckIds("logit_bias", std::span(&id, 1), vocab_size));
+    if (id < 0 || id >= vocab_size) {
+      return InvalidArgument(StrCat("logit_bias has token ", id, "; this model has tokens 0 to ", vocab_size - 1));
+    }
     if (bias != -std::numeric_limits<float>::infinity() && !(std::abs(bias) <= kMaxLogitBias)) {
       return InvalidArgument(StrFormat("logit_bias of token %d is %g; accepted is %g to %g, or -infinity", id,
                                        double{bias}, double{-kMaxLogitBias}, double{kMaxLogitBias}));
@@ -86,9 +88,8 @@ Status ValidateRequest(const GenerateRequest& request, const RequestLimits& limi
     return InvalidArgument(StrCat("the prompt is too long: it has ", prompt_tokens, " tokens, and ",
                                   limits.context_source, " holds ", limits.context, " for prompt and answer together"));
   }
-  const int64_t least = request.prompt_logprobs ? 0 : 1;
-  if (request.max_tokens && *request.max_tokens < least) {
-    return InvalidArgument(StrCat("max_tokens is ", *request.max_tokens, "; accepted is ", least, " or more"));
+  if (request.max_tokens && *request.max_tokens < 0) {
+    return InvalidArgument(StrCat("max_tokens is ", *request.max_tokens, "; accepted is 0 or more"));
   }
   FATHOM_RETURN_IF_ERROR(CheckLogprobs("prompt_logprobs", request.prompt_logprobs));
   FATHOM_RETURN_IF_ERROR(CheckIds("prompt", request.prompt, limits.vocab_size));

@@ -41,8 +41,8 @@ struct SamplingParams {
 
 struct GenerateRequest {
   std::vector<int32_t> prompt;  // at least one id, shorter than the context
-  // Tokens to generate at most, at least 1 (0: see prompt_logprobs); absent: until the context is full. Cut to what the
-  // context leaves.
+  // Tokens to generate at most; 0: the prompt alone is read, and kept for others; absent: until the context is full.
+  // Cut to what the context leaves.
   std::optional<int64_t> max_tokens;
   SamplingParams sampling;
   // Generation ends before the first of these texts to be complete; it is not part of the answer.
@@ -55,12 +55,12 @@ struct GenerateRequest {
   int32_t priority = 0;  // larger is served first
   // Who asks: places in a step are shared out evenly between users of one priority. Empty is a user, too.
   std::string user;
-  // Ends with kError if it is not done by then.
+  // Ends with kError and ErrorCode::kDeadline if it is not done by then.
   std::optional<std::chrono::steady_clock::time_point> deadline;
   // Kept prefixes of another scope are never used: what one user sent can not be noticed by another.
   std::string cache_scope;
   // Reports the log-probability of every prompt token but the first, with this many of the most probable; before the
-  // first generated token. The whole prompt is read then. max_tokens may be 0 with it.
+  // first generated token. The whole prompt is read then.
   std::optional<int64_t> prompt_logprobs;
   // Whether to look for this prompt's beginning among kept prefixes, and to keep this sequence when it is done.
   bool use_prefix_cache = true;

@@ -214,7 +214,7 @@ int32_t Sampler::Draw(std::span<const float> x, float largest, SamplerScratch* s
 
   std::vector<int32_t>& ids = scratch->ids;
   Truncate(x, best.logit, weights, whole, &ids);
-  if (ids.size() < x.size()) std::sort(ids.begin(), ids.end());
+  if (!std::ranges::is_sorted(ids)) std::ranges::sort(ids);
 
   double total = 0;
   for (const int32_t id : ids) total += double{weights[static_cast<size_t>(id)]};

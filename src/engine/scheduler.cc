@@ -51,9 +51,11 @@ void Scheduler::DropEnded(SteadyTime now) {
   RemoveFinished();
 }
 
-void Scheduler::CancelAll() {
+void Scheduler::CancelBefore(uint64_t number) {
   for (Queue* queue : {&running_, &waiting_}) {
-    for (const auto& sequence : *queue) sequence->Finish(FinishReason::kCancelled);
+    for (const auto& sequence : *queue) {
+      if (sequence->number() < number) sequence->Finish(FinishReason::kCancelled);
+    }
   }
   RemoveFinished();
 }
@@ -169,6 +171,8 @@ void Scheduler::Admit() {
   for (auto& sequence : starting) {
     Start(sequence.get());
     Insert(std::move(sequence), &running_);
+    // At once: what all of them need together would otherwise be taken beside all that is kept.
+    prefixes_->ShrinkTo(std::max(int64_t{0}, BytesForBlocks()));
   }
 }
 

@@ -69,8 +69,8 @@ class Scheduler {
   void Add(std::unique_ptr<Sequence> sequence);
   // Ends every sequence that was cancelled or is past its deadline; keeps what it has read.
   void DropEnded(SteadyTime now);
-  // Ends all sequences; keeps what they have read.
-  void CancelAll();
+  // Ends all sequences of numbers below `number`; keeps what they have read.
+  void CancelBefore(uint64_t number);
   // The same without keeping anything.
   void DropAll();
   // The next step: starts sequences, makes room, distributes the budget. Sequences with one token come first. Valid

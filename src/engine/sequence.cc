@@ -48,7 +48,9 @@ bool Sequence::Before(const Sequence& other) const {
 
 void Sequence::Start(SequenceCache cache, const CacheReport& report, std::vector<int64_t> snapshot_positions) {
   cache_.emplace(std::move(cache));
-  std::erase_if(snapshot_positions, [&](int64_t position) { return position <= cache_->position(); });
+  // Before the end of what is replayed there is no state to save.
+  const int64_t read = std::max(cache_->position(), cache_->sealed());
+  std::erase_if(snapshot_positions, [&](int64_t position) { return position <= read; });
   snapshot_positions_ = std::move(snapshot_positions);
   kept_tokens_ = report.hit;
   if (first_start_) return;
@@ -145,6 +147,8 @@ RequestInfo Sequence::Info() const {
   info.prompt_tokens = usage_.prompt_tokens;
   info.cached_tokens = usage_.cached_tokens;
   info.generated_tokens = usage_.completion_tokens;
+  info.max_tokens = request_.max_tokens;
+  info.sampling = request_.sampling;
   return info;
 }
 
@@ -160,7 +164,7 @@ void Sequence::CheckDeadline(SteadyTime now) {
     passed += "while the request was waiting";
   }
   overdue_ = true;
-  Finish(FinishReason::kError, ResourceExhausted(std::move(passed)));
+  Finish(FinishReason::kError, DeadlineExceeded(std::move(passed)));
 }
 
 void Sequence::Finish(FinishReason reason, Status status) {

@@ -45,6 +45,35 @@ const char* ScopeName(Scope scope) {
   return scope == Scope::kAdmin ? "admin" : scope == Scope::kMetrics ? "metrics" : "inference";
 }
 
+// The entry of the request's key, or why it does not open `scope`.
+std::variant<const ApiKey*, ApiError> FindKey(const KeyStore& store, const HttpRequest& request, Scope scope,
+                                              const UsageLimits::Now& now) {
+  const std::string_view text = KeyOf(request);
+  if (text.empty()) {
+    return ApiError{ApiErrorKind::kAuthentication,
+                    "this server needs an API key; send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'"};
+  }
+  const ApiKey* key = store.Find(text);
+  if (key == nullptr) return ApiError{ApiErrorKind::kAuthentication, "the API key is not known to this server"};
+  if (key->expires && now.calendar >= *key->expires) {
+    return ApiError{ApiErrorKind::kAuthentication,
+                    StrCat("the API key '", key->name, "' expired at ", FormatUtc(*key->expires))};
+  }
+  if (Allows(key->scopes, scope)) return key;
+  return ApiError{ApiErrorKind::kPermission, StrCat("the API key '", key->name, "' has the scopes ",
+                                                    ScopesText(key->scopes), "; this needs ", ScopeName(scope))};
+}
+
+// `key` null: nobody in particular.
+Caller CallerOf(const HttpRequest& request, const ApiKey* key) {
+  Caller caller;
+  caller.request_id = request.id;
+  if (key == nullptr) return caller;
+  caller.key_id = key->id;
+  caller.priority = key->priority;
+  return caller;
+}
+
 }  // namespace
 
 Authenticator::Authenticator(std::string file) : file_(std::move(file)), limits_(UsageFile(file_)) {}
@@ -112,35 +141,28 @@ Status Authenticator::Reload() {
   return {};
 }
 
+std::variant<Caller, ApiError> Authenticator::Identify(const HttpRequest& request, Scope scope,
+                                                       const UsageLimits::Now& now) const {
+  const std::shared_ptr<const KeyStore> store = keys();
+  if (store == nullptr || scope == Scope::kNone) return CallerOf(request, nullptr);
+  const std::variant<const ApiKey*, ApiError> found = FindKey(*store, request, scope, now);
+  if (const ApiError* error = std::get_if<ApiError>(&found)) return *error;
+  return CallerOf(request, std::get<const ApiKey*>(found));
+}
+
 std::variant<Caller, ApiError> Authenticator::Check(const HttpRequest& request, Scope scope,
                                                     const UsageLimits::Now& now) {
-  Caller caller;
-  caller.request_id = request.id;
   const std::shared_ptr<const KeyStore> store = keys();
-  if (store == nullptr || scope == Scope::kNone) return caller;
-  const std::string_view text = KeyOf(request);
-  if (text.empty()) {
-    return ApiError{ApiErrorKind::kAuthentication,
-                    "this server needs an API key; send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'"};
-  }
-  const ApiKey* key = store->Find(text);
-  if (key == nullptr) return ApiError{ApiErrorKind::kAuthentication, "the API key is not known to this server"};
-  if (key->expires && now.calendar >= *key->expires) {
-    return ApiError{ApiErrorKind::kAuthentication,
-                    StrCat("the API key '", key->name, "' expired at ", FormatUtc(*key->expires))};
-  }
-  if (!Allows(key->scopes, scope)) {
-    return ApiError{ApiErrorKind::kPermission, StrCat("the API key '", key->name, "' has the scopes ",
-                                                      ScopesText(key->scopes), "; this needs ", ScopeName(scope))};
-  }
+  if (store == nullptr || scope == Scope::kNone) return CallerOf(request, nullptr);
+  const std::variant<const ApiKey*, ApiError> found = FindKey(*store, request, scope, now);
+  if (const ApiError* error = std::get_if<ApiError>(&found)) return *error;
+  const ApiKey& key = *std::get<const ApiKey*>(found);
   if (scope == Scope::kInference) {
-    if (const std::optional<UsageLimits::Refusal> refusal = limits_.Admit(*key, now)) {
+    if (const std::optional<UsageLimits::Refusal> refusal = limits_.Admit(key, now)) {
       return ApiError{ApiErrorKind::kRateLimited, refusal->message, {}, refusal->retry_after_s};
     }
   }
-  caller.key_id = key->id;
-  caller.priority = key->priority;
-  return caller;
+  return CallerOf(request, &key);
 }
 
 }  // namespace fathom

@@ -36,7 +36,10 @@ class Authenticator {
   Status ReloadIfChanged();
   Status Reload();
 
-  // The caller, or 401, 403 or 429. Limits of use count for Scope::kInference only. `now` is for tests.
+  // The caller, or 401 or 403. Counts nothing: for requests of which the rest is still to come. `now` is for tests.
+  std::variant<Caller, ApiError> Identify(const HttpRequest& request, Scope scope,
+                                          const UsageLimits::Now& now = {}) const;
+  // The same, or 429. Limits of use count for Scope::kInference only.
   std::variant<Caller, ApiError> Check(const HttpRequest& request, Scope scope, const UsageLimits::Now& now = {});
   UsageLimits& limits() { return limits_; }
 

@@ -13,7 +13,7 @@ HttpHeaders CorsHeaders(const HttpRequest& request, const std::vector<std::strin
   const bool all = std::find(origins.begin(), origins.end(), "*") != origins.end();
   if (!all && std::find(origins.begin(), origins.end(), *origin) == origins.end()) return {};
   HttpHeaders headers = {{"Access-Control-Allow-Origin", all ? "*" : *origin},
-                         {"Access-Control-Expose-Headers", "x-request-id, retry-after"}};
+                         {"Access-Control-Expose-Headers", "x-request-id, request-id, retry-after, x-should-retry"}};
   if (!all) headers.emplace_back("Vary", "Origin");
   if (request.method != "OPTIONS") return headers;
   // Keys come in headers and never in cookies, so pages need no credentials and any header is harmless.

@@ -105,6 +105,9 @@ std::vector<ServeOption> MakeOptions() {
       {"workers", "Threads that parse requests", &C::workers, Unit::kCount, 1, 256},
       {"max-connections", "Open connections", &C::max_connections, Unit::kCount, 1, 1 << 20},
       {"max-body", "Bytes of a request's body", &C::max_body_bytes, Unit::kBytes, 1024, int64_t{1} << 32},
+      {"max-bodies",
+       "Bytes of all bodies together that are still arriving; requests beyond get 503 (0: four times --max-body)",
+       &C::max_bodies_bytes, Unit::kBytes, 0, kMaxBytes},
       {"max-headers", "Bytes of a request's headers", &C::max_header_bytes, Unit::kBytes, 1024, 1 << 24},
       {"max-unsent", "Bytes of an answer that its client has not yet taken; beyond, it is dropped",
        &C::max_unsent_bytes, Unit::kBytes, 1024, int64_t{1} << 32},
@@ -327,6 +330,10 @@ Status CheckTogether(const ServeConfig& config, bool has_keys) {
   if (config.max_sequences > config.step_tokens) {
     return InvalidArgument(StrCat("--max-sequences is ", config.max_sequences, "; accepted is at most --step-tokens, ",
                                   config.step_tokens));
+  }
+  if (config.max_bodies_bytes != 0 && config.max_bodies_bytes < config.max_body_bytes) {
+    return InvalidArgument(StrCat("--max-bodies is ", config.max_bodies_bytes, "; accepted is at least --max-body, ",
+                                  config.max_body_bytes, ", or 0"));
   }
   if (config.audit_text && config.audit_log.empty()) return InvalidArgument("--audit-text needs --audit-log FILE");
   if (IsLoopback(config.host) || has_keys || config.allow_anyone) return {};

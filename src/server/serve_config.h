@@ -66,6 +66,7 @@ struct ServeConfig {
   int64_t workers = 2;
   int64_t max_connections = 4096;
   int64_t max_body_bytes = int64_t{64} << 20;
+  int64_t max_bodies_bytes = 0;
   int64_t max_header_bytes = int64_t{64} << 10;
   int64_t max_unsent_bytes = int64_t{1} << 20;
   int64_t header_timeout_s = 30;

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -30,6 +31,9 @@ HttpServerOptions HttpOptions(const ServeConfig& config) {
   options.max_connections = static_cast<size_t>(config.max_connections);
   options.max_header_bytes = static_cast<size_t>(config.max_header_bytes);
   options.max_body_bytes = static_cast<size_t>(config.max_body_bytes);
+  constexpr int64_t kLargestBodies = 4;  // at once, if the configuration says nothing
+  options.max_bodies_bytes = static_cast<size_t>(config.max_bodies_bytes != 0 ? config.max_bodies_bytes
+                                                                              : kLargestBodies * config.max_body_bytes);
   options.max_unsent_bytes = static_cast<size_t>(config.max_unsent_bytes);
   options.header_timeout = seconds(config.header_timeout_s);
   options.body_timeout = seconds(config.body_timeout_s);
@@ -52,6 +56,13 @@ Protocol ProtocolOf(const std::string& path) {
 
 // The page's files and what it shows of its own accord come too often to be worth a line.
 bool IsAudited(const Route* route) { return route == nullptr || route->scope != Scope::kNone; }
+
+// Why a body was not read, for a request that is in order otherwise.
+ApiError ErrorOf(const HttpRefusal& refusal) {
+  constexpr int kPayloadTooLarge = 413;
+  if (refusal.status == kPayloadTooLarge) return {ApiErrorKind::kTooLarge, refusal.message};
+  return {ApiErrorKind::kOverloaded, refusal.message, {}, kRetryAfterSeconds};
+}
 
 void RespondMetaPage(HttpExchange& exchange) {
   exchange.Respond({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "fathom: see /v1/models and docs/api.md\n"});
@@ -78,6 +89,9 @@ struct Server::State {
   }
   Router BasicRouter() const;
   Status OpenResponses();
+  // Who asks for `route`, or why it is not answered. `counted`: it counts to the limits of its key.
+  std::variant<Caller, ApiError> WhoAsks(const HttpRequest& request, const Route& route, bool counted) const;
+  std::optional<HttpRefusal> CheckHead(const HttpRequest& request);
   void Handle(std::shared_ptr<HttpExchange> exchange);
 };
 
@@ -107,6 +121,23 @@ Status Server::State::OpenResponses() {
   return {};
 }
 
+std::variant<Caller, ApiError> Server::State::WhoAsks(const HttpRequest& request, const Route& route,
+                                                      bool counted) const {
+  if (parts.phase == ServerPhase::kDraining && route.scope == Scope::kInference) {
+    return ApiError{ApiErrorKind::kOverloaded, "The server is shutting down", {}, kRetryAfterSeconds};
+  }
+  Authenticator& authenticator = *parts.authenticator;
+  return counted ? authenticator.Check(request, route.scope) : authenticator.Identify(request, route.scope);
+}
+
+// What is said against the request then is found again by Handle().
+std::optional<HttpRefusal> Server::State::CheckHead(const HttpRequest& request) {
+  const std::shared_ptr<const Router> routes = CurrentRouter();
+  const Route* route = routes->Find(request.method, request.path).route;
+  if (route != nullptr && std::holds_alternative<Caller>(WhoAsks(request, *route, false))) return std::nullopt;
+  return HttpRefusal{503, "what this request may do changed while it arrived; try again"};
+}
+
 void Server::State::Handle(std::shared_ptr<HttpExchange> exchange) {
   const std::shared_ptr<const Router> routes = CurrentRouter();
   const HttpRequest& request = exchange->request();
@@ -117,19 +148,17 @@ void Server::State::Handle(std::shared_ptr<HttpExchange> exchange) {
   start.extra = CorsHeaders(request, parts.config.cors);
   exchange = parts.requests->Track(std::move(exchange), std::move(start));
 
-  const ServerPhase phase = parts.phase;
-  if (phase == ServerPhase::kLoading && match.route == nullptr) {
-    return RespondError(*exchange, ProtocolOf(request.path), {ApiErrorKind::kOverloaded, "Loading model", {}, 5});
+  if (parts.phase == ServerPhase::kLoading && match.route == nullptr) {
+    return RespondError(*exchange, ProtocolOf(request.path),
+                        {ApiErrorKind::kOverloaded, "Loading model", {}, kRetryAfterSeconds});
   }
   if (match.route == nullptr) return RespondNoRoute(*exchange, ProtocolOf(request.path), match.allowed_methods);
   const Route& route = *match.route;
-  if (phase == ServerPhase::kDraining && route.scope == Scope::kInference) {
-    return RespondError(*exchange, route.protocol, {ApiErrorKind::kOverloaded, "The server is shutting down", {}, 5});
-  }
-  const std::variant<Caller, ApiError> checked = parts.authenticator->Check(request, route.scope);
-  if (const ApiError* error = std::get_if<ApiError>(&checked)) return RespondError(*exchange, route.protocol, *error);
-  const Caller& caller = std::get<Caller>(checked);
+  const std::variant<Caller, ApiError> asks = WhoAsks(request, route, !request.refusal);
+  if (const ApiError* error = std::get_if<ApiError>(&asks)) return RespondError(*exchange, route.protocol, *error);
+  const Caller& caller = std::get<Caller>(asks);
   parts.requests->SetCaller(request.id, caller);
+  if (request.refusal) return RespondError(*exchange, route.protocol, ErrorOf(*request.refusal));
   route.handler(exchange, caller);
 }
 
@@ -149,9 +178,11 @@ Result<std::unique_ptr<Server>> Server::Start(const ServeConfig& config, std::un
       parts.authenticator.get(), &parts.metrics, parts.audit.get(),
       RequestLog::Options{.model_name = config.model_name, .audit_text = config.audit_text});
   state->SetRouter(state->BasicRouter());
-  FATHOM_ASSIGN_OR_RETURN(state->http, HttpServer::Start(HttpOptions(config), [state](std::shared_ptr<HttpExchange> e) {
-                            state->Handle(std::move(e));
-                          }));
+  HttpServerOptions options = HttpOptions(config);
+  options.check_head = [state](const HttpRequest& request) { return state->CheckHead(request); };
+  const HttpHandler handle = [state](std::shared_ptr<HttpExchange> exchange) { state->Handle(std::move(exchange)); };
+  options.refuse = handle;
+  FATHOM_ASSIGN_OR_RETURN(state->http, HttpServer::Start(options, handle));
   parts.http = state->http.get();
   return server;
 }

@@ -35,6 +35,8 @@ void RenderEngine(const EngineStats& stats, const ServerMetrics::Load& load, Pro
   text->Gauge("llamacpp:requests_processing", "Answers in progress.", number(stats.running));
   text->Gauge("llamacpp:requests_deferred", "Requests that wait for a place.", number(stats.waiting));
   text->Counter("llamacpp:n_decode_total", "Steps of the model.", number(stats.steps));
+  text->Gauge("llamacpp:n_busy_slots_per_decode", "Requests in a step, on average.",
+              stats.steps > 0 ? number(stats.step_sequences) / number(stats.steps) : 0);
   text->Counter("fathom_engine_steps_total", "Steps of the model.", number(stats.steps));
   text->Counter("fathom_engine_step_seconds_total", "Time of steps, all of it.", stats.step_seconds);
   text->Counter("fathom_engine_model_seconds_total", "Of that, in the model.", stats.model_seconds);
@@ -74,8 +76,9 @@ void RenderHttp(const HttpServerStats& stats, PrometheusText* text) {
   text->Gauge("fathom_http_connections", "Open connections.", number(stats.connections));
   text->Counter("fathom_http_connections_total", "Accepted connections.", number(stats.connections_total));
   text->Gauge("fathom_http_exchanges", "Requests being answered.", number(stats.exchanges));
-  text->Counter("fathom_http_rejected_total", "Requests that were malformed, too large or too late.",
+  text->Counter("fathom_http_rejected_total", "Requests that were malformed, too large, too late or found no room.",
                 number(stats.rejected));
+  text->Gauge("fathom_http_body_bytes", "Bytes of bodies that are still arriving.", number(stats.body_bytes));
   text->Counter("fathom_http_disconnects_total", "Clients that left before their answer was complete.",
                 number(stats.disconnects));
   text->Counter("fathom_http_slow_readers_total", "Clients dropped because they did not read their answer.",

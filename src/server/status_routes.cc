@@ -1,6 +1,7 @@
 #include "server/status_routes.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -124,7 +125,29 @@ Json EngineJson(const ServerParts& parts) {
                                               {"rejected", Json::Int(http.rejected)}})}});
 }
 
-// llama.cpp's list of places. Ours are not numbered: those in use come first.
+// llama.cpp's place: of a request, or without one. Clients look for the generated tokens at both places.
+Json SlotJson(const ServerParts& parts, int64_t slot, const RequestInfo* info) {
+  const std::optional<int64_t> most = info == nullptr ? std::nullopt : info->max_tokens;
+  const int64_t generated = info == nullptr ? 0 : info->generated_tokens;
+  Json params = SamplingJson(info == nullptr ? parts.service->model().sampling : info->sampling);
+  params.Set("n_predict", Json::Int(most.value_or(-1)));
+  Json next = Json::Object({{"has_next_token", Json::Bool(info != nullptr)},
+                            {"n_remain", Json::Int(most ? *most - generated : -1)},
+                            {"n_decoded", Json::Int(generated)}});
+  Json json = Json::Object({{"id", Json::Int(slot)},
+                            {"n_ctx", Json::Int(parts.engine->limits().context)},
+                            {"speculative", Json::Bool(false)},
+                            {"is_processing", Json::Bool(info != nullptr)},
+                            {"params", std::move(params)},
+                            {"next_token", Json::Array({std::move(next)})}});
+  if (info != nullptr) {
+    json.Set("n_past", Json::Int(info->read_tokens));
+    json.Set("n_decoded", Json::Int(generated));
+  }
+  return json;
+}
+
+// Ours are not numbered: those in use come first.
 Json SlotsJson(const ServerParts& parts) {
   std::vector<RequestInfo> running = parts.engine->requests();
   std::erase_if(running, [](const RequestInfo& info) {
@@ -132,17 +155,8 @@ Json SlotsJson(const ServerParts& parts) {
   });
   std::vector<Json> slots;
   for (int64_t slot = 0; slot < parts.engine->options().max_sequences; ++slot) {
-    const bool busy = static_cast<size_t>(slot) < running.size();
-    Json json = Json::Object({{"id", Json::Int(slot)},
-                              {"n_ctx", Json::Int(parts.engine->limits().context)},
-                              {"speculative", Json::Bool(false)},
-                              {"is_processing", Json::Bool(busy)}});
-    if (busy) {
-      const RequestInfo& info = running[static_cast<size_t>(slot)];
-      json.Set("n_past", Json::Int(info.read_tokens));
-      json.Set("n_decoded", Json::Int(info.generated_tokens));
-    }
-    slots.push_back(std::move(json));
+    const auto at = static_cast<size_t>(slot);
+    slots.push_back(SlotJson(parts, slot, at < running.size() ? &running[at] : nullptr));
   }
   return Json::Array(std::move(slots));
 }

@@ -40,8 +40,10 @@ Status ReadString(const Json& object, std::string_view key, const std::string& p
   return {};
 }
 
-// Joins the text parts of a content list. `tool` gives the rules of tool results.
-Result<std::string> JoinParts(const Json& parts, const std::string& path, bool tool) {
+// Joins the text parts of a content list. In a tool's result other parts are named, in the assistant's messages
+// refusals are text.
+Result<std::string> JoinParts(const Json& parts, const std::string& path, const std::string& role) {
+  const bool tool = role == "tool";
   std::string out;
   for (size_t i = 0; i < parts.items().size(); ++i) {
     const Json& part = parts.items()[i];
@@ -54,9 +56,9 @@ Result<std::string> JoinParts(const Json& parts, const std::string& path, bool t
     if (!part.is_object()) return WrongType(part_path, part, "an object with type and text");
     std::string type = "None";  // what the official encoder prints for a part without one
     FATHOM_RETURN_IF_ERROR(ReadString(part, "type", part_path, &type));
-    if (type == "text") {
+    if (type == "text" || (type == "refusal" && role == "assistant")) {
       std::string text;
-      FATHOM_RETURN_IF_ERROR(ReadString(part, "text", part_path, &text));
+      FATHOM_RETURN_IF_ERROR(ReadString(part, type, part_path, &text));
       out += text;
     } else if (tool) {
       out += StrCat("[Unsupported ", type, "]");
@@ -76,7 +78,7 @@ Status ReadContent(const Json& object, const std::string& path, ChatMessage* mes
     return {};
   }
   if (!content->is_array()) return WrongType(content_path, *content, "a string, a list of parts or null");
-  FATHOM_ASSIGN_OR_RETURN(message->content, JoinParts(*content, content_path, message->role == "tool"));
+  FATHOM_ASSIGN_OR_RETURN(message->content, JoinParts(*content, content_path, message->role));
   return {};
 }
 

@@ -24,8 +24,8 @@ struct ToolCall {
 
 struct ChatMessage {
   std::string role;  // system, developer, user, assistant, tool or latest_reminder
-  // Content given as a list is one string here: text parts joined with "\n"; in a tool message with "\n\n" and
-  // "[Unsupported TYPE]" for each part that is no text.
+  // Content given as a list is one string here: text parts, of the assistant also refusals, joined with "\n"; in a tool
+  // message with "\n\n" and "[Unsupported TYPE]" for each part that is no text.
   std::string content;
   std::string reasoning_content;
   std::vector<ToolCall> tool_calls;
@@ -37,7 +37,7 @@ struct ChatMessage {
 };
 
 // Checks the types of all fields that the encoder uses. Roles, tasks and what a role requires are RenderChat's to
-// check. Content parts of another type than text are an error outside tool messages: the model takes only text.
+// check. Other content parts are an error outside tool messages: the model takes only text.
 Result<std::vector<ChatMessage>> ParseChatMessages(const Json& messages);
 
 // A request's `tools` list (null for none): the `function` member of each entry. `path` names the list in errors.

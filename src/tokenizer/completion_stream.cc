@@ -35,7 +35,8 @@ std::string_view FinishName(CompletionFinish finish) {
   return "";
 }
 
-CompletionStream::CompletionStream(const CompletionStreamOptions& options) : options_(options), stops_(options.stop) {
+CompletionStream::CompletionStream(const CompletionStreamOptions& options)
+    : options_(options), tolerant_(options.tolerant_tags), stops_(options.stop) {
   Enter(options.mode == ThinkingMode::kThinking ? Stage::kReason : Stage::kContent);
   leading_ = !options.continued;
 }
@@ -100,7 +101,7 @@ bool CompletionStream::CloseCall() {
 
 std::vector<CompletionStream::Pattern> CompletionStream::PatternsOf(Stage stage) const {
   std::vector<Pattern> patterns;
-  const size_t spellings = options_.tolerant_tags ? kSpellings.size() : 1;
+  const size_t spellings = tolerant_ ? kSpellings.size() : 1;
   const auto add_tags = [&](std::string_view before, std::string_view after, bool newlines, Action action) {
     for (size_t i = 0; i < spellings; ++i) patterns.push_back({StrCat(before, kSpellings[i], after), newlines, action});
   };
@@ -214,6 +215,7 @@ void CompletionStream::Take(const Pattern& pattern) {
     case Action::kDrop:
       return;
     case Action::kOpenBlock:
+      tolerant_ &= pattern.text != StrCat("<", kDsmlText);
       return Enter(Stage::kTool);
     case Action::kEndBlock:
       complete_ = true;
@@ -246,7 +248,7 @@ void CompletionStream::Take(const Pattern& pattern) {
       return Enter(Stage::kArgs);
     case Action::kEndRaw: {
       std::string value = std::exchange(raw_, {});
-      if (!ParseJson(value).ok()) {
+      if (options_.quote_bad_json && !ParseJson(value).ok()) {
         std::string quoted;
         AppendJsonString(value, &quoted);
         value = std::move(quoted);
@@ -282,6 +284,7 @@ void CompletionStream::Plain(std::string_view text) {
       return;
     }
     case Stage::kRaw:
+      if (!options_.quote_bad_json) return Arguments(text);
       raw_.append(text);
       return;
     case Stage::kTool:

@@ -10,8 +10,8 @@
 // Tolerant where the strict parser (completion_parser.h) is not: half-written answers and both dialects' tags are read
 // for what they mean. The concatenated events are the same however the text is cut; events cut no UTF-8 character that
 // the pieces don't cut. Held back are at most a marker's or stop sequence's bytes, a function name and a count of
-// newlines; and a value that is not a string, until its end: one that is no JSON becomes a string. EOS must not be
-// pushed: the engine ends on its token. Not thread-safe.
+// newlines; with quote_bad_json also a value that is not a string, until its end. EOS must not be pushed: the engine
+// ends on its token. Not thread-safe.
 #ifndef FATHOM_TOKENIZER_COMPLETION_STREAM_H_
 #define FATHOM_TOKENIZER_COMPLETION_STREAM_H_
 
@@ -52,8 +52,12 @@ struct CompletionStreamOptions {
   std::vector<std::string> stop = {};  // matched in content only, never inside a marker
   bool parse_tools = true;             // false: DSML markup is text like any other
   // Also accepts what the model writes by mistake: tags with ASCII or doubled bars (<|DSML|, <||DSML||, <｜｜DSML｜｜),
-  // a call that begins before the last one was closed. Only for requests with tools.
+  // a call that begins before the last one was closed. Only for requests with tools. In a block that begins with the
+  // right tag other spellings are text: values may hold them.
   bool tolerant_tags = false;
+  // What stands for a value that is not a string, and is no JSON. Off, as in the vendor's parser: the text as it is.
+  // On: that text as a string, so arguments are JSON.
+  bool quote_bad_json = false;
   // What Finish(kStop) does inside a call, which the model ended without closing it. Off, as in the vendor's parser:
   // unfinished JSON and tool_calls. On: after a whole parameter the arguments are closed; an answer that ends inside a
   // name, key or value counts as cut off, so tool_calls always come with whole JSON.
@@ -122,6 +126,7 @@ class CompletionStream {
 
   CompletionStreamOptions options_;
   Stage stage_ = Stage::kContent;
+  bool tolerant_ = false;          // other spellings of tags count
   std::vector<Pattern> patterns_;  // of stage_
   std::string starters_;           // first bytes of patterns_, and '\n' if one swallows newlines
   bool leading_ = true;            // at the start of reasoning or content: newlines are dropped
@@ -129,7 +134,7 @@ class CompletionStream {
   std::string held_;               // a proper beginning of one of patterns_
   StopMatcher stops_;
   std::string name_;       // of the call being opened
-  std::string raw_;        // the value being read that is not a string
+  std::string raw_;        // the value being read that is not a string, with quote_bad_json
   bool has_key_ = false;   // the open call has had a parameter
   bool complete_ = false;  // the tool block was closed
   int calls_ = 0;

@@ -58,13 +58,6 @@ Status CheckReplaceable(const std::string& target) {
   return InvalidArgument(StrCat(target, " is not empty and holds no ", kModelIndex, kWayOut));
 }
 
-Status Rename(const std::string& from, const std::string& to) {
-  std::error_code error;
-  fs::rename(from, to, error);
-  if (!error) return {};
-  return IoError(StrCat("cannot rename ", from, " to ", to, ": ", error.message()));
-}
-
 }  // namespace
 
 Result<std::string> ExportTarget(const std::string& directory) {
@@ -80,26 +73,6 @@ Result<std::string> ExportTarget(const std::string& directory) {
     FATHOM_RETURN_IF_ERROR(CheckReplaceable(target));
   }
   return target;
-}
-
-std::string PartialExport(const std::string& target) { return target + ".partial"; }
-
-Status PutExportInPlace(const std::string& target) {
-  const std::string partial = PartialExport(target);
-  const std::string old = target + ".replaced";  // a name that no copy of a user's has
-  std::error_code error;
-  const bool replaces = fs::exists(target, error);
-  if (replaces) {
-    fs::remove_all(old, error);
-    FATHOM_RETURN_IF_ERROR(Rename(target, old));
-  }
-  const Status status = Rename(partial, target);
-  if (status.ok()) {
-    fs::remove_all(old, error);
-  } else if (replaces) {
-    fs::rename(old, target, error);
-  }
-  return status;
 }
 
 }  // namespace fathom

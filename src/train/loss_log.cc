@@ -1,7 +1,7 @@
 #include "train/loss_log.h"
 
+#include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <limits>
@@ -17,14 +17,12 @@ namespace {
 // A step's line has some 150 bytes: enough for the longest runs.
 constexpr uint64_t kMaxLogBytes = uint64_t{1} << 30;
 
-Json NumberOrNull(double value) { return std::isfinite(value) ? Json::Double(value) : Json(); }
-
 std::string LineOf(const TrainRecord& record) {
-  Json line = Json::Object({{"step", Json::Int(record.step)}, {"train_loss", NumberOrNull(record.train_loss)}});
-  if (record.held_out_loss) line.Set("held_out_loss", NumberOrNull(*record.held_out_loss));
-  line.Set("learning_rate", NumberOrNull(record.learning_rate));
-  line.Set("tokens_per_second", NumberOrNull(record.tokens_per_second));
-  for (const auto& [name, value] : record.more) line.Set(name, NumberOrNull(value));
+  Json line = Json::Object({{"step", Json::Int(record.step)}, {"train_loss", Json::DoubleOrNull(record.train_loss)}});
+  if (record.held_out_loss) line.Set("held_out_loss", Json::DoubleOrNull(*record.held_out_loss));
+  line.Set("learning_rate", Json::DoubleOrNull(record.learning_rate));
+  line.Set("tokens_per_second", Json::DoubleOrNull(record.tokens_per_second));
+  for (const auto& [name, value] : record.more) line.Set(name, Json::DoubleOrNull(value));
   return line.Dump() + "\n";
 }
 
@@ -74,6 +72,12 @@ Result<LossLog> LossLog::Open(const std::string& path, int64_t first_step) {
   }
   FATHOM_RETURN_IF_ERROR(WriteFileAtomically(path, kept));
   return log;
+}
+
+Result<int64_t> LossLog::CountLines(const std::string& path) {
+  if (!FileExists(path)) return int64_t{0};
+  FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxLogBytes));
+  return static_cast<int64_t>(std::ranges::count(text, '\n'));
 }
 
 Status LossLog::Append(const TrainRecord& record) {

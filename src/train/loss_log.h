@@ -32,6 +32,9 @@ class LossLog {
   // record is an error with its number. The folder must exist.
   static Result<LossLog> Open(const std::string& path, int64_t first_step);
 
+  // Lines that are whole; none if there is no such file.
+  static Result<int64_t> CountLines(const std::string& path);
+
   Status Append(const TrainRecord& record);
 
   // Those kept and those appended.

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "base/file.h"
+#include "base/progress.h"
 #include "base/signals.h"
 #include "base/strings.h"
 #include "base/term.h"
@@ -18,6 +19,8 @@
 #include "corpus/corpus.h"
 #include "corpus/tokenizer_training.h"
 #include "corpus/training_sequence.h"
+#include "tokenizer/tokenizer_json.h"
+#include "tokenizer/tokenizer_json_writer.h"
 #include "train/torch/golden_writer.h"
 #include "train/torch/torch.h"
 #include "train/torch/trainer.h"
@@ -48,6 +51,22 @@ void KeepFreedMemory() {
   mallopt(M_TOP_PAD, 256 << 20);
 }
 
+Status CheckFlags(const Flags& flags) {
+  constexpr int64_t kMost = 1'000'000'000;
+  struct Range {
+    const char* flag;
+    int64_t value, low, high;
+  };
+  for (const Range& range : {Range{"--steps", flags.steps, 0, kMost}, Range{"--dialogues", flags.dialogues, 1, kMost},
+                             Range{"--vocab", flags.vocab, kMinVocab, kMaxTokens}}) {
+    if (range.value >= range.low && range.value <= range.high) continue;
+    return InvalidArgument(
+        StrCat(range.flag, " is ", range.value, "; accepted are whole numbers from ", range.low, " to ", range.high));
+  }
+  return {};
+}
+
+// Nothing is written before the end, so Ctrl-C may end the process as it does by itself.
 Status TrainTokenizerTo(const Flags& flags) {
   std::error_code error;
   std::filesystem::create_directories(flags.tokenizer_directory, error);
@@ -59,15 +78,23 @@ Status TrainTokenizerTo(const Flags& flags) {
 
 // Records what the trainer computes on a dialogue long enough for the indexer to choose among compressed rows.
 Status WriteGoldenFor(const std::string& directory) {
+  InstallInterruptHandler();
   constexpr int64_t kChoices = 8;     // rows more than the indexer takes
   constexpr int64_t kMostRows = 520;  // the corpus has such texts, and V4 takes 512
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(directory));
   const int64_t rows = std::min(checkpoint->config().index_topk + kChoices, kMostRows);
   const int64_t tokens = 4 * rows + kGoldenDecode;
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Load(directory + "/tokenizer.json"));
+  if (tokenizer->vocab_size() > checkpoint->config().vocab_size) {
+    return DataLoss(StrCat(directory, "/tokenizer.json has token ids up to ", tokenizer->vocab_size() - 1,
+                           ", but config.json's vocab_size is ", checkpoint->config().vocab_size));
+  }
   for (const Subject& subject : Subjects()) {
     if (subject.name != "lookup.long") continue;
+    Progress progress(StrCat("looking for a dialogue of ", tokens, " tokens"), 0, Progress::Unit::kItems);
     for (uint64_t index = 0;; ++index) {
+      if (InterruptRequested()) return Cancelled("stopped");
+      progress.Update(index);
       const Dialogue dialogue = WriteDialogue(subject, Split::kHeldOut, 1, index);
       FATHOM_ASSIGN_OR_RETURN(TrainingSequence sequence, MakeTrainingSequence(dialogue, *tokenizer, 0));
       if (static_cast<int64_t>(sequence.tokens.size()) < tokens) continue;
@@ -79,6 +106,7 @@ Status WriteGoldenFor(const std::string& directory) {
 }
 
 Status Train(const Flags& flags) {
+  InstallInterruptHandler();
   if (flags.config.empty()) return InvalidArgument("--config names the training configuration; it is missing");
   if (flags.run.empty()) return InvalidArgument("--run names the directory of checkpoints and logs; it is missing");
   FATHOM_ASSIGN_OR_RETURN(TrainConfig config, ReadTrainConfig(flags.config));
@@ -87,6 +115,7 @@ Status Train(const Flags& flags) {
   options.from = flags.from;
   options.export_directory = flags.evaluate ? "" : flags.export_directory;
   options.stop_after_steps = flags.steps;
+  options.only_evaluates = flags.evaluate;
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer, Trainer::Create(std::move(config), options));
   if (flags.evaluate) {
     FATHOM_ASSIGN_OR_RETURN(const StepLoss loss, trainer->Evaluate());
@@ -100,6 +129,7 @@ Status Train(const Flags& flags) {
 }
 
 Status Dispatch(const Flags& flags) {
+  FATHOM_RETURN_IF_ERROR(CheckFlags(flags));
   if (!flags.tokenizer_directory.empty()) return TrainTokenizerTo(flags);
   if (!flags.golden.empty()) return WriteGoldenFor(flags.golden);
   return Train(flags);
@@ -122,7 +152,7 @@ int Main(int argc, char** argv) {
   app.add_option("--dialogues", flags.dialogues, "Dialogues to learn it from")->capture_default_str();
   app.add_option("--seed", flags.seed, "Seed of those dialogues")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  InstallInterruptHandler();
+  IgnoreFileSizeSignal();
   KeepFreedMemory();
   // Left alone, libtorch takes half of the processors on machines whose topology it does not know.
   torch::set_num_threads(omp_get_num_procs());

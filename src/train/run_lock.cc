@@ -1,7 +1,6 @@
 #include "train/run_lock.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,6 +8,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/file.h"
 #include "base/strings.h"
 
 namespace fathom {
@@ -21,8 +21,7 @@ Result<std::unique_ptr<RunLock>> RunLock::Take(const std::string& directory) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) return IoError(StrCat("cannot write ", path, ": ", std::strerror(errno)));
   std::unique_ptr<RunLock> lock(new RunLock(descriptor));
-  // Other errors are those of file systems without locks, where runs go on without them.
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+  if (!TryLockFile(descriptor)) {
     return ResourceExhausted(
         StrCat("another process is training in ", directory, "; wait for it or name another --run"));
   }

@@ -214,6 +214,7 @@ Result<TrainConfig> ParseTrainConfig(std::string_view text) {
   FATHOM_ASSIGN_OR_RETURN(const CheckpointConfig read, ParseConfigJson(model->Dump(), "model"));
   config.model_json = *model;
   config.model = read.model;
+  config.expert_dtype = read.expert_dtype;
   FATHOM_RETURN_IF_ERROR(CheckTogether(config));
   return config;
 }

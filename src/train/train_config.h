@@ -26,6 +26,9 @@ struct OpeningPart {
 struct TrainConfig {
   Json model_json;    // as in the file
   ModelConfig model;  // read from it
+  // Format of the routed experts: "fp4", "fp8", or empty if the file does not say. Then a run has that of the model it
+  // starts from, and FP4 without one.
+  std::string expert_dtype;
 
   // data
   std::string tokenizer;  // path of tokenizer.json; what is relative in the file, to the file's folder, is resolved
@@ -50,9 +53,9 @@ struct TrainConfig {
   int64_t narrow_window = 0;
   int64_t narrow_until = 0;
   double narrow_share = 0;
-  int64_t checkpoint_every = 200;  // steps
-  int64_t evaluate_every = 200;    // steps; held-out loss
-  int64_t evaluate_tokens = 65536;
+  int64_t checkpoint_every = 200;   // steps
+  int64_t evaluate_every = 200;     // steps; held-out loss
+  int64_t evaluate_tokens = 65536;  // at the most; of a user's dialogues each held-out one counts once
 
   // optimizer
   double muon_rate = 2e-3;  // learning rates at their height

@@ -267,10 +267,12 @@ TEST(BenchKernelsCommand, MistakesAreOneSentence) {
       {{"--model", "/nonexistent"}, "/nonexistent/config.json"},
       {{"--tokens", "0"}, "--tokens"},
       {{"--tokens", "8,many"}, "--tokens"},
-      {{"--threads", "-1"}, "--threads is -1; accepted is 1 to 1024"},
+      {{"--threads", "-1"}, "--threads is '-1'; accepted is a whole number, 0 to 1024"},
       {{"--seconds", "soon"}, "--seconds"},
       {{"--pool-mib", "16000000"}, "--pool-mib is 16000000; accepted are 1 to "},
       {{"--context", "5"}, "--context"},
+      {{"--json", "/nonexistent/a.json"}, "cannot write /nonexistent/a.json: there is no directory /nonexistent"},
+      {{"--svg", "/"}, "cannot write /: it is a directory; the path of a file is accepted"},
       {{"--unknown"}, "--unknown"},
   };
   for (const auto& [arguments, message] : cases) {

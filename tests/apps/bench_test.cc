@@ -1,5 +1,6 @@
 // `fathom bench`: the numbers it divides by, and the command.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -8,10 +9,12 @@
 #include <span>
 #include <vector>
 
+#include "apps/bench_compare.h"
 #include "apps/bench_cost.h"
 #include "apps/bench_report.h"
 #include "base/cpu_features.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/synth_shapes.h"
 #include "tests/apps/synthetic_model.h"
@@ -97,6 +100,74 @@ TEST(BenchReport, ExtrapolationScalesEachPartByTheLayersThatHaveIt) {
   measured.ratios = {0, 0};
   measured.layers = 2;
   EXPECT_FALSE(ExtrapolatedRate(phase, measured, full, 1000));
+}
+
+// The cut release of four layers, and a phase of which attention took a part.
+BenchContext CutRelease() {
+  const Result<CheckpointConfig> config = SyntheticShape("v4-flash", {.layers = 4});
+  EXPECT_TRUE(config.ok());
+  BenchContext context;
+  context.config = config->model;
+  context.roof.read_bytes_per_second = 1e9;
+  context.roof.peak = {.f32_flops = 1e9, .int8_ops = 1e9};
+  return context;
+}
+
+PhaseResult Measured(double seconds) {
+  PhaseResult phase;
+  phase.cost = {.tokens = 1, .weight_bytes = 1e6, .flops = 1e6, .f32_ops = 1e6, .int8_ops = 1e6};
+  phase.seconds = {seconds};
+  phase.head_seconds = {0};
+  phase.part_seconds.fill(seconds / static_cast<double>(kStepParts));
+  return phase;
+}
+
+TEST(BenchReport, APromptOfOneTokenIsExtrapolated) {
+  const BenchContext context = CutRelease();
+  BenchResult result;
+  result.settings = {.context = 0, .prompt = 1, .batch = 1, .generate = 0, .repeat = 1, .step_tokens = 512, .seed = 1};
+  result.prefill = Measured(1);
+  const std::string lines = BenchLines(context, result);
+  EXPECT_EQ(lines.find("nan"), std::string::npos) << lines;
+  EXPECT_NE(lines.find("prefill extrapolated from 4 to the 43 layers of V4-Flash: "), std::string::npos) << lines;
+  const Result<Json> json = ParseJson(BenchJson(context, {result}).DumpPretty());
+  ASSERT_TRUE(json.ok()) << json.status().message();
+  const Json& extrapolated = *json->Find("runs")->items()[0].Find("prefill")->Find("extrapolated");
+  EXPECT_GT(extrapolated.Find("tokens_per_s")->AsDouble().value_or(0), 0);
+}
+
+TEST(BenchReport, APartThatTheMeasuredLayersDoNotHaveIsLeftOut) {
+  ModelConfig measured;
+  measured.ratios = {0, 0};
+  measured.layers = 2;
+  measured.window = 128;
+  ModelConfig full = measured;
+  full.ratios = {0, 0, 0, 0};
+  full.layers = 4;
+  PhaseResult phase = Measured(1);
+  phase.part_seconds = {};
+  phase.part_seconds[static_cast<size_t>(StepPart::kIndexer)] = 0.5;  // of no layer
+  phase.part_seconds[static_cast<size_t>(StepPart::kExperts)] = 0.5;
+  EXPECT_DOUBLE_EQ(ExtrapolatedRate(phase, measured, full, 100).value_or(0), 0.5);
+}
+
+TEST(BenchReport, ATimeTooShortForTheClockIsStillJson) {
+  const BenchContext context = CutRelease();
+  BenchResult result;
+  result.settings = {.context = 0, .prompt = 8, .batch = 1, .generate = 1, .repeat = 1, .step_tokens = 512, .seed = 1};
+  result.prefill = Measured(0);
+  result.decode = Measured(1);
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "b.json", BenchJson(context, {result}).DumpPretty());
+  const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
+  ASSERT_TRUE(json.ok()) << json.status().message();
+  const Json& prefill = *json->Find("runs")->items()[0].Find("prefill");
+  EXPECT_TRUE(prefill.Find("tokens_per_s")->Find("median")->is_null());
+  EXPECT_TRUE(prefill.Find("compute_share")->is_null());
+  // Its other phase can be compared with.
+  const Result<EarlierBench> earlier = EarlierBench::Read(directory / "b.json");
+  ASSERT_TRUE(earlier.ok()) << earlier.status().message();
+  EXPECT_NE(earlier->Compare(result).find("decode at 1.00 times the speed"), std::string::npos);
 }
 
 TEST(WeightsOfToken, AreWhatTheCostModelCounts) {
@@ -291,6 +362,18 @@ TEST(BenchCommand, NothingToGenerateMeasuresThePromptOnly) {
   EXPECT_TRUE(json->Find("runs")->items()[0].Find("decode")->is_null());
 }
 
+TEST(BenchCommand, ResultsThatCannotBePrintedAreAnErrorAndTheFilesAreWritten) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "there is no /dev/full";
+  const TemporaryDirectory directory;
+  const std::string command =
+      StrCat("exec ", FATHOM_EMULATOR, " ", FATHOM_BINARY, " bench --model ", SyntheticModelDirectory(),
+             " --prompt 4 --generate 1 --repeat 1 --json ", directory / "b.json", " > /dev/full");
+  const RunResult result = RunProgram({"bash", "-c", command});
+  EXPECT_EQ(result.exit_code, 3) << result;
+  EXPECT_NE(result.err.find("fathom: cannot write standard output"), std::string::npos) << result;
+  EXPECT_TRUE(ParseJson(ReadTestFile(directory / "b.json")).ok());
+}
+
 TEST(BenchCommand, MistakesAreOneSentence) {
   const auto run = [](std::vector<std::string> more) {
     more.insert(more.begin(), {"bench", "--model", SyntheticModelDirectory()});
@@ -303,6 +386,8 @@ TEST(BenchCommand, MistakesAreOneSentence) {
       {{"--prompt", "0"}, "--prompt"},
       {{"--batch", "many"}, "--batch"},
       {{"--isa", "z80"}, "--isa is 'z80'"},
+      {{"--json", "/nonexistent/a.json"}, "cannot write /nonexistent/a.json: there is no directory /nonexistent"},
+      {{"--svg", "/"}, "cannot write /: it is a directory; the path of a file is accepted"},
   };
   for (const auto& [arguments, message] : cases) {
     const RunResult result = run(arguments);

@@ -1,6 +1,8 @@
 // `fathom chat` with its commands from a pipe, and on a terminal.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "tests/apps/pty_session.h"
 #include "tests/apps/synthetic_model.h"
@@ -101,7 +103,8 @@ TEST_F(ChatCommand, NewForgetsTheMessagesButNotTheSystemPrompt) {
 TEST_F(ChatCommand, ThinkingIsSetAndShown) {
   const RunResult result = Chat("/think\n/think on\n/think max\n/think off\n/think deeply\n/think\n");
   EXPECT_EQ(result.out, "(thinking off)\n(thinking on)\n(thinking on, effort max)\n(thinking off)\n(thinking off)\n");
-  EXPECT_NE(result.err.find("deeply"), std::string::npos) << result;
+  EXPECT_NE(result.err.find("the level of /think is \"deeply\"; accepted are none, minimal, low,"), std::string::npos)
+      << result;
   // Thinking goes into the message but not into a pipe.
   const RunResult answer = Chat("/think on\nhello\n/save " + (directory_ / "a.json") + "\n");
   EXPECT_EQ(answer.out.rfind("(thinking on)\n(out of tokens)\n", 0), 0u) << answer;
@@ -167,6 +170,28 @@ TEST_F(ChatCommand, MistakesAreSentencesAndTheConversationGoesOn) {
   EXPECT_EQ(Chat("", {"--load", "/nonexistent"}).exit_code, 2);
 }
 
+TEST_F(ChatCommand, FlagsThatCanNeverWorkEndItBeforeTheFirstMessage) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--temperature", "500"}, "--temperature is 500; accepted is 0 to 100"},
+      {{"--top-p", "2"}, "--top-p is 2; accepted is 1e-06 to 1"},
+      {{"--max-tokens", "0"}, "--max-tokens is '0'; accepted is a whole number, 1 or more"},
+      {{"--logit-bias", "99999999=1"}, "--logit-bias has token 99999999; this model has tokens 0 to 511"},
+      {{"--stop", std::string(5000, 'x')}, "--stop[0] has 5000 bytes; accepted are 1 to 4096"},
+      {{"--effort", "foo"}, "--effort is \"foo\"; accepted are none, minimal, low, medium, high, xhigh, max and ultra"},
+      {{"--ctx", "1"}, "--ctx is 1; this model accepts 2 to 8192"},
+      {{"--system", "\xFF"}, "the text of --system is not valid UTF-8"},
+  };
+  for (const auto& [flags, message] : cases) {
+    std::vector<std::string> arguments = {"chat", "--model", SyntheticModelDirectory()};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const RunResult result = RunFathom(arguments, "hello\n");
+    EXPECT_EQ(result.exit_code, 2) << result;
+    EXPECT_EQ(result.out, "");
+    EXPECT_NE(result.err.find(message), std::string::npos) << message << "\n" << result;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result;
+  }
+}
+
 TEST_F(ChatCommand, ALongConversationReusesItsPast) {
   const std::string words(300, 'q');
   const RunResult result = Chat(words + "\nmore\n/stats\n");
@@ -209,12 +234,35 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndNotTheProgram) {
   session.Type("some text");
   ASSERT_TRUE(session.WaitFor("some text"));
   session.Type("\x03");
+  ASSERT_TRUE(session.WaitFor("\n"));  // the prompt has a line of its own
   ASSERT_TRUE(session.WaitForPrompt());
   session.Type("/stats\r");
   ASSERT_TRUE(session.WaitFor("this session: 1 answers"));
   ASSERT_TRUE(session.WaitForPrompt());
   session.Type("\x04");
   EXPECT_EQ(session.ExitCode(), 0);
+}
+
+TEST_F(ChatTerminal, WithoutCursorMovementThereArePromptsAndNoEscapes) {
+  for (const char* term : {"dumb", ""}) {
+    std::vector<std::string> arguments = Arguments();
+    arguments.insert(arguments.end(), {"--max-tokens", "8"});
+    std::vector<std::pair<std::string, std::string>> environment = Environment();
+    environment.emplace_back("TERM", term);
+    PtySession session(FATHOM_BINARY, arguments, environment);
+    ASSERT_TRUE(session.WaitFor("/help lists the commands"));
+    ASSERT_TRUE(session.WaitForPrompt());
+    session.Type("/think on\r");
+    ASSERT_TRUE(session.WaitFor("(thinking on)"));
+    ASSERT_TRUE(session.WaitForPrompt());
+    session.Type("hello\r");
+    ASSERT_TRUE(session.WaitFor("(thinking)\r\n"));
+    ASSERT_TRUE(session.WaitFor("(out of tokens)"));
+    ASSERT_TRUE(session.WaitForPrompt());
+    session.Type("/quit\r");
+    EXPECT_EQ(session.ExitCode(), 0);
+    EXPECT_EQ(session.all_shown().find('\x1b'), std::string::npos) << session.all_shown();
+  }
 }
 
 TEST_F(ChatTerminal, HistoryIsKeptBetweenSessions) {

@@ -2,6 +2,7 @@
 #include "apps/eval_engine.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -210,6 +211,23 @@ TEST(EvalCommand, CtrlCWritesNothingAndExitsWith130) {
   EXPECT_EQ(RunProgram({"ls", "-A", directory.path()}).out, "");
 }
 
+// One shell command, since standard output of other runs is a pipe.
+RunResult RunToFullDevice(const std::string& arguments) {
+  return RunProgram(
+      {"bash", "-c", StrCat("exec ", FATHOM_EMULATOR, " ", FATHOM_BINARY, " ", arguments, " > /dev/full")});
+}
+
+TEST(EvalCommand, ResultsThatCannotBePrintedAreAnErrorAndTheFilesAreWritten) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "there is no /dev/full";
+  const TemporaryDirectory directory;
+  const RunResult result =
+      RunToFullDevice(StrCat("eval --model ", SyntheticModelDirectory(),
+                             " --subject small_talk --items 1 --no-drafts --json ", directory / "e.json"));
+  EXPECT_EQ(result.exit_code, 3) << result;
+  EXPECT_NE(result.err.find("fathom: cannot write standard output"), std::string::npos) << result;
+  EXPECT_TRUE(ParseJson(ReadTestFile(directory / "e.json")).ok());
+}
+
 TEST(EvalCommand, MistakesAreOneSentence) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--suite", "university"}, "--suite"},
@@ -222,6 +240,7 @@ TEST(EvalCommand, MistakesAreOneSentence) {
       {{"--subject", "music"}, "--subject is 'music' and no subject's name begins so; the groups are "},
       {{"--json", "/nonexistent/e.json"}, "cannot write /nonexistent/e.json: there is no directory /nonexistent"},
       {{"--markdown", "/nonexistent/e.md"}, "cannot write /nonexistent/e.md: there is no directory /nonexistent"},
+      {{"--json", "/"}, "cannot write /: it is a directory; the path of a file is accepted"},
       {{"--isa", "z80"}, "--isa is 'z80'"},
       {{"extra"}, "extra"},
   };

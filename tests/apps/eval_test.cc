@@ -13,6 +13,7 @@
 #include "apps/eval_report.h"
 #include "apps/eval_table.h"
 #include "base/json.h"
+#include "base/signals.h"
 #include "base/strings.h"
 
 namespace fathom {
@@ -155,6 +156,14 @@ TEST(EvalItems, UnknownSubjectAndRefusedDialogueAreOneSentence) {
   const Result<std::vector<EvalItem>> refused = SelectEvalItems({&broken, 1}, {}, Dialect::kV4);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.status().message().rfind("question 0 of facts.broken: ", 0), 0u) << refused.status().message();
+}
+
+TEST(EvalItems, CtrlCEndsTheChoice) {
+  RequestInterrupt();
+  const Status status = SelectEvalItems(kSubjects, {.items = 100000}, Dialect::kV4).status();
+  ClearInterrupt();
+  EXPECT_EQ(status.exit_code(), 130);
+  EXPECT_EQ(status.message(), "stopped by Ctrl-C while questions were chosen");
 }
 
 TEST(EvalExam, JudgesWhatWasSaidAndHow) {

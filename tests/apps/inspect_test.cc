@@ -70,6 +70,20 @@ TEST(InspectReport, MemoryDecidesWhatComesFromDisk) {
   EXPECT_EQ(at(0).disk_bytes_per_token(), 0) << "unknown memory: nothing is claimed";
 }
 
+TEST(InspectReport, WhatACheckpointIsCanBeSaidBeforeAnythingIsMeasured) {
+  const TemporaryDirectory directory;
+  const auto checkpoint = MakeShapes(directory / "tiny", "tiny");
+  ASSERT_NE(checkpoint, nullptr);
+  InspectReport report = MakeInspectReport(*checkpoint, {8192}, {24 * kGiB, 2});
+  const std::string text = InspectText(*checkpoint, report);
+  EXPECT_NE(text.find("cache of one sequence"), std::string::npos) << text;
+  EXPECT_EQ(text.find("this machine"), std::string::npos) << text;
+  report.machine.read_bandwidth = 20e9;
+  EXPECT_EQ(InspectText(*checkpoint, report), text);
+  EXPECT_NE(MachineText(report).find("read bandwidth        20.0 GB/s with 2 threads, measured now"),
+            std::string::npos);
+}
+
 class InspectCommand : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -169,6 +183,9 @@ TEST(SynthCommand, RefusesWhatCannotBe) {
             "fathom: a made-up tokenizer cannot have 100 tokens; accepted are 306 to 400000\n");
   EXPECT_EQ(error({"--layers", "0"}), "fathom: the number of layers 0 is out of range; accepted are 1 to 1024\n");
   EXPECT_NE(error({"--layers", "many"}).find("fathom synth: "), std::string::npos);
+  const RunResult unnamed = RunFathom({"synth", ""});
+  EXPECT_EQ(unnamed.exit_code, 2);
+  EXPECT_EQ(unnamed.err, "fathom synth: OUT is empty; it needs a value; `fathom synth --help` explains the options.\n");
 }
 
 TEST(SynthCommand, HelpHasAnExample) {

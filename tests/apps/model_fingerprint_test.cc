@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -59,6 +60,17 @@ TEST_F(ModelFingerprintTest, EverythingThatChangesBitsChangesIt) {
   EXPECT_TRUE(is_new(Fingerprint())) << "configuration";
   WriteTestFile(directory_.path() + "/tokenizer.json", TinyTokenizerJson({}, {}).Dump() + "\n");
   EXPECT_TRUE(is_new(Fingerprint())) << "tokenizer";
+}
+
+TEST_F(ModelFingerprintTest, ShardsThatWereChangedBetweenTheirEndsAreOthers) {
+  const uint64_t before = Fingerprint();
+  const std::string path = directory_.path() + "/model-00002-of-00002.safetensors";
+  fs::permissions(path, fs::perms::owner_all);
+  const fs::file_time_type written = fs::last_write_time(path);
+  fs::last_write_time(path, written + std::chrono::seconds(1));
+  EXPECT_NE(Fingerprint(), before);
+  fs::last_write_time(path, written);
+  EXPECT_EQ(Fingerprint(), before);
 }
 
 TEST_F(ModelFingerprintTest, AMissingTokenizerIsAnError) {

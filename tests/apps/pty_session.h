@@ -105,6 +105,8 @@ class PtySession {
 
   // Shown since the last match.
   const std::string& shown() const { return shown_; }
+  // Shown since the start.
+  const std::string& all_shown() const { return all_shown_; }
 
  private:
   void Start(const std::function<int()>& program, const std::vector<std::pair<std::string, std::string>>& environment) {
@@ -128,13 +130,17 @@ class PtySession {
     pollfd fd = {terminal_, POLLIN, 0};
     if (poll(&fd, 1, 100) == 0) return true;
     const ssize_t size = read(terminal_, buffer, sizeof buffer);
-    if (size > 0) shown_.append(buffer, static_cast<size_t>(size));
+    if (size > 0) {
+      shown_.append(buffer, static_cast<size_t>(size));
+      all_shown_.append(buffer, static_cast<size_t>(size));
+    }
     return size > 0 || (size < 0 && errno == EINTR);
   }
 
   pid_t child_ = -1;
   int terminal_ = -1;
   std::string shown_;
+  std::string all_shown_;
 };
 
 }  // namespace fathom

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "base/json.h"
+#include "tests/apps/pty_session.h"
 #include "tests/apps/synthetic_model.h"
 #include "tests/support/run_binary.h"
 
@@ -141,6 +142,16 @@ TEST(RunCommand, StandardInputIsThePrompt) {
   EXPECT_EQ(piped.out, argument.out);
 }
 
+TEST(RunCommand, SaysThatItReadsATerminal) {
+  if (std::string_view(FATHOM_EMULATOR) != "") GTEST_SKIP() << "cross build: no terminal through the emulator";
+  for (const char* term : {"xterm", "dumb"}) {
+    PtySession session(FATHOM_BINARY, Command({"--no-think", "--max-tokens", "2"}), {{"TERM", term}});
+    ASSERT_TRUE(session.WaitFor("reading the prompt from the terminal; end it with Ctrl-D")) << term;
+    session.Type("hi\r\x04");
+    EXPECT_EQ(session.ExitCode(), 0) << term;
+  }
+}
+
 TEST(RunCommand, StopsBeforeAStopString) {
   const std::vector<std::string> base = {"--raw",  "-p", "abc",          "--max-tokens", "40",
                                          "--seed", "11", "--logit-bias", "1=-inf"};
@@ -183,17 +194,17 @@ TEST(RunCommand, MistakesAreOneSentence) {
       {{"-p", ""}, "the prompt is empty; give one with -p or on standard input"},
       {{"-p", "caf\xE9"}, "the prompt is not valid UTF-8"},
       {{"-p", "x", "--system", "\xFF"}, "the text of --system is not valid UTF-8"},
-      {{"-p", "x", "--temperature", "-1"}, "temperature is -1; accepted is 0 to 100"},
-      {{"-p", "x", "--top-p", "1.5"}, "top_p is 1.5; accepted is 1e-06 to 1"},
-      {{"-p", "x", "--max-tokens", "0"}, "max_tokens is 0; accepted is 1 or more"},
+      {{"-p", "x", "--temperature", "-1"}, "fathom: --temperature is -1; accepted is 0 to 100"},
+      {{"-p", "x", "--top-p", "1.5"}, "fathom: --top-p is 1.5; accepted is 1e-06 to 1"},
+      {{"-p", "x", "--max-tokens", "0"}, "--max-tokens is '0'; accepted is a whole number, 1 or more"},
       {{"-p", "x", "--logit-bias", "7"}, "--logit-bias is '7'; accepted is ID=BIAS"},
-      {{"-p", "x", "--logit-bias", "99999=1"}, "logit_bias[0] is token 99999; this model has tokens 0 to 511"},
-      {{"-p", "x", "--effort", "huge"}, "huge"},
+      {{"-p", "x", "--logit-bias", "99999=1"}, "fathom: --logit-bias has token 99999; this model has tokens 0 to 511"},
+      {{"-p", "x", "--effort", "huge"}, "fathom: --effort is \"huge\"; accepted are none, minimal, low,"},
       {{"-p", "x", "--isa", "z80"}, "--isa is 'z80'; this machine and build have auto, reference"},
       {{"-p", "x", "--pin", "tightly"}, "--pin is 'tightly'; accepted are auto, none, nodes and cores"},
       {{"-p", "x", "--activations", "fp4"}, "--activations is 'fp4'; accepted are fp8 and int8"},
-      {{"-p", "x", "--threads", "-1"}, "--threads is -1"},
-      {{"-p", "x", "--ctx", "100000"}, "the context is set to 100000 tokens; this model accepts 2 to 8192"},
+      {{"-p", "x", "--threads", "-1"}, "--threads is '-1'; accepted is a whole number, 0 to 1024"},
+      {{"-p", "x", "--ctx", "100000"}, "fathom: --ctx is 100000; this model accepts 2 to 8192"},
       {{"-p", "x", "--tools", "/nonexistent.json"}, "/nonexistent.json"},
       {{"-p", "x", "--think", "--no-think"}, "--no-think"},
       {{"-p", "x", "--raw", "--system", "y"}, "--raw"},

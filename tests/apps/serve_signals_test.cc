@@ -1,6 +1,7 @@
 // How `fathom serve` ends: the real program, signals, and streams of every protocol that are running meanwhile.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdio>
@@ -113,6 +114,21 @@ TEST(ServeSignals, AnswersThatAreCutOffAfterTheDrainTimeSaySo) {
   EXPECT_FALSE(refused.Header("retry-after").empty());
   EXPECT_EQ(server.Wait(), 0) << server.log();
   EXPECT_NE(server.log().find("answers that were still running were cut off\n"), std::string::npos) << server.log();
+}
+
+TEST(ServeSignals, AFileThatMayNotGrowIsAFullDiskAndNoMore) {
+  const TemporaryDirectory directory;
+  ServeProcess server({"--model", SyntheticModelDirectory(), "--cache-dir", directory / "cache"});
+  const rlimit limit = {4096, 4096};  // more than the log, less than a kept prefix
+  ASSERT_EQ(prlimit(server.pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
+  std::string words;
+  for (int word = 0; word < 300; ++word) words += "Hello! ";
+  const std::string body = StrCat(R"({"prompt":")", words, R"(","max_tokens":2})");
+  EXPECT_EQ(Ask(server.port(), "POST", "/v1/completions", {}, body).status, 200);
+  EXPECT_TRUE(server.WaitForLog("prefixes cannot be written to disk")) << server.log();
+  EXPECT_EQ(Ask(server.port(), "POST", "/v1/completions", {}, body).status, 200);
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0) << server.log();
 }
 
 TEST(ServeSignals, ASecondSignalEndsTheServerAtOnce) {

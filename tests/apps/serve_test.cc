@@ -2,12 +2,15 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <map>
 #include <thread>
 
 #include "base/json.h"
+#include "base/strings.h"
+#include "server/serve_config.h"
 #include "tests/server/prometheus_lint.h"
 #include "tests/support/serve_process.h"
 
@@ -72,9 +75,74 @@ TEST(ServeCommand, AnswersItsOwnRoutesAndAChat) {
   EXPECT_EQ(FieldText(props, "model_alias"), "nano");
   EXPECT_EQ(At(props, "default_generation_settings.n_ctx").AsInt(), 8192);
   EXPECT_EQ(JsonOf(Ask(server.port(), "GET", "/slots")).items().size(), 32U);
+  const Json model_config = *ParseJson(ReadTestFile(kNano + "/config.json"));
+  EXPECT_EQ(At(JsonOf(Ask(server.port(), "GET", "/v1/models")), "data.0.meta.n_embd").AsInt(),
+            At(model_config, "hidden_size").AsInt());
   EXPECT_EQ(At(JsonOf(Ask(server.port(), "GET", "/debug/engine")), "running").AsInt(), 0);
   EXPECT_EQ(At(JsonOf(Ask(server.port(), "GET", "/debug/config")), "max_queue").AsInt(), 256);
   EXPECT_EQ(At(JsonOf(Ask(server.port(), "GET", "/debug/cache")), "data").items().size(), 1U);
+}
+
+TEST(ServeCommand, SlotsTellWhatTheirRequestsAskedFor) {
+  const ServeProcess server({"--model", kNano, "--max-unsent", "64MiB"});  // the answer is not read
+  const auto slot = [&] { return At(JsonOf(Ask(server.port(), "GET", "/slots")), "0"); };
+  const Json idle = slot();
+  EXPECT_EQ(FieldText(idle, "is_processing"), "false");
+  EXPECT_EQ(At(idle, "params.n_predict").AsInt(), -1) << idle.Dump();
+  EXPECT_EQ(FieldText(idle, "next_token.0.has_next_token"), "false") << idle.Dump();
+  HttpClient client(server.port(), std::chrono::seconds(120));
+  client.SendRequest("POST", "/completion", R"({"prompt":"a","stream":true,"n_predict":8000,"top_k":7,
+                                                "temperature":0,"logit_bias":{"1":-100}})");
+  ASSERT_EQ(client.ReadHead().status, 200);
+  Json busy = slot();
+  for (int tries = 0; tries < 6000 && At(busy, "n_decoded").is_null(); ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    busy = slot();
+  }
+  EXPECT_EQ(FieldText(busy, "is_processing"), "true") << busy.Dump();
+  EXPECT_EQ(At(busy, "params.n_predict").AsInt(), 8000) << busy.Dump();
+  EXPECT_EQ(At(busy, "params.top_k").AsInt(), 7);
+  EXPECT_EQ(At(busy, "params.temperature").AsDouble(), 0.0);
+  const int64_t decoded = At(busy, "next_token.0.n_decoded").AsInt().value_or(-1);
+  EXPECT_GE(decoded, 0) << busy.Dump();
+  EXPECT_EQ(At(busy, "next_token.0.n_remain").AsInt(), 8000 - decoded);
+  EXPECT_EQ(FieldText(busy, "next_token.0.has_next_token"), "true");
+}
+
+// Names that dashboards made for llama.cpp and vLLM look for.
+TEST(ServeCommand, MetricsHaveTheNamesOfOtherServers) {
+  const ServeProcess server({"--model", kNano});
+  EXPECT_EQ(Ask(server.port(), "POST", "/v1/chat/completions", {}, kHello).status, 200);
+  const std::string metrics = "\n" + Ask(server.port(), "GET", "/metrics").body;
+  for (const char* name : {"llamacpp:prompt_tokens_total",
+                           "llamacpp:tokens_predicted_total",
+                           "llamacpp:prompt_tokens_seconds",
+                           "llamacpp:predicted_tokens_seconds",
+                           "llamacpp:prompt_seconds_total",
+                           "llamacpp:tokens_predicted_seconds_total",
+                           "llamacpp:n_decode_total",
+                           "llamacpp:n_busy_slots_per_decode",
+                           "llamacpp:requests_processing",
+                           "llamacpp:requests_deferred",
+                           "llamacpp:kv_cache_usage_ratio",
+                           "vllm:num_requests_running",
+                           "vllm:num_requests_waiting",
+                           "vllm:kv_cache_usage_perc",
+                           "vllm:prefix_cache_queries_total",
+                           "vllm:prefix_cache_hits_total",
+                           "vllm:prompt_tokens_total",
+                           "vllm:generation_tokens_total",
+                           "vllm:time_to_first_token_seconds_count",
+                           "vllm:inter_token_latency_seconds_count",
+                           "vllm:e2e_request_latency_seconds_count",
+                           "vllm:request_success_total",
+                           "vllm:num_preemptions_total"}) {
+    const bool plain = metrics.find(StrCat("\n", name, " ")) != std::string::npos;
+    const bool labelled = metrics.find(StrCat("\n", name, "{")) != std::string::npos;
+    EXPECT_TRUE(plain || labelled) << name;
+  }
+  // One request alone is one place in every step.
+  EXPECT_NE(metrics.find("\nllamacpp:n_busy_slots_per_decode 1\n"), std::string::npos) << metrics;
 }
 
 TEST(ServeCommand, MetricsCountWhatHappened) {
@@ -178,6 +246,58 @@ TEST(ServeCommand, KeysScopesAndLimits) {
   EXPECT_EQ(FieldText(JsonOf(anthropic), "error.type"), "authentication_error") << anthropic;
 }
 
+TEST(ServeCommand, WhoMayNotHearsItBeforeTheBodyIsThere) {
+  const TemporaryDirectory directory;
+  const std::string file = directory / "keys.json";
+  const std::string once = MakeKey(file, {"once", "--requests-per-minute", "1"});
+  ServeProcess server({"--model", kNano, "--keys", file, "--audit-log", directory / "audit"});
+  const auto half = [&](const std::string& path, const std::string& key) {
+    HttpClient client(server.port(), std::chrono::seconds(120));
+    client.Send(StrCat("POST ", path, " HTTP/1.1\r\nHost: x\r\nx-api-key: ", key,
+                       "\r\nContent-Length: 60000000\r\n\r\n{\"messages\": ["));
+    return client.Read();
+  };
+  const ClientResponse messages = half("/v1/messages", "fk-wrong");
+  EXPECT_EQ(messages.status, 401);
+  EXPECT_EQ(FieldText(JsonOf(messages), "error.type"), "authentication_error") << messages;
+  EXPECT_EQ(FieldText(JsonOf(messages), "type"), "error") << messages;
+  const ClientResponse chat = half("/v1/chat/completions", "fk-wrong");
+  EXPECT_EQ(chat.status, 401);
+  EXPECT_EQ(FieldText(JsonOf(chat), "error.code"), "invalid_api_key") << chat;
+  EXPECT_EQ(half("/v1/nothing", once).status, 404);
+  EXPECT_EQ(half("/v1/models", once).status, 405);
+  // The key's one request is counted once, however it arrives.
+  HttpClient client(server.port(), std::chrono::seconds(120));
+  const std::string body = kHello;
+  client.Send(StrCat("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nx-api-key: ", once,
+                     "\r\nContent-Length: ", body.size(), "\r\n\r\n"));
+  client.Send(body);
+  EXPECT_EQ(client.Read().status, 200);
+  server.Signal(SIGTERM);
+  ASSERT_EQ(server.Wait(), 0) << server.log();
+  const std::string audit = ReadTestFile(directory / "audit");
+  EXPECT_EQ(std::count(audit.begin(), audit.end(), '\n'), 5) << audit;
+}
+
+TEST(ServeCommand, BodiesOverTheLimitAreRefusedInTheShapeOfTheirPath) {
+  const ServeProcess server({"--model", kNano, "--max-body", "4096", "--cors", "https://a.example"});
+  const std::string body(5000, ' ');
+  const auto send = [&](const char* path) {
+    return Ask(server.port(), "POST", path, {"Origin: https://a.example"}, body);
+  };
+  const ClientResponse messages = send("/v1/messages");
+  EXPECT_EQ(messages.status, 413);
+  EXPECT_EQ(FieldText(JsonOf(messages), "type"), "error") << messages;
+  EXPECT_EQ(FieldText(JsonOf(messages), "error.type"), "request_too_large") << messages;
+  EXPECT_EQ(messages.Header("access-control-allow-origin"), "https://a.example") << messages;
+  const ClientResponse chat = send("/v1/chat/completions");
+  EXPECT_EQ(chat.status, 413);
+  EXPECT_EQ(FieldText(JsonOf(chat), "error.type"), "invalid_request_error") << chat;
+  EXPECT_EQ(FieldText(JsonOf(chat), "error.code"), "request_too_large") << chat;
+  EXPECT_NE(FieldText(JsonOf(chat), "error.message").find("larger than 4096 bytes"), std::string::npos) << chat;
+  EXPECT_EQ(chat.Header("access-control-allow-origin"), "https://a.example") << chat;
+}
+
 TEST(ServeCommand, KeysAreReadAgainAndLogsReopenedOnHangUp) {
   const TemporaryDirectory directory;
   const std::string file = directory / "keys.json";
@@ -246,6 +366,40 @@ TEST(ServeCommand, WhatIsNotAcceptedIsSaid) {
   refused({}, "FATHOM_SERVE_HEARTBEAT is 'never'", options);
   refused({"--port", "0", "--model", directory.path()}, "config.json");
   refused({"--port", "0", "--model", kNano, "--effort", "enormous"}, "--effort");
+}
+
+TEST(ServeCommand, EveryOptionNamesAValueThatItCannotHave) {
+  const auto refused = [](const std::vector<std::string>& arguments, const std::string& expected) {
+    std::vector<std::string> all = {"serve"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const RunResult result = RunFathom(all);
+    EXPECT_EQ(result.exit_code, 2) << result;
+    EXPECT_NE(result.err.find(expected), std::string::npos) << expected << "\n" << result;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result;
+  };
+  for (const ServeOption& option : ServeOptions()) {
+    const std::string flag = StrCat("--", option.name);
+    if (!option.is_flag()) {
+      refused({flag, ""}, flag + " is empty; it needs a value");
+      continue;
+    }
+    for (const char* value : {"maybe", "2x", "2"}) {
+      refused({StrCat(flag, "=", value)}, StrCat(flag, " is '", value, "'; accepted is true or false"));
+    }
+  }
+  refused({"--no-page=maybe"}, "--page is 'maybe'; accepted is true or false");
+  refused({"--no-page=99999999999999999999"}, "accepted is true or false");
+  refused({"keys", "add", "x", "--tokens-per-day", "99999999999999999999"},
+          "--tokens-per-day is '99999999999999999999'; accepted is a whole number, 0 or more");
+  refused({"keys", "add", ""}, "name is empty; it needs a value");
+}
+
+TEST(ServeCommand, SwitchesHaveAnOppositeAndTakeWords) {
+  const ServeProcess server({"--model", kNano, "--page=off", "--no-strict-names", "--mmap"});
+  const Json config = JsonOf(Ask(server.port(), "GET", "/debug/config"));
+  EXPECT_EQ(FieldText(config, "page"), "false");
+  EXPECT_EQ(FieldText(config, "strict_names"), "false");
+  EXPECT_EQ(FieldText(config, "no_mmap"), "false");
 }
 
 TEST(ServeCommand, PrefixesOnDiskOutliveARestart) {

@@ -1,20 +1,29 @@
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "base/progress.h"
+#include "base/strings.h"
 #include "base/thread_pool.h"
 #include "tests/support/run_binary.h"
 
 namespace fathom {
 namespace {
+
+size_t EntriesOf(const TemporaryDirectory& directory) {
+  const std::filesystem::directory_iterator begin(directory.path());
+  return static_cast<size_t>(std::distance(begin, std::filesystem::directory_iterator()));
+}
 
 std::string Text(const MappedFile& file) { return {file.bytes().begin(), file.bytes().end()}; }
 
@@ -183,9 +192,7 @@ TEST(File, AtomicWriteReplacesAndLeavesNothingBehind) {
   ASSERT_TRUE(WriteFileAtomically(directory / "file", "old").ok());
   ASSERT_TRUE(WriteFileAtomically(directory / "file", std::string("new\0bytes", 9)).ok());
   EXPECT_EQ(ReadTestFile(directory / "file"), std::string("new\0bytes", 9));
-  size_t entries = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(directory.path())) ++entries;
-  EXPECT_EQ(entries, 1U);
+  EXPECT_EQ(EntriesOf(directory), 1U);
 }
 
 TEST(File, FailedAtomicWriteKeepsTheOldFile) {
@@ -199,7 +206,153 @@ TEST(File, FailedAtomicWriteKeepsTheOldFile) {
   WriteTestFile(directory / "target/inside", "kept");
   EXPECT_FALSE(WriteFileAtomically(directory / "target", "x").ok());
   EXPECT_EQ(ReadTestFile(directory / "target/inside"), "kept");
-  EXPECT_FALSE(FileExists(directory / "target.tmp"));
+  EXPECT_EQ(EntriesOf(directory), 1U);
+}
+
+TEST(File, AtomicWriteFollowsLinks) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "inner/file", "old");
+  std::filesystem::create_symlink("inner/second", directory / "first");
+  std::filesystem::create_symlink("file", directory / "inner/second");
+  std::filesystem::create_symlink(directory / "inner/new", directory / "dangling");
+  ASSERT_TRUE(WriteFileAtomically(directory / "first", "new").ok());
+  ASSERT_TRUE(WriteFileAtomically(directory / "dangling", "made").ok());
+  EXPECT_EQ(ReadTestFile(directory / "inner/file"), "new");
+  EXPECT_EQ(ReadTestFile(directory / "inner/new"), "made");
+  for (const char* link : {"first", "inner/second", "dangling"}) {
+    EXPECT_TRUE(std::filesystem::is_symlink(directory / link)) << link;
+  }
+  EXPECT_FALSE(std::filesystem::is_symlink(directory / "inner/file"));
+  std::filesystem::create_symlink("loop", directory / "loop");
+  const Status loop = WriteFileAtomically(directory / "loop", "x");
+  EXPECT_EQ(loop.message(), (directory / "loop") + ": cannot open: Too many levels of symbolic links");
+}
+
+TEST(File, AtomicWriteGoesIntoAPipe) {
+  const TemporaryDirectory directory;
+  const std::string pipe = directory / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::filesystem::create_symlink("pipe", directory / "link");
+  const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // so that no writer has to wait
+  ASSERT_GE(reader, 0);
+  for (const char* name : {"pipe", "link"}) {
+    ASSERT_TRUE(CheckOutputFile(directory / name).ok());
+    ASSERT_TRUE(WriteFileAtomically(directory / name, name).ok());
+    char text[16] = {};
+    ASSERT_GT(read(reader, text, sizeof text - 1), 0);
+    EXPECT_EQ(std::string(text), name);
+  }
+  close(reader);
+  EXPECT_TRUE(std::filesystem::is_fifo(std::filesystem::symlink_status(pipe)));
+  EXPECT_TRUE(std::filesystem::is_symlink(directory / "link"));
+  EXPECT_TRUE(WriteFileAtomically("/dev/null", "x").ok());
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST(File, AtomicWriteToStandardOutputGoesBehindWhatWasPrinted) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "out", "");
+  const auto in_child = [&] {
+    const int out = open((directory / "out").c_str(), O_WRONLY | O_CLOEXEC);
+    dup2(out, STDOUT_FILENO);
+    std::printf("printed\n");
+    bool good = true;
+    for (const std::string& name : {std::string("/dev/stdout"), directory / "out"}) {
+      good = good && CheckOutputFile(name).ok() && WriteFileAtomically(name, "written\n").ok();
+    }
+    std::printf("and more\n");
+    std::fflush(stdout);
+    _exit(good ? 0 : 1);
+  };
+  EXPECT_EXIT(in_child(), testing::ExitedWithCode(0), "");
+  EXPECT_EQ(ReadTestFile(directory / "out"), "printed\nwritten\nwritten\nand more\n");
+}
+
+TEST(File, AtomicWriteLeavesOtherFilesAlone) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "file.tmp", "mine");
+  ASSERT_TRUE(WriteFileAtomically(directory / "file", "new").ok());
+  EXPECT_EQ(ReadTestFile(directory / "file.tmp"), "mine");
+  EXPECT_EQ(EntriesOf(directory), 2U);
+}
+
+TEST(File, AtomicWriteKeepsTheRightsOfWhatItReplaces) {
+  const TemporaryDirectory directory;
+  const auto mode_of = [&](const char* name) {
+    struct stat info = {};
+    EXPECT_EQ(stat((directory / name).c_str(), &info), 0);
+    return info.st_mode & 07777;
+  };
+  const mode_t before = umask(027);
+  EXPECT_TRUE(WriteFileAtomically(directory / "new", "x").ok());
+  EXPECT_TRUE(WriteFileAtomically(directory / "secret", "x", 0600).ok());
+  EXPECT_EQ(mode_of("new"), 0640U);
+  EXPECT_EQ(mode_of("secret"), 0600U);
+  for (const mode_t mode : {0600U, 0664U, 0400U}) {
+    ASSERT_EQ(chmod((directory / "new").c_str(), mode), 0);
+    ASSERT_EQ(chmod((directory / "secret").c_str(), mode), 0);
+    EXPECT_TRUE(WriteFileAtomically(directory / "new", "y").ok());
+    EXPECT_TRUE(WriteFileAtomically(directory / "secret", "y", 0600).ok());
+    EXPECT_EQ(mode_of("new"), mode);
+    EXPECT_EQ(mode_of("secret"), 0600U);
+  }
+  umask(before);
+}
+
+TEST(File, WhereAFileCannotBeWrittenIsKnownBefore) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "old", "kept");
+  for (const std::string& path : {directory / "new", directory / "old", std::string("new-in-the-working-directory")}) {
+    const Status status = CheckOutputFile(path);
+    EXPECT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(FileExists(path), path == directory / "old");
+  }
+  EXPECT_EQ(ReadTestFile(directory / "old"), "kept");
+
+  const auto error = [](const std::string& path) {
+    const Status status = CheckOutputFile(path);
+    EXPECT_EQ(status.exit_code(), 2) << path;
+    return status.message();
+  };
+  const std::string folder = directory.path();
+  EXPECT_EQ(error(folder), StrCat("cannot write ", folder, ": it is a directory; the path of a file is accepted"));
+  EXPECT_EQ(error(folder + "/"),
+            StrCat("cannot write ", folder, "/: it is a directory; the path of a file is accepted"));
+  EXPECT_EQ(error(folder + "/missing/new"),
+            StrCat("cannot write ", folder, "/missing/new: there is no directory ", folder, "/missing"));
+  EXPECT_EQ(error(folder + "/old/new"),
+            StrCat("cannot write ", folder, "/old/new: there is no directory ", folder, "/old"));
+  EXPECT_TRUE(CheckOutputFile("/dev/null").ok());
+  // A link is judged by where it leads.
+  std::filesystem::create_symlink("missing/new", directory / "dangling");
+  EXPECT_EQ(error(folder + "/dangling"),
+            StrCat("cannot write ", folder, "/dangling: there is no directory ", folder, "/missing"));
+}
+
+TEST(File, ADirectoryWithoutTheRightToWriteTakesNoFiles) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  const TemporaryDirectory directory;
+  ASSERT_EQ(chmod(directory.path().c_str(), 0500), 0);
+  const Status status = CheckOutputFile(directory / "new");
+  ASSERT_EQ(chmod(directory.path().c_str(), 0700), 0);
+  EXPECT_EQ(status.exit_code(), 3);
+  EXPECT_NE(status.message().find(StrCat("the directory ", directory.path(), " takes no files")), std::string::npos)
+      << status.message();
+}
+
+TEST(File, ALockIsHeldByOneAndMissingLocksHoldNobodyUp) {
+  const TemporaryDirectory directory;
+  WriteTestFile(directory / "lock", "");
+  const int first = open((directory / "lock").c_str(), O_RDWR | O_CLOEXEC);
+  const int second = open((directory / "lock").c_str(), O_RDWR | O_CLOEXEC);
+  const int path_only = open((directory / "lock").c_str(), O_PATH | O_CLOEXEC);  // has no locks
+  EXPECT_TRUE(TryLockFile(first));
+  EXPECT_FALSE(TryLockFile(second));
+  EXPECT_TRUE(TryLockFile(path_only));
+  close(first);
+  EXPECT_TRUE(TryLockFile(second));
+  close(second);
+  close(path_only);
 }
 
 // What is brought in stays as it is in the file, whatever part is asked for.

@@ -112,6 +112,16 @@ TEST(Json, StringsMayHoldAnythingButRawControlCharacters) {
   }
 }
 
+TEST(Json, AZeroByteIsAnErrorAndNotTheEnd) {
+  using std::string_view_literals::operator""sv;
+  for (const std::string_view text : {"{}\0"sv, "\0{}"sv, "{\0}"sv, "[1]\0]"sv, "\"a\0\""sv, "1e999\0"sv}) {
+    EXPECT_FALSE(Accepts(text)) << testing::PrintToString(text);
+  }
+  const Result<Json> json = ParseJson("[1]\0 x"sv);
+  ASSERT_FALSE(json.ok());
+  EXPECT_EQ(json.status().message(), "JSON is malformed at byte 3: a zero byte is nowhere accepted");
+}
+
 TEST(Json, LoneSurrogatesBecomeReplacementCharacters) {
   EXPECT_EQ(Parsed("\"\\ud800\"").string(), "\uFFFD");
   EXPECT_EQ(Parsed("\"\\udc00x\"").string(), "\uFFFDx");
@@ -155,6 +165,11 @@ TEST(Json, BuiltValuesPrintAndChange) {
   EXPECT_EQ(json.Find("d"), nullptr);
   EXPECT_EQ(Json::Int(1).Find("a"), nullptr);
   EXPECT_EQ(Json::Double(HUGE_VAL).Dump(), "Infinity");
+}
+
+TEST(Json, WhatIsNoNumberCanBeWrittenAsNull) {
+  EXPECT_EQ(Json::DoubleOrNull(0.5).Dump(), "0.5");
+  for (const double value : {HUGE_VAL, -HUGE_VAL, std::nan("")}) EXPECT_TRUE(Json::DoubleOrNull(value).is_null());
 }
 
 }  // namespace

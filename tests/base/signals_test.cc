@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 
 namespace fathom {
@@ -23,6 +25,40 @@ TEST(Signals, FirstInterruptOnlySetsTheFlag) {
   ClearInterrupt();
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
+}
+
+TEST(Signals, HangUpSetsTheFlagUnlessItIsIgnored) {
+  signal(SIGHUP, SIG_IGN);
+  InstallInterruptHandler();
+  raise(SIGHUP);
+  EXPECT_FALSE(InterruptRequested());
+  signal(SIGHUP, SIG_DFL);
+  InstallInterruptHandler();
+  raise(SIGHUP);
+  EXPECT_TRUE(InterruptRequested());
+  raise(SIGHUP);  // goes on
+  ClearInterrupt();
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_DFL);
+}
+
+// 7: the write fails.
+void WriteBeyondTheLimit() {
+  std::string path = testing::TempDir() + "/signals_test_XXXXXX";
+  const int fd = mkstemp(path.data());
+  unlink(path.c_str());
+  const rlimit limit = {1, 1};
+  setrlimit(RLIMIT_FSIZE, &limit);
+  _exit(write(fd, "ab", 2) == 1 && write(fd, "b", 1) == -1 && errno == EFBIG ? 7 : 8);
+}
+
+TEST(SignalsDeathTest, AFileThatMayNotGrowIsAnErrorOfTheWrite) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        IgnoreFileSizeSignal();
+        WriteBeyondTheLimit();
+      },
+      testing::ExitedWithCode(7), "");
 }
 
 TEST(SignalsDeathTest, SecondInterruptEndsTheProgram) {

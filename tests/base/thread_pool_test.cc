@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -132,6 +133,16 @@ TEST(ThreadPool, ALoopDoesNotWaitForAWorkerThatHasClaimedNothing) {
   let_go = true;
   both_take_one();
   ASSERT_EQ(sigaction(SIGUSR1, &before, nullptr), 0);
+}
+
+TEST(ThreadPool, SaysWhetherTheSystemHoldsItsThreads) {
+  cpu_set_t allowed;
+  ASSERT_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &allowed)) ++cpu;
+  EXPECT_TRUE(ThreadPool(2).holds());
+  EXPECT_TRUE(ThreadPool(2, {{}, {cpu}}).holds());
+  EXPECT_FALSE(ThreadPool(2, {{}, {CPU_SETSIZE}}).holds()) << "there is none of that number";
 }
 
 TEST(ThreadPool, StartAndStopWithoutWork) {

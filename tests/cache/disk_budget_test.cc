@@ -5,6 +5,7 @@
 
 #include "cache/foreign_files.h"
 #include "tests/cache/prefix_fixture.h"
+#include "tests/support/gate.h"
 
 namespace fathom {
 namespace {
@@ -200,6 +201,21 @@ TEST_F(DiskTierTest, TheQueueIsBounded) {
   EXPECT_EQ((*tier)->waiting_bytes(), 0);
   (*tier)->Wait();
   EXPECT_EQ(Files().size(), 0u);
+}
+
+TEST_F(DiskTierTest, MarksOfUseAreBoundedWhileTheDiskStands) {
+  Gate gate;
+  Result<std::unique_ptr<DiskTier>> tier = DiskTier::Open(directory_, {.before_write = [&] { gate.Pass(); }});
+  ASSERT_TRUE(tier.ok());
+  EXPECT_TRUE((*tier)->Write(JobOf(0)));
+  gate.Await();
+  for (int hit = 0; hit < 10000; ++hit) (*tier)->Touch(PrefixFileKind::kBlock, {1, 0});
+  const int64_t waiting = (*tier)->waiting_touches();
+  EXPECT_GT(waiting, 0);
+  EXPECT_LT(waiting, 10000);
+  gate.Open();
+  (*tier)->Wait();
+  EXPECT_EQ((*tier)->waiting_touches(), 0);
 }
 
 }  // namespace

@@ -1,6 +1,11 @@
 #include "cache/prefix_cache.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include "tests/cache/prefix_fixture.h"
 
@@ -261,6 +266,92 @@ TEST_F(PrefixCacheTest, AFileUnderAnothersNameIsNotTaken) {
   fs::copy_file(states[0], states[1], fs::copy_options::overwrite_existing);
   EXPECT_EQ(Hit(Range(0, 200)) + Hit(Range(5000, 200)), 128) << "one of the two is gone";
   EXPECT_EQ(cache_->stats().damaged, 1);
+}
+
+// Lets nothing be opened: the process has as many descriptors as it may have.
+class ScopedNoDescriptors {
+ public:
+  ScopedNoDescriptors() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit none{0, before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~ScopedNoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+  ScopedNoDescriptors(const ScopedNoDescriptors&) = delete;
+  ScopedNoDescriptors& operator=(const ScopedNoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(PrefixCacheTest, FilesThatCannotBeReadNowStay) {
+  OpenOnDisk();
+  Keep(Range(0, 300), {200});
+  cache_->Flush();
+  const int64_t bytes = cache_->stats().disk_bytes;
+  OpenOnDisk();
+  const std::vector<fs::path> files = Files();
+  {
+    const ScopedNoDescriptors none;
+    EXPECT_EQ(Hit(Range(0, 400)), 0);
+  }
+  EXPECT_EQ(cache_->stats().damaged, 0);
+  EXPECT_EQ(cache_->stats().disk_bytes, bytes) << "they still count";
+  Keep(Range(0, 300), {200});  // was read again meanwhile
+  EXPECT_EQ(Hit(Range(0, 400)), 300);
+  cache_->Flush();
+  EXPECT_EQ(Files(), files);
+  OpenOnDisk();
+  EXPECT_EQ(Hit(Range(0, 400)), 300);
+  EXPECT_EQ(report_.source, CacheSource::kDisk);
+}
+
+TEST_F(PrefixCacheTest, AFileThatCouldNotBeReadIsTriedAgain) {
+  PrefixCacheOptions options = OnDisk();
+  options.tier.retry_ns = 20'000'000;
+  Open(options);
+  Keep(Range(0, 300));
+  cache_->Flush();
+  Open(options);
+  {
+    const ScopedNoDescriptors none;
+    const std::unique_ptr<PrefixCache::Loading> loading = cache_->Load("", Range(0, 400));
+    ASSERT_NE(loading, nullptr);
+    while (!loading->done()) cache_->Poll();
+    EXPECT_TRUE(loading->failed());
+  }
+  std::this_thread::sleep_for(std::chrono::nanoseconds(2 * options.tier.retry_ns));
+  EXPECT_EQ(Hit(Range(0, 400)), 300);
+  EXPECT_EQ(report_.source, CacheSource::kDisk);
+}
+
+// A socket cannot be opened as a file: it stands in for one that a disk does not give out for a while.
+TEST_F(PrefixCacheTest, WhatContinuesFromAFileThatCannotBeReadAtTheStartStays) {
+  OpenOnDisk();
+  Keep(Range(0, 300));
+  cache_->Flush();
+  cache_.reset();
+  const std::vector<fs::path> files = Files();
+  ASSERT_EQ(files.size(), 3U);
+  for (const fs::path& file : files) {
+    const fs::path saved = file.string() + "-saved";
+    fs::rename(file, saved);
+    sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = {}};
+    ASSERT_LT(file.string().size(), sizeof address.sun_path);
+    file.string().copy(address.sun_path, sizeof address.sun_path - 1);
+    const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ::close(socket);
+    OpenOnDisk();
+    EXPECT_EQ(Hit(Range(0, 400)), 0);
+    EXPECT_EQ(cache_->stats().damaged, 0);
+    cache_.reset();
+    fs::remove(file);
+    fs::rename(saved, file);
+    EXPECT_EQ(Files(), files);
+  }
+  OpenOnDisk();
+  EXPECT_EQ(Hit(Range(0, 400)), 300);
 }
 
 TEST_F(PrefixCacheTest, AFullDiskCostsNothingButTheDisk) {

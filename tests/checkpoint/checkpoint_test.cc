@@ -203,7 +203,7 @@ TEST_F(BrokenCheckpoint, ExpertsOfOneLayerInTwoFormats) {
 
 TEST_F(BrokenCheckpoint, UnknownTensors) {
   Rewrite(7, [](Specs& specs) { specs.push_back({"mtp.0.embed.weight", TensorType::kBf16, {512, 256}}); });
-  EXPECT_EQ(OpenError(), "opened") << "a tensor that the index does not list is not looked at";
+  EXPECT_EQ(OpenError(), "opened") << "below mtp. a tensor that the index does not list is not looked at";
   ChangeIndex([](Json& map) { map.Set("mtp.0.embed.weight", Json::String(Name(7))); });
   const auto checkpoint = MustOpen();
   ASSERT_NE(checkpoint, nullptr);
@@ -215,6 +215,18 @@ TEST_F(BrokenCheckpoint, UnknownTensors) {
   EXPECT_EQ(
       OpenError(),
       shard(6) + ": tensor 'vision.tower' is unknown: no tensor of that name belongs to a model of this config.json");
+}
+
+TEST_F(BrokenCheckpoint, TensorsThatTheIndexDoesNotList) {
+  Rewrite(2, [](Specs& specs) { specs.push_back({"layers.0.bogus.weight", TensorType::kF32, {1}}); });
+  EXPECT_EQ(OpenError(),
+            shard(2) + ": holds tensor 'layers.0.bogus.weight', which model.safetensors.index.json does not list");
+  ChangeTensor(2, "layers.0.bogus.weight", [](TensorSpec& spec) { spec = {"norm.weight", TensorType::kBf16, {256}}; });
+  EXPECT_EQ(OpenError(),
+            shard(2) + ": holds tensor 'norm.weight', which model.safetensors.index.json says is in " + shard(6));
+  ChangeTensor(2, "norm.weight", [](TensorSpec& spec) { spec = {"model.norm.weight", TensorType::kBf16, {256}}; });
+  EXPECT_EQ(OpenError(),
+            shard(2) + ": holds tensor 'model.norm.weight', which model.safetensors.index.json says is in " + shard(6));
 }
 
 // What --no-mmap calls. The file that is larger than memory is a hole.
@@ -264,6 +276,36 @@ TEST_F(BrokenCheckpoint, MtpNotStored) {
   EXPECT_EQ(checkpoint->notes()[0], "the MTP block that config.json announces is not stored; it is not used");
 }
 
+TEST_F(BrokenCheckpoint, MtpNotStoredBesideUnknownTensors) {
+  Rewrite(7, [](Specs& specs) { specs = {{"mtp.1.extra.weight", TensorType::kF32, {1}}}; });
+  ChangeIndex([](Json& map) {
+    std::erase_if(map.members(), [](const auto& member) { return member.first.starts_with("mtp."); });
+    map.Set("mtp.1.extra.weight", Json::String(Name(7)));
+  });
+  const auto checkpoint = MustOpen();
+  ASSERT_NE(checkpoint, nullptr);
+  EXPECT_EQ(checkpoint->config().mtp_layers, 0);
+  ASSERT_EQ(checkpoint->notes().size(), 2u);
+  EXPECT_EQ(checkpoint->notes()[0], "the MTP block that config.json announces is not stored; it is not used");
+  EXPECT_EQ(checkpoint->notes()[1],
+            "unknown tensors below mtp. (1 tensor, 4 B, first 'mtp.1.extra.weight') are left unused");
+}
+
+// The config need not say it.
+TEST_F(BrokenCheckpoint, AThirdDraftStageIsDSpark) {
+  Rewrite(7, [](Specs& specs) { specs = {{"mtp.2.norm.weight", TensorType::kBf16, {256}}}; });
+  ChangeIndex([](Json& map) {
+    std::erase_if(map.members(), [](const auto& member) { return member.first.starts_with("mtp."); });
+    map.Set("mtp.2.norm.weight", Json::String(Name(7)));
+  });
+  const auto checkpoint = MustOpen();
+  ASSERT_NE(checkpoint, nullptr);
+  EXPECT_TRUE(checkpoint->checkpoint_config().has_dspark);
+  EXPECT_EQ(checkpoint->config().mtp_layers, 0);
+  ASSERT_EQ(checkpoint->notes().size(), 1u);
+  EXPECT_EQ(checkpoint->notes()[0], "the DSpark draft module (1 tensor, 512 B) is left unused");
+}
+
 TEST_F(BrokenCheckpoint, MtpIncomplete) {
   ChangeIndex([](Json& map) {
     std::erase_if(map.members(), [](const auto& member) { return member.first == "mtp.0.hnorm.weight"; });
@@ -284,6 +326,10 @@ TEST_F(BrokenCheckpoint, IndexDefects) {
     EXPECT_EQ(OpenError(), index() + ": tensor 'embed.weight' is said to be in '" + name +
                                "'; a plain file name in the same directory is accepted");
   }
+  ChangeIndex([](Json& map) { map.Set("embed.weight", Json::String("x\x1b[31m\nfathom: done")); });
+  EXPECT_EQ(OpenError(), index() +
+                             ": tensor 'embed.weight' is said to be in 'x\\x1b[31m\\x0afathom: done'; a plain file "
+                             "name in the same directory is accepted");
   ChangeIndex([](Json& map) { map.Set("embed.weight", Json::Int(1)); });
   EXPECT_EQ(OpenError(), index() + ": weight_map of tensor 'embed.weight' is no string");
   ChangeIndex([](Json& map) { map.Set("embed.weight", Json::String(Name(2))); });

@@ -46,10 +46,40 @@ TEST(AnswerCheck, ContainsWordsAndNoPartsOfThem) {
   EXPECT_TRUE(contains("The command is ./fathom chat.", "./fathom chat"));
 }
 
+TEST(AnswerCheck, ContainsNumbersAndNoPartsOfThem) {
+  const auto contains = [](const char* text, const char* words) {
+    return IsRight(AnswerCheck::kContains, words, text);
+  };
+  EXPECT_TRUE(contains("It costs 450.", "450"));
+  EXPECT_TRUE(contains("450, 451", "450"));
+  EXPECT_TRUE(contains("451, 450", "450"));
+  EXPECT_TRUE(contains("450", "450"));
+  EXPECT_FALSE(contains("It costs 1,450.", "450"));
+  EXPECT_FALSE(contains("It costs 3.450.", "450"));
+  EXPECT_FALSE(contains("It costs 450.75.", "450"));
+  EXPECT_FALSE(contains("It costs 450,75.", "450"));
+  EXPECT_FALSE(contains("It costs 450,000.", "450"));
+  EXPECT_FALSE(contains("It is -450.", "450"));
+  EXPECT_FALSE(contains("It is −450.", "450"));
+  EXPECT_TRUE(contains("It is -450.", "-450"));
+  EXPECT_TRUE(contains("500-450", "450"));
+  EXPECT_TRUE(contains("- 450", "450"));
+  EXPECT_TRUE(contains("It costs 1,450, no: 450.", "450"));
+  EXPECT_TRUE(contains("It costs 12,450.", "12450"));
+  EXPECT_TRUE(contains("It costs 12450.", "12,450"));
+  EXPECT_TRUE(contains("It costs 1,234,567.50 dollars.", "1234567.50"));
+  EXPECT_FALSE(contains("It costs 1,234,567.50 dollars.", "1234567"));
+  EXPECT_TRUE(contains("7, remainder 3.", "7, remainder 3"));
+}
+
 TEST(AnswerCheck, NumberIsTheLastOne) {
   EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "632", "347 + 285 = 632."));
   EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "632", "632"));
   EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "1234", "It is 1,234 dollars."));
+  EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "1234", "It is 1,234.00 dollars."));
+  EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "1234.5", "1,234.5"));
+  EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "1234567.25", "-5 or 1,234,567.25"));
+  EXPECT_FALSE(IsRight(AnswerCheck::kNumber, "234.5", "1,234.5"));
   EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "3", "6 / 2 = 3.0"));
   EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "3.5", "7/2=3.50."));
   EXPECT_TRUE(IsRight(AnswerCheck::kNumber, "4", "one, 3,4"));

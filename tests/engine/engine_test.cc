@@ -210,6 +210,43 @@ TEST_F(EngineTest, TheEndOfTheEngineEndsItsRequests) {
   for (const RequestHandle& handle : handles) handle.Cancel();  // outlives the engine
 }
 
+TEST_F(EngineTest, WhatIsSubmittedWhileItEndsIsRefused) {
+  Start();
+  Engine* const engine = engine_.get();
+  EventQueue queue;
+  Status again;
+  const auto handler = [&, inner = queue.handler()](const Event& event) {
+    if (std::holds_alternative<Finished>(event)) {
+      again = engine->Submit(Request(Prompt(5), 5), [](const Event&) { return true; }).status();
+    }
+    return inner(event);
+  };
+  ASSERT_TRUE(engine_->Submit(Request(Prompt(20), 1000), handler).ok());
+  ASSERT_TRUE(queue.Pop(std::chrono::minutes(2)).has_value());
+  engine_.reset();
+  EXPECT_EQ(again.code(), ErrorCode::kCancelled);
+  EXPECT_EQ(Collect(queue).finished.reason, FinishReason::kCancelled);
+}
+
+TEST_F(EngineTest, AllAreCancelledButThoseThatComeLater) {
+  Start();
+  EventQueue first;
+  EventQueue second;
+  bool cancelled = false;
+  const auto handler = [&, inner = first.handler()](const Event& event) {
+    if (std::holds_alternative<GeneratedToken>(event) && !std::exchange(cancelled, true)) {
+      engine_->CancelAll();
+      EXPECT_TRUE(engine_->Submit(Request(Prompt(9), 3), second.handler()).ok());
+    }
+    return inner(event);
+  };
+  ASSERT_TRUE(engine_->Submit(Request(Prompt(20), 1000), handler).ok());
+  EXPECT_EQ(Collect(first).finished.reason, FinishReason::kCancelled);
+  const Answer later = Collect(second);
+  EXPECT_EQ(later.finished.reason, FinishReason::kLength);
+  EXPECT_EQ(later.ids.size(), 3u);
+}
+
 TEST_F(EngineTest, AFullQueueRefuses) {
   Start({.max_sequences = 1, .max_queue = 2});
   std::vector<std::unique_ptr<EventQueue>> queues;
@@ -276,6 +313,19 @@ TEST_F(EngineTest, AFollowUpReadsOnlyWhatIsNew) {
   EXPECT_EQ(Run(Request(tokens, 1)).finished.usage.cached_tokens, 369);
 }
 
+TEST_F(EngineTest, WithoutTokensToGenerateThePromptIsReadAndKept) {
+  Start();
+  const std::vector<int32_t> tokens = Prompt(200);
+  const Answer read = Run(Request(tokens, 0));
+  EXPECT_EQ(read.finished.reason, FinishReason::kLength);
+  EXPECT_TRUE(read.ids.empty());
+  EXPECT_EQ(read.finished.usage.completion_tokens, 0);
+  std::vector<int32_t> longer = tokens;
+  longer.push_back(3);
+  EXPECT_EQ(Run(Request(longer, 1)).finished.usage.cached_tokens, 200);
+  EXPECT_EQ(Run(Request(tokens, 1)).finished.usage.cached_tokens, 199);
+}
+
 TEST_F(EngineTest, ASharedBeginningIsKeptOnceItWasSeenTwice) {
   Start();
   std::vector<std::vector<int32_t>> prompts;
@@ -336,7 +386,7 @@ TEST_F(EngineTest, OptionsOutOfRangeAreRefused) {
   EXPECT_EQ(error({.max_sequences = 0}), "engine option max_sequences is 0; accepted is 1 to 512");
   EXPECT_EQ(error({.step_tokens = 0}), "engine option step_tokens is 0; accepted is 1 to 65536");
   EXPECT_EQ(error({.max_queue = 0}), "engine option max_queue is 0; accepted is 1 to 1048576");
-  EXPECT_EQ(error({.context = 5000}), "the context is set to 5000 tokens; this model accepts 2 to 4096");
+  EXPECT_EQ(error({.context = 5000}), "engine option context is 5000; this model accepts 2 to 4096");
 }
 
 TEST_F(EngineTest, LogprobsComeWithEveryToken) {

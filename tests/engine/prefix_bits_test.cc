@@ -292,6 +292,35 @@ TEST_P(PrefixBitsTest, ChoicesOfOneRequestReadItsPromptOnce) {
   EXPECT_EQ(states == 0, Recompute()) << "on disk there are blocks alone";
 }
 
+TEST_P(PrefixBitsTest, AChoiceThatWasSentBackFromItsAnswerAndLostItsState) {
+  Open();
+  GenerateRequest choice = Asked(Prompt(kPrompt, 3), 11);
+  choice.max_tokens = 100;
+  const AnswerBits expected = BitsOf(Run(WithoutCache(choice)));
+  choice.shares_prompt = true;
+  // Room for one sequence and the blocks that the other has read, but for no state beside.
+  const int64_t state = layout_.state_bytes();
+  EngineOptions options = Options(state + state / 2 + 8 * layout_.block_bytes());
+  options.max_sequences = 1;
+  Start(options, GetParam().threads);
+  GenerateRequest urgent = Asked(Prompt(100, 9), 5);
+  urgent.priority = 5;
+  constexpr int64_t kBlocksRead = 6 * kBlock;  // more than the prompt
+  EventQueue queues[2];
+  int64_t tokens = 0;
+  const auto handler = [&, inner = queues[0].handler()](const Event& event) {
+    if (std::holds_alternative<GeneratedToken>(event) && ++tokens == kBlocksRead - kPrompt + 8) {
+      EXPECT_TRUE(engine_->Submit(urgent, queues[1].handler()).ok());
+    }
+    return inner(event);
+  };
+  ASSERT_TRUE(engine_->Submit(choice, handler).ok());
+  EXPECT_EQ(BitsOf(Collect(queues[0])), expected);
+  EXPECT_EQ(BitsOf(Collect(queues[1])), BitsOf(Run(WithoutCache(urgent))));
+  EXPECT_EQ(engine_->stats().preemptions, 1);
+  EXPECT_EQ(engine_->stats().prefixes.replayed_tokens, Recompute() ? layout_.replay_tokens() : 0);
+}
+
 TEST_P(PrefixBitsTest, InABatchWithOthers) {
   for (const bool disk : {false, true}) {
     Open(0, disk);

@@ -157,6 +157,32 @@ TEST(Sampler, TopPAgreesWithSortingEverything) {
   }
 }
 
+TEST(Sampler, WhatTopPLeavesIsGoneThroughByAscendingId) {
+  const std::vector<float> logits = {0.0f, 0.1f, 0.2f, 0.3f, 0.25f};
+  std::vector<size_t> order = {3, 4, 2, 1, 0};  // the most probable first
+  std::vector<double> weights;
+  for (const float x : logits) weights.push_back(std::exp(double{x}));
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  for (const double top_p : {0.5, 0.75, 0.85, 0.999999}) {  // of three, four, five and five
+    std::vector<size_t> kept;
+    double mass = 0;
+    for (size_t rank = 0; mass < top_p * total; ++rank) {
+      kept.push_back(order[rank]);
+      mass += weights[order[rank]];
+    }
+    std::ranges::sort(kept);
+    SamplingParams params;
+    params.top_p = top_p;
+    for (uint64_t seed = 0; seed < 50; ++seed) {
+      double sum = 0;
+      const double target = UniformDraw(seed, 0) * mass;
+      const auto drawn = std::ranges::find_if(kept, [&](size_t id) { return (sum += weights[id]) > target; });
+      ASSERT_NE(drawn, kept.end());
+      EXPECT_EQ(Choose(params, logits, seed), static_cast<int32_t>(*drawn)) << top_p << " " << seed;
+    }
+  }
+}
+
 TEST(Sampler, TopPCountsWhatTopKLeft) {
   // Of the two that top_k keeps, the first has 0.4 / 0.7 = 0.57: enough for 0.55, not for 0.6.
   SamplingParams params;

@@ -158,7 +158,7 @@ TEST_F(ServingTest, ADeadlineEndsWhatWaitsAndWhatRuns) {
   request.deadline = std::chrono::steady_clock::now();
   const Answer waited = Run(request);
   EXPECT_EQ(waited.finished.reason, FinishReason::kError);
-  EXPECT_EQ(waited.finished.status.code(), ErrorCode::kResource);
+  EXPECT_EQ(waited.finished.status.code(), ErrorCode::kDeadline);
   EXPECT_EQ(waited.finished.status.message(), "the deadline of 0 s passed while the request was waiting");
 
   // It runs past its deadline however fast it is: every event takes until then.
@@ -173,7 +173,7 @@ TEST_F(ServingTest, ADeadlineEndsWhatWaitsAndWhatRuns) {
   ASSERT_TRUE(engine_->Submit(request, handler).ok());
   const Answer ran = Collect(queue);
   EXPECT_EQ(ran.finished.reason, FinishReason::kError);
-  EXPECT_EQ(ran.finished.status.code(), ErrorCode::kResource);
+  EXPECT_EQ(ran.finished.status.code(), ErrorCode::kDeadline);
   EXPECT_LE(ran.ids.size(), 1u);
   EXPECT_EQ(ran.finished.usage.completion_tokens, static_cast<int64_t>(ran.ids.size()));
 

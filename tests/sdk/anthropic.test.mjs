@@ -23,6 +23,13 @@ test('models are listed', async () => {
   for await (const model of client.models.list()) models.push(model);
   assert.equal(models[0].id, 'nano');
   assert.equal(models[0].type, 'model');
+  for (const baseURL of [server.url, `${server.url}/anthropic`]) {
+    const at = new Anthropic({baseURL, apiKey: 'unused', maxRetries: 0});
+    for (const id of ['claude-sonnet-4-5', 'deepseek-ai/DeepSeek-V4-Flash']) {
+      const model = await at.models.retrieve(id);
+      assert.deepEqual([model.type, model.id], ['model', id]);
+    }
+  }
 });
 
 test('plain answer', async () => {
@@ -30,6 +37,7 @@ test('plain answer', async () => {
   assert.equal(textOf(message), 'Hello! How can I help you?');
   assert.equal(message.stop_reason, 'end_turn');
   assert.ok(message.usage.input_tokens + message.usage.cache_read_input_tokens > 0);
+  assert.match(message._request_id, /^req-/);
 });
 
 test('streamed answer with thinking', async () => {
@@ -123,6 +131,18 @@ test('stop sequences and limits', async () => {
   assert.equal(stopped.stop_sequence, 'How');
   const cut = await client.messages.create({...base, ...off, messages: ask('Hello!'), max_tokens: 2});
   assert.equal(cut.stop_reason, 'max_tokens');
+});
+
+test('a body over the limit is a typed error', async () => {
+  const small = await startServer('--max-body', '4096');
+  try {
+    const limited = new Anthropic({baseURL: small.url, apiKey: 'unused', maxRetries: 0});
+    await assert.rejects(limited.messages.create({...base, messages: ask('word '.repeat(1000))}),
+                         (error) => error.status === 413 && error.error.error.type === 'request_too_large' &&
+                             /^req-/.test(error.requestID));
+  } finally {
+    await small.stop();
+  }
 });
 
 test('errors have types', async () => {

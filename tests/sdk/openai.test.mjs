@@ -20,7 +20,7 @@ test('models are listed with their context', async () => {
   for await (const model of client.models.list()) models.push(model);
   assert.equal(models[0].id, 'nano');
   assert.equal(models[0].max_model_len, 8192);
-  assert.equal((await client.models.retrieve('nano')).object, 'model');
+  for (const id of ['nano', 'deepseek-ai/DeepSeek-V4-Flash']) assert.equal((await client.models.retrieve(id)).id, id);
 });
 
 test('plain answer', async () => {
@@ -99,6 +99,29 @@ test('required and named tools are called whatever was asked', async () => {
   const none = await client.chat.completions.create(
       {...base, messages: ask('What is 47 * 19?'), tools: functions, tool_choice: 'none'});
   assert.ok(!none.choices[0].message.tool_calls?.length);
+});
+
+test('only allowed tools are called', async () => {
+  const allowed = {mode: 'required', tools: [{type: 'function', function: {name: 'get_time'}}]};
+  const answer = await client.chat.completions.create({
+    ...base,
+    messages: ask('What is 47 * 19?'),
+    tools: functions,
+    tool_choice: {type: 'allowed_tools', allowed_tools: allowed},
+    parallel_tool_calls: false,
+    thinking: {type: 'disabled'},
+  });
+  assert.deepEqual(answer.choices[0].message.tool_calls.map((call) => call.function.name), ['get_time']);
+});
+
+test('the assistant may have refused', async () => {
+  const conversation = (content) =>
+      [...ask('Tell me a secret.'), {role: 'assistant', content}, ...ask('Hello!')];
+  const part = await client.chat.completions.create(
+      {...base, max_tokens: 20, messages: conversation([{type: 'refusal', refusal: 'No.'}])});
+  const text = await client.chat.completions.create({...base, max_tokens: 20, messages: conversation('No.')});
+  assert.equal(part.usage.prompt_tokens, text.usage.prompt_tokens);
+  assert.deepEqual(part.choices[0].message, text.choices[0].message);
 });
 
 test('results of parallel calls are accepted in one turn', async () => {

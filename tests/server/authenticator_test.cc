@@ -98,6 +98,18 @@ TEST_F(AuthenticatorTest, RequestsPerMinuteRefillEvenly) {
   EXPECT_EQ(Refusal(auth->Check(request, Scope::kInference, now)), ApiErrorKind::kRateLimited);
 }
 
+TEST_F(AuthenticatorTest, WhoIsOnlyIdentifiedIsNotCounted) {
+  const HttpRequest request = RequestWith({{"x-api-key", Add({.name = "a", .requests_per_minute = 1})}});
+  const std::unique_ptr<Authenticator> auth = Open();
+  for (int times = 0; times < 3; ++times) EXPECT_EQ(Refusal(auth->Identify(request, Scope::kInference)), std::nullopt);
+  EXPECT_EQ(Refusal(auth->Identify(request, Scope::kAdmin)), ApiErrorKind::kPermission);
+  EXPECT_EQ(Refusal(auth->Identify(RequestWith({{"x-api-key", "wrong"}}), Scope::kInference)),
+            ApiErrorKind::kAuthentication);
+  EXPECT_EQ(Refusal(auth->Check(request, Scope::kInference)), std::nullopt);
+  EXPECT_EQ(Refusal(auth->Check(request, Scope::kInference)), ApiErrorKind::kRateLimited);
+  EXPECT_EQ(Refusal(auth->Identify(request, Scope::kInference)), std::nullopt);
+}
+
 TEST_F(AuthenticatorTest, TokensPerDaySurviveARestartAndEndAtMidnight) {
   const HttpRequest request = RequestWith({{"x-api-key", Add({.name = "a", .tokens_per_day = 100})}});
   const UsageLimits::Now now;

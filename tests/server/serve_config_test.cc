@@ -102,6 +102,8 @@ TEST(ServeConfig, AnAddressForOthersNeedsKeysOrAWord) {
   EXPECT_FALSE(CheckTogether({.tls_cert = "a"}, false).ok());
   EXPECT_FALSE(CheckTogether({.tls_key = "a"}, false).ok());
   EXPECT_FALSE(CheckTogether({.max_sequences = 64, .step_tokens = 32}, false).ok());
+  EXPECT_FALSE(CheckTogether({.max_body_bytes = 2048, .max_bodies_bytes = 2047}, false).ok());
+  EXPECT_TRUE(CheckTogether({.max_body_bytes = 2048, .max_bodies_bytes = 2048}, false).ok());
   EXPECT_FALSE(CheckTogether({.audit_text = true}, false).ok());
 }
 

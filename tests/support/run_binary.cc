@@ -85,11 +85,17 @@ std::vector<std::string> ChildEnvironment(const RunOptions& options) {
   dup2(streams.child_in, STDIN_FILENO);
   dup2(streams.child_out, STDOUT_FILENO);
   dup2(streams.child_err, STDERR_FILENO);
+  if (!options.output.empty()) {
+    close(STDOUT_FILENO);  // whose number the file gets
+    if (options.output != "-") open(options.output.c_str(), O_WRONLY);
+  }
   if (options.address_space_bytes != 0) {
     const rlimit limit = {options.address_space_bytes, options.address_space_bytes};
     setrlimit(RLIMIT_AS, &limit);
   }
   signal(SIGPIPE, SIG_DFL);
+  signal(SIGINT, SIG_DFL);  // a shell's jobs in the background inherit that it is ignored
+  signal(SIGHUP, SIG_DFL);  // as nohup's programs do of this one
   if (options.directory.empty() || chdir(options.directory.c_str()) == 0) execvpe(arguments[0], arguments, environment);
   _exit(127);
 }

@@ -29,6 +29,8 @@ struct RunOptions {
   // Runs on a terminal of 80 x 24: input is typed as it is and then ended by Ctrl-D; everything the program and the
   // terminal's echo write is in `out`, with "\r\n" line ends.
   bool terminal = false;
+  // Standard output is this file instead of a pipe; "-": it is closed.
+  std::string output;
   // Caps the program's address space, to test behaviour when memory runs out; 0: unlimited. Not under sanitizers.
   size_t address_space_bytes = 0;
 };

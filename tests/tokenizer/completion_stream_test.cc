@@ -74,8 +74,8 @@ TEST(CompletionStream, ArgumentsArriveWhileTheyAreWritten) {
   EXPECT_EQ(Show(stream.Push("_it\">\n<｜DSML｜parameter name=\"a")), "0=get_it|0+{\"a");
   EXPECT_EQ(Show(stream.Push("b\" string=\"true\">one\ntwo")), "0+b\": \"one\\ntwo");
   EXPECT_EQ(Show(stream.Push("</｜DSML｜parameter>\n<｜DSML｜parameter name=\"n\" string=\"false\">4")),
-            "0+\", \"n\": ");
-  EXPECT_EQ(Show(stream.Push("2</｜DSML｜parameter>\n</｜DSML｜invoke>\n")), "0+42}");
+            "0+\", \"n\": 4");
+  EXPECT_EQ(Show(stream.Push("2</｜DSML｜parameter>\n</｜DSML｜invoke>\n")), "0+2}");
   EXPECT_FALSE(stream.ended());
   EXPECT_EQ(stream.tool_calls(), 1);
   EXPECT_EQ(Show(stream.Push(kEnd)), "");
@@ -101,6 +101,10 @@ constexpr std::string_view kTwoCalls =
     "</｜DSML｜parameter>\n<｜DSML｜parameter name=\"b\" string=\"false\">{\"c\": [1, \"d\"]}</｜DSML｜parameter>\n"
     "<｜DSML｜parameter name=\"e\" string=\"false\">2026-01-01</｜DSML｜parameter>\n</｜DSML｜invoke>\n"
     "<｜DSML｜invoke name=\"g\">\n\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>";
+
+// What the server reads with.
+const CompletionStreamOptions kServed{
+    .mode = ThinkingMode::kChat, .tolerant_tags = true, .quote_bad_json = true, .close_calls = true};
 
 struct ReadCalls {
   std::vector<std::string> arguments;
@@ -130,8 +134,7 @@ void ExpectWholeCalls(const ReadCalls& calls, std::string_view text) {
 }
 
 TEST(CompletionStream, CallsOfAnyCutAreWholeOrSaidToBeCutOff) {
-  const CompletionStreamOptions options{.mode = ThinkingMode::kChat, .tolerant_tags = true, .close_calls = true};
-  const ReadCalls whole = CallsOf(options, kTwoCalls, CompletionFinish::kStop);
+  const ReadCalls whole = CallsOf(kServed, kTwoCalls, CompletionFinish::kStop);
   EXPECT_EQ(whole.finish, CompletionFinish::kToolCalls);
   EXPECT_EQ(whole.arguments,
             (std::vector<std::string>{R"({"a": "x \"y\"\n", "b": {"c": [1, "d"]}, "e": "2026-01-01"})", "{}"}));
@@ -139,15 +142,40 @@ TEST(CompletionStream, CallsOfAnyCutAreWholeOrSaidToBeCutOff) {
   int closed = 0;
   for (size_t size = 0; size < kTwoCalls.size(); ++size) {
     const std::string_view text = kTwoCalls.substr(0, size);
-    const ReadCalls ended = CallsOf(options, text, CompletionFinish::kStop);
+    const ReadCalls ended = CallsOf(kServed, text, CompletionFinish::kStop);
     ExpectWholeCalls(ended, text);
     cut_off += ended.finish == CompletionFinish::kLength ? 1 : 0;
     closed += ended.finish == CompletionFinish::kToolCalls ? 1 : 0;
     // The token limit: always said, whatever was whole.
-    EXPECT_EQ(CallsOf(options, text, CompletionFinish::kLength).finish, CompletionFinish::kLength) << text;
+    EXPECT_EQ(CallsOf(kServed, text, CompletionFinish::kLength).finish, CompletionFinish::kLength) << text;
   }
   EXPECT_GT(cut_off, 50);
   EXPECT_GT(closed, 50);
+}
+
+TEST(CompletionStream, ValuesThatAreNoJsonStayAsTheyAreOrBecomeStrings) {
+  for (const std::string value : {"{broken", "", "NaN", "True", "hello \"w\""}) {
+    const std::string text =
+        "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"calc\">\n<｜DSML｜parameter name=\"expr\" "
+        "string=\"false\">" +
+        value + "</｜DSML｜parameter>\n</｜DSML｜invoke>\n";
+    EXPECT_EQ(Chat(text), "0=calc|0+{\"expr\": " + value + "} tool_calls");
+    std::string quoted;
+    AppendJsonString(value, &quoted);
+    EXPECT_EQ(CallsOf(kServed, text, CompletionFinish::kStop).arguments,
+              std::vector<std::string>{"{\"expr\": " + quoted + "}"});
+  }
+}
+
+TEST(CompletionStream, OtherSpellingsAreTextInABlockThatBeganWithTheRightOne) {
+  const std::string text =
+      "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n<｜DSML｜parameter name=\"a\" string=\"true\">see "
+      "</|DSML|invoke> there</｜DSML｜parameter>\n<｜DSML｜parameter name=\"b\" string=\"false\">[\"</||DSML||x\", "
+      "\"</｜｜DSML｜｜\"]</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>";
+  const ReadCalls calls = CallsOf(kServed, text, CompletionFinish::kStop);
+  EXPECT_EQ(calls.arguments,
+            std::vector<std::string>{R"({"a": "see </|DSML|invoke> there", "b": ["</||DSML||x", "</｜｜DSML｜｜"]})"});
+  EXPECT_EQ(calls.finish, CompletionFinish::kToolCalls);
 }
 
 TEST(CompletionStream, TheModelsEndInsideACall) {
@@ -262,10 +290,12 @@ TEST(CompletionStream, RandomTextsAndCuts) {
     for (size_t i = random() % 30; i > 0; --i) text += parts[random() % parts.size()];
     const CompletionStreamOptions options{.mode = random() % 2 ? ThinkingMode::kChat : ThinkingMode::kThinking,
                                           .stop = {"STOP", "a\n", "<｜"},
-                                          .tolerant_tags = random() % 2 == 0};
+                                          .tolerant_tags = random() % 2 == 0,
+                                          .quote_bad_json = random() % 2 == 0};
     const std::string whole = ReadAll(options, text);
     if (text.find('\xEF') == std::string::npos || IsValidUtf8(text)) {
       CompletionStreamOptions closing = options;
+      closing.quote_bad_json = true;
       closing.close_calls = true;
       ExpectWholeCalls(CallsOf(closing, text, CompletionFinish::kStop), text);
     }

@@ -82,6 +82,14 @@ TEST(PythonJson, RejectsWhatPythonRejects) {
   }
 }
 
+TEST(PythonJson, RejectsZeroBytesEverywhere) {
+  using std::string_literals::operator""s;
+  for (const std::string& text : {"\0{}"s, "{}\0"s, "{}\0]"s, "[1,\0 2]"s, "\"a\0b\""s, "1\0002"s, "\0"s}) {
+    EXPECT_EQ(Rewritten(text), "error") << testing::PrintToString(text);
+  }
+  EXPECT_EQ(Rewritten(R"("\u0000")"), R"("\u0000")");
+}
+
 TEST(PythonJson, DeepNestingIsAnErrorNotACrash) {
   EXPECT_NE(Rewritten(std::string(kMaxPythonJsonDepth, '[') + std::string(kMaxPythonJsonDepth, ']')), "error");
   EXPECT_EQ(Rewritten(std::string(100000, '[') + std::string(100000, ']')), "error");

@@ -4,7 +4,6 @@
 
 #include <filesystem>
 
-#include "base/file.h"
 #include "tests/support/run_binary.h"
 
 namespace fathom {
@@ -52,28 +51,6 @@ TEST_F(ExportDirectoryTest, OnlyExportsAndEmptyDirectoriesAreReplaced) {
   WriteTestFile(directory_ / "file", "");
   EXPECT_NE(Error("file").find("file is no directory"), std::string::npos);
   EXPECT_NE(Error("file/below").find("file is no directory"), std::string::npos);
-}
-
-TEST_F(ExportDirectoryTest, TheNewExportTakesThePlaceOfTheOld) {
-  const std::string target = directory_ / "model";
-  WriteExport("model.partial", "1");
-  ASSERT_TRUE(PutExportInPlace(target).ok());
-  EXPECT_EQ(ReadTestFile(target + "/config.json"), "1");
-  WriteExport("model.partial", "2");
-  WriteTestFile(directory_ / "model.old/config.json", "a copy of the user's");
-  ASSERT_TRUE(PutExportInPlace(target).ok());
-  EXPECT_EQ(ReadTestFile(target + "/config.json"), "2");
-  EXPECT_EQ(ReadTestFile(directory_ / "model.old/config.json"), "a copy of the user's");
-  EXPECT_FALSE(DirectoryExists(directory_ / "model.partial"));
-  EXPECT_FALSE(DirectoryExists(directory_ / "model.replaced"));
-}
-
-TEST_F(ExportDirectoryTest, TheOldExportComesBackIfTheNewOneIsNotThere) {
-  WriteExport("model", "1");
-  const Status status = PutExportInPlace(directory_ / "model");  // there is no model.partial
-  EXPECT_EQ(status.exit_code(), 3);
-  EXPECT_NE(status.message().find("model.partial"), std::string::npos) << status.message();
-  EXPECT_EQ(ReadTestFile(directory_ / "model/config.json"), "1");
 }
 
 }  // namespace

@@ -64,6 +64,20 @@ TEST_F(LossLogTest, GoesOnFromACheckpoint) {
   EXPECT_EQ(again.records()[3].train_loss, 2);
 }
 
+TEST_F(LossLogTest, CountsWholeLines) {
+  const auto count = [&] {
+    const Result<int64_t> lines = LossLog::CountLines(path_);
+    EXPECT_TRUE(lines.ok()) << lines.status().message();
+    return lines.ok() ? *lines : -1;
+  };
+  EXPECT_EQ(count(), 0);
+  WriteTestFile(path_, "");
+  EXPECT_EQ(count(), 0);
+  WriteTestFile(path_, "{\"step\":1}\n{\"step\":2}\n{\"st");
+  EXPECT_EQ(count(), 2);
+  EXPECT_EQ(ReadTestFile(path_).size(), 26u) << "the file stays as it is";
+}
+
 TEST_F(LossLogTest, ALineThatWasCutOffIsForgotten) {
   WriteTestFile(path_, "{\"step\":1,\"train_loss\":2}\n{\"step\":2,\"tra");
   LossLog log = Open(3);

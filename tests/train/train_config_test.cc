@@ -45,6 +45,7 @@ TEST_F(TrainConfigTest, WhatIsNotThereHasItsDefault) {
   const TrainConfig defaults;
   EXPECT_EQ(config->model.hidden_size, model_.Find("hidden_size")->AsInt());
   EXPECT_EQ(config->model_json.Dump(), model_.Dump());
+  EXPECT_EQ(config->expert_dtype, "fp4");
   EXPECT_EQ(config->tokenizer, directory_ / "t/tokenizer.json");
   EXPECT_EQ(config->jsonl, "");
   EXPECT_EQ(config->seed, defaults.seed);

@@ -6,8 +6,8 @@
 namespace fathom {
 namespace {
 
-// Stacks looked at for one position. Depth is bounded, so the first of them are found long before.
-constexpr size_t kMaxClosure = 1 << 14;
+// Edges followed from one position to the next. Depth is bounded, so the first stacks are found long before.
+constexpr size_t kMaxClosure = 1 << 16;
 
 uint64_t HashOf(std::span<const int32_t> stacks, bool complete) {
   uint64_t hash = complete ? 0x9e3779b97f4a7c15u : 0;
@@ -34,7 +34,11 @@ int32_t AutomatonWalker::StepText(int32_t position, std::string_view text) {
 int32_t AutomatonWalker::Intern(int32_t state, int32_t parent) {
   const uint64_t key = static_cast<uint64_t>(state) << 32 | static_cast<uint32_t>(parent);
   const auto [place, added] = node_numbers_.try_emplace(key, static_cast<int32_t>(nodes_.size()));
-  if (added) nodes_.push_back({state, parent, parent < 0 ? 0 : nodes_[static_cast<size_t>(parent)].depth + 1});
+  if (added) {
+    nodes_.push_back({state, parent, parent < 0 ? 0 : nodes_[static_cast<size_t>(parent)].depth + 1});
+    // Vectors grow by half or all of their size; an entry of a map is a block with a pointer, and a bucket.
+    bytes_ += 2 * sizeof(Node) + sizeof(decltype(node_numbers_)::value_type) + 4 * sizeof(void*);
+  }
   return place->second;
 }
 
@@ -51,6 +55,8 @@ int32_t AutomatonWalker::InternPosition(std::vector<int32_t> stacks, bool comple
   position->stacks = std::move(stacks);
   position->complete = complete;
   position->next.fill(position->stacks.empty() ? kDead : kUnknown);
+  bytes_ += sizeof(Position) + position->stacks.capacity() * sizeof(int32_t) +
+            sizeof(decltype(position_numbers_)::value_type) + 6 * sizeof(void*);
   positions_.push_back(std::move(position));
   position_numbers_.emplace(hash, number);
   return number;
@@ -65,7 +71,7 @@ int32_t AutomatonWalker::ComputeStep(int32_t position, int symbol) {
     for (const ByteAutomaton::Edge& edge : automaton_.edges(node.state)) {
       if (edge.low < 0 || symbol < edge.low || symbol > edge.high) continue;
       if (node.depth + automaton_.need(edge.to) > ByteAutomaton::kMaxDepth) continue;
-      reached.push_back(Intern(edge.to, node.parent));
+      if (reached.size() < kMaxClosure) reached.push_back(Intern(edge.to, node.parent));
     }
   }
   const int32_t next = reached.empty() ? kDead : Close(std::move(reached));
@@ -94,7 +100,8 @@ int32_t AutomatonWalker::Close(std::vector<int32_t> pending) {
   std::unordered_set<int32_t> seen;
   std::vector<int32_t> stacks;
   bool complete = false;
-  while (!pending.empty() && seen.size() < kMaxClosure && stacks.size() < kMaxStacks) {
+  size_t followed = 0;
+  while (!pending.empty() && followed < kMaxClosure && stacks.size() < kMaxStacks) {
     const int32_t number = pending.back();
     pending.pop_back();
     if (!seen.insert(number).second) continue;
@@ -105,7 +112,9 @@ int32_t AutomatonWalker::Close(std::vector<int32_t> pending) {
       return edge.low >= 0 && node.depth + automaton_.need(edge.to) <= ByteAutomaton::kMaxDepth;
     };
     if (std::ranges::any_of(edges, reads)) stacks.push_back(number);
+    const size_t before = pending.size();
     Expand(number, &pending);
+    followed += pending.size() - before + 1;
   }
   return InternPosition(std::move(stacks), complete);
 }

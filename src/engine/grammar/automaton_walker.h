@@ -2,7 +2,8 @@
 //
 // A position is the set of all stacks of states that the text so far can have led to, under one small number. Only
 // stacks that can be finished are kept, so every position can be continued or is complete. Of very many stacks the
-// first kMaxStacks are kept: what is accepted stays right, though some continuations may be missing.
+// first kMaxStacks are kept: what is accepted stays right, though some continuations may be missing. One step adds at
+// most about 30 MB.
 //
 //   AutomatonWalker walker(automaton);
 //   int32_t at = walker.Step(walker.start(), 'x');  // kDead: not allowed
@@ -43,8 +44,8 @@ class AutomatonWalker {
   // Nothing may follow.
   bool final(int32_t position) const { return positions_[static_cast<size_t>(position)]->stacks.empty(); }
 
-  // Positions known; each takes about 1.2 KB.
-  size_t size() const { return positions_.size(); }
+  // Memory held, about. A position takes 1.2 KB, and where the text so far is ambiguous up to 100 KB more.
+  size_t bytes() const { return bytes_; }
   // Takes over positions of a walker of the same automaton: their numbers become those they have here.
   void Adopt(const AutomatonWalker& other, std::span<int32_t> positions);
 
@@ -72,6 +73,7 @@ class AutomatonWalker {
   void Expand(int32_t number, std::vector<int32_t>* pending);
 
   const ByteAutomaton& automaton_;
+  size_t bytes_ = 0;
   std::vector<Node> nodes_;
   std::unordered_map<uint64_t, int32_t> node_numbers_;
   std::vector<std::unique_ptr<Position>> positions_;

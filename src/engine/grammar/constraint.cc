@@ -136,7 +136,7 @@ TokenMask ConstraintState::ComputeMask(Lock* lock) {
       Allow(trie_.ids()[static_cast<size_t>(token)], &mask);
     }
     ++at;
-    if (memory_->walker.size() > 2 * memory_->max_positions) {
+    if (memory_->walker.bytes() > 2 * memory_->max_bytes) {
       LeaveMemory(std::span(positions).first(node.depth + 1u), lock);
       position_ = positions[0];
     }
@@ -159,7 +159,7 @@ std::span<const uint64_t> ConstraintState::AllowedTokens() {
     return *mask_;
   }
   Lock lock(memory_->mutex);
-  if (memory_->walker.size() > memory_->max_positions) LeaveMemory({&position_, 1}, &lock);
+  if (memory_->walker.bytes() > memory_->max_bytes) LeaveMemory({&position_, 1}, &lock);
   if (const auto known = memory_->masks.find(position_); known != memory_->masks.end()) {
     mask_ = known->second;
     return *mask_;

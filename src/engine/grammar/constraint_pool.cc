@@ -30,8 +30,7 @@ std::shared_ptr<ConstraintMemory> ConstraintPool::GetLocked(std::shared_ptr<cons
   if (known != memories_.end()) {
     memories_.splice(memories_.begin(), memories_, known);
   } else {
-    memories_.push_front(
-        std::make_shared<ConstraintMemory>(std::move(automaton), std::move(stop_tokens), max_positions_));
+    memories_.push_front(std::make_shared<ConstraintMemory>(std::move(automaton), std::move(stop_tokens), max_bytes_));
     if (memories_.size() > kKept) memories_.pop_back();
   }
   return memories_.front();

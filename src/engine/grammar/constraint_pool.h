@@ -20,20 +20,20 @@ namespace fathom {
 using TokenMask = std::vector<uint64_t>;  // bit id % 64 of word id / 64
 
 struct ConstraintMemory {
-  // About 20 MB of positions and 8 MB of masks (129k tokens) at most.
-  static constexpr size_t kMaxPositions = 1 << 14;
-  static constexpr size_t kMaxMasks = 512;
+  // What the walker may hold before answers go on with an empty one; while a mask is computed twice that.
+  static constexpr size_t kMaxBytes = size_t{20} << 20;
+  static constexpr size_t kMaxMasks = 512;  // 8 MB with 129k tokens
 
   ConstraintMemory(std::shared_ptr<const ByteAutomaton> automaton_in, std::vector<int32_t> stop_tokens_in,
-                   size_t max_positions_in = kMaxPositions)
+                   size_t max_bytes_in = kMaxBytes)
       : automaton(std::move(automaton_in)),
         stop_tokens(std::move(stop_tokens_in)),
-        max_positions(max_positions_in),
+        max_bytes(max_bytes_in),
         walker(*automaton) {}
 
   const std::shared_ptr<const ByteAutomaton> automaton;
   const std::vector<int32_t> stop_tokens;
-  const size_t max_positions;
+  const size_t max_bytes;
 
   std::mutex mutex;  // for what follows
   AutomatonWalker walker;
@@ -43,12 +43,12 @@ struct ConstraintMemory {
 // Thread-safe. Holds the memories used last, so that a schema that comes again and again is not worked out anew.
 class ConstraintPool {
  public:
-  explicit ConstraintPool(size_t max_positions = ConstraintMemory::kMaxPositions) : max_positions_(max_positions) {}
+  explicit ConstraintPool(size_t max_bytes = ConstraintMemory::kMaxBytes) : max_bytes_(max_bytes) {}
 
   // The memory of all states with this automaton (this object, not an equal one) and these stop tokens.
   std::shared_ptr<ConstraintMemory> Get(std::shared_ptr<const ByteAutomaton> automaton,
                                         std::vector<int32_t> stop_tokens);
-  // What to go on with when `full` has too many positions: an empty one, or the one that another state got for it.
+  // What to go on with when `full` holds too much: an empty one, or the one that another state got for it.
   // Whoever leaves `full` takes its position along; with the last it is freed.
   std::shared_ptr<ConstraintMemory> Replace(const ConstraintMemory& full);
 
@@ -56,7 +56,7 @@ class ConstraintPool {
   std::shared_ptr<ConstraintMemory> GetLocked(std::shared_ptr<const ByteAutomaton> automaton,
                                               std::vector<int32_t> stop_tokens);
 
-  const size_t max_positions_;
+  const size_t max_bytes_;
   std::mutex mutex_;
   std::list<std::shared_ptr<ConstraintMemory>> memories_;  // latest used first
 };

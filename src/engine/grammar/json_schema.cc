@@ -1,274 +1,47 @@
 #include "engine/grammar/json_schema.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <optional>
 #include <string_view>
-#include <unordered_set>
 
 #include "base/strings.h"
 #include "engine/grammar/regex.h"
+#include "engine/grammar/schema_keywords.h"
 #include "engine/grammar/schema_merge.h"
 
 namespace fathom {
 namespace {
 
-// Members and items of all schemas visited, copies made by combining included.
-constexpr int64_t kMaxWork = 1 << 20;
-
-constexpr std::string_view kSupported =
-    "type, properties, required, additionalProperties, items, prefixItems, minItems, maxItems, enum, const, anyOf, "
-    "oneOf, allOf, $ref, $defs, minLength, maxLength, pattern, format, minimum, maximum, exclusiveMinimum, "
-    "exclusiveMaximum";
-
-constexpr std::array<std::string_view, 21> kUnsupported = {"not",
-                                                           "if",
-                                                           "then",
-                                                           "else",
-                                                           "patternProperties",
-                                                           "contains",
-                                                           "minContains",
-                                                           "maxContains",
-                                                           "dependentSchemas",
-                                                           "dependentRequired",
-                                                           "multipleOf",
-                                                           "minProperties",
-                                                           "maxProperties",
-                                                           "propertyNames",
-                                                           "unevaluatedProperties",
-                                                           "dependencies",
-                                                           "$dynamicRef",
-                                                           "$recursiveRef",
-                                                           "additionalItems",
-                                                           "unevaluatedItems",
-                                                           "discriminator"};
-
-constexpr std::array<std::string_view, 3> kObjectKeywords = {"properties", "required", "additionalProperties"};
-constexpr std::array<std::string_view, 4> kArrayKeywords = {"items", "prefixItems", "minItems", "maxItems"};
-constexpr std::array<std::string_view, 4> kStringKeywords = {"minLength", "maxLength", "pattern", "format"};
-constexpr std::array<std::string_view, 4> kNumberKeywords = {"minimum", "maximum", "exclusiveMinimum",
-                                                             "exclusiveMaximum"};
-
-// Formats as patterns. A year is 0001 to 9999, a day of February at most the 28th: always valid, though not all.
-struct Format {
-  std::string_view name;
-  std::string_view pattern;
-};
-#define FATHOM_DATE                                                                                     \
-  "(000[1-9]|00[1-9]\\d|0[1-9]\\d\\d|[1-9]\\d{3})-((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)" \
-  "-(0[1-9]|[12]\\d|30)|02-(0[1-9]|1\\d|2[0-8]))"
-#define FATHOM_TIME "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)"
-constexpr std::array<Format, 7> kFormats = {{
-    {"date", "^" FATHOM_DATE "$"},
-    {"time", "^" FATHOM_TIME "$"},
-    {"date-time", "^" FATHOM_DATE "T" FATHOM_TIME "$"},
-    {"email",
-     "^[A-Za-z0-9_+-]{1,32}(\\.[A-Za-z0-9_+-]{1,30})?@([a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\\.){1,4}[a-z]{2,12}$"},
-    {"uuid", "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"},
-    {"ipv4", "^((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)\\.){3}(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)$"},
-    {"uri", "^[a-z][a-z0-9+.-]{0,15}:[A-Za-z0-9/._~!$&'()*+,;=:@?-]*$"},
-}};
-#undef FATHOM_DATE
-#undef FATHOM_TIME
-
-template <size_t kCount>
-bool IsOneOf(std::string_view key, const std::array<std::string_view, kCount>& keys) {
-  return std::ranges::find(keys, key) != keys.end();
-}
-
-template <size_t kCount>
-bool HasOneOf(const Json& schema, const std::array<std::string_view, kCount>& keys) {
-  return std::ranges::any_of(keys, [&](std::string_view key) { return schema.Find(key) != nullptr; });
-}
-
-bool ConstrainsBeyond(const Json& schema, std::string_view key) {
-  return std::ranges::any_of(schema.members(), [&](const Json::Member& member) {
-    return member.first != key && !IsAnnotation(member.first) &&
-           (member.first == "type" || member.first == "enum" || member.first == "const" || member.first == "anyOf" ||
-            member.first == "oneOf" || member.first == "allOf" || member.first == "$ref" ||
-            IsOneOf(member.first, kObjectKeywords) || IsOneOf(member.first, kArrayKeywords) ||
-            IsOneOf(member.first, kStringKeywords) || IsOneOf(member.first, kNumberKeywords) ||
-            IsOneOf(member.first, kUnsupported));
-  });
-}
-
-Status CheckKeywords(const Json& schema, const std::string& path) {
-  for (const auto& [key, value] : schema.members()) {
-    const bool unique = key == "uniqueItems" && !(value.is_bool() && !value.boolean());
-    if (!unique && !IsOneOf(key, kUnsupported)) continue;
-    return InvalidArgument(StrCat(path, ": the keyword '", key, "' is not supported; supported are ", kSupported));
-  }
-  return {};
-}
-
-int64_t CountNodes(const Json& value) {
-  int64_t nodes = 1;
+// What it costs to look at a value, copy it or compare it. Long texts cost more than their one node.
+int64_t CostOf(const Json& value) {
+  const auto text_cost = [](const std::string& text) { return static_cast<int64_t>(text.size() / 64); };
+  int64_t cost = 1;
+  if (value.is_string()) cost += text_cost(value.string());
+  if (value.is_number()) cost += text_cost(value.number_text());
   if (value.is_array()) {
-    for (const Json& item : value.items()) nodes += CountNodes(item);
+    for (const Json& item : value.items()) cost += CostOf(item);
   } else if (value.is_object()) {
-    for (const auto& [key, member] : value.members()) nodes += CountNodes(member);
+    for (const auto& [key, member] : value.members()) cost += text_cost(key) + CostOf(member);
   }
-  return nodes;
-}
-
-// A count such as minLength; `absent` without one.
-Result<std::optional<int64_t>> CountAt(const Json& schema, std::string_view key, const std::string& path) {
-  const Json* value = schema.Find(key);
-  if (value == nullptr) return std::optional<int64_t>();
-  const std::optional<int64_t> count = value->AsInt();
-  if (!count || *count < 0) return InvalidArgument(StrCat(path, ".", key, ": a whole number from 0 is expected"));
-  return count;
-}
-
-// One bound of a number; `sign` is 1 for lower bounds and -1 for upper ones.
-Status ReadBound(const Json& schema, std::string_view key, const std::string& path, bool integer, int sign, bool open,
-                 std::optional<int64_t>* bound, bool* bound_open) {
-  const Json* value = schema.Find(key);
-  if (value == nullptr) return {};
-  std::optional<double> number = value->AsDouble();
-  if (!number || !std::isfinite(*number)) return InvalidArgument(StrCat(path, ".", key, ": a number is expected"));
-  std::optional<int64_t> whole = value->AsInt();
-  if (!whole) {
-    const double rounded = sign > 0 ? std::ceil(*number) : std::floor(*number);
-    if (rounded != *number) {
-      if (!integer) return InvalidArgument(StrCat(path, ".", key, ": only whole numbers are supported as bounds"));
-      open = false;  // past the fraction
-    }
-    constexpr double kFar = 2e18;
-    whole = static_cast<int64_t>(std::clamp(rounded, -kFar, kFar));
-  }
-  whole = std::clamp<int64_t>(*whole, -2 * kMaxGrammarInteger, 2 * kMaxGrammarInteger);
-  if (*bound && (sign > 0 ? **bound > *whole : **bound < *whole)) return {};
-  *bound_open = *bound == whole ? *bound_open || open : open;
-  *bound = whole;
-  return {};
-}
-
-Result<NumberBounds> BoundsOf(const Json& schema, const std::string& path, bool integer) {
-  NumberBounds bounds;
-  const auto read = [&](std::string_view key, int sign, bool open) {
-    return ReadBound(schema, key, path, integer, sign, open, sign > 0 ? &bounds.low : &bounds.high,
-                     sign > 0 ? &bounds.low_open : &bounds.high_open);
-  };
-  FATHOM_RETURN_IF_ERROR(read("minimum", 1, false));
-  FATHOM_RETURN_IF_ERROR(read("exclusiveMinimum", 1, true));
-  FATHOM_RETURN_IF_ERROR(read("maximum", -1, false));
-  FATHOM_RETURN_IF_ERROR(read("exclusiveMaximum", -1, true));
-  return bounds;
-}
-
-bool HasType(const Json& value, std::string_view type) {
-  switch (value.type()) {
-    case Json::Type::kNull:
-      return type == "null";
-    case Json::Type::kBool:
-      return type == "boolean";
-    case Json::Type::kNumber:
-      return type == "number" || (type == "integer" && value.AsInt().has_value());
-    case Json::Type::kString:
-      return type == "string";
-    case Json::Type::kArray:
-      return type == "array";
-    case Json::Type::kObject:
-      return type == "object";
-  }
-  return false;
-}
-
-// The types a schema names or, by its keywords, means; empty: any value.
-Result<std::vector<std::string>> TypesOf(const Json& schema, const std::string& path) {
-  std::vector<std::string> types;
-  if (const Json* type = schema.Find("type")) {
-    constexpr std::array<std::string_view, 7> kTypes = {"string", "integer", "number", "boolean",
-                                                        "null",   "object",  "array"};
-    const std::vector<Json> list = type->is_array() ? type->items() : std::vector<Json>{*type};
-    for (const Json& item : list) {
-      if (item.is_string() && IsOneOf(item.string(), kTypes)) {
-        types.push_back(item.string());
-        continue;
-      }
-      return InvalidArgument(StrCat(path, ".type: ", Printable(item.Dump()),
-                                    " is no type; types are string, integer, number, boolean, null, object, array"));
-    }
-    if (std::ranges::find(types, "number") != types.end()) std::erase(types, "integer");
-    if (types.empty()) types.push_back("none");
-    return types;
-  }
-  if (HasOneOf(schema, kObjectKeywords)) types.push_back("object");
-  if (HasOneOf(schema, kArrayKeywords)) types.push_back("array");
-  if (HasOneOf(schema, kStringKeywords)) types.push_back("string");
-  if (HasOneOf(schema, kNumberKeywords)) types.push_back("number");
-  return types;
-}
-
-Result<std::string> PatternOf(const Json& schema, const std::string& path) {
-  const Json* pattern = schema.Find("pattern");
-  const Json* format = schema.Find("format");
-  const Json* given = pattern != nullptr ? pattern : format;
-  if (given == nullptr) return std::string();
-  const std::string key = pattern != nullptr ? "pattern" : "format";
-  if (!given->is_string()) return InvalidArgument(StrCat(path, ".", key, ": a string is expected"));
-  const bool counted = schema.Find("minLength") != nullptr || schema.Find("maxLength") != nullptr;
-  if (counted || (pattern != nullptr && format != nullptr)) {
-    return InvalidArgument(
-        StrCat(path, ".", key, ": pattern, format and minLength or maxLength together are not supported"));
-  }
-  if (pattern != nullptr) return pattern->string();
-  std::string names;
-  for (const Format& known : kFormats) {
-    if (known.name == format->string()) return std::string(known.pattern);
-    names += StrCat(names.empty() ? "" : ", ", known.name);
-  }
-  return InvalidArgument(
-      StrCat(path, ".format: '", Printable(format->string()), "' is not supported; supported are ", names));
+  return cost;
 }
 
 }  // namespace
 
-Result<ObjectShape> ShapeOf(const Json& schema, const std::string& path) {
-  ObjectShape shape;
-  const Json* properties = schema.Find("properties");
-  if (properties != nullptr && !properties->is_object()) {
-    return InvalidArgument(StrCat(path, ".properties: an object is expected"));
-  }
-  const Json* rest = schema.Find("additionalProperties");
-  shape.open = rest != nullptr ? !rest->is_bool() || rest->boolean() : properties == nullptr;
-  shape.other = rest != nullptr ? *rest : Json::Bool(true);
-  shape.other_path = path + ".additionalProperties";
-  std::unordered_set<std::string> names;
-  if (properties != nullptr) {
-    for (const auto& [name, value] : properties->members()) {
-      shape.properties.push_back({name, value, StrCat(path, ".properties.", Printable(name))});
-      names.insert(name);
-    }
-  }
-  const Json* required = schema.Find("required");
-  if (required == nullptr) return shape;
-  if (!required->is_array()) return InvalidArgument(StrCat(path, ".required: a list of names is expected"));
-  std::unordered_set<std::string> wanted;
-  for (const Json& name : required->items()) {
-    if (!name.is_string()) return InvalidArgument(StrCat(path, ".required: a list of names is expected"));
-    wanted.insert(name.string());
-    if (!names.insert(name.string()).second) continue;
-    // Not closed unless it says so: a name that is only required is any value.
-    if (rest != nullptr && !shape.open) {
-      return InvalidArgument(StrCat(path, ".required: '", Printable(name.string()),
-                                    "' is not among the properties, and additionalProperties is false"));
-    }
-    shape.properties.push_back({name.string(), shape.other, shape.other_path});
-  }
-  for (ObjectShape::Property& property : shape.properties) property.required = wanted.contains(property.name);
-  return shape;
-}
-
-SchemaCompiler::SchemaCompiler(const Json& root, std::string root_path, TextRules* rules, AutomatonBuilder* builder)
-    : root_(root), root_path_(std::move(root_path)), rules_(*rules), builder_(*builder) {}
+SchemaCompiler::SchemaCompiler(const Json& root, std::string root_path, SchemaBudget* budget, TextRules* rules,
+                               AutomatonBuilder* builder)
+    : root_(root), root_path_(std::move(root_path)), budget_(*budget), rules_(*rules), builder_(*builder) {}
 
 Status SchemaCompiler::Charge(const Json& schema, const std::string& path) {
-  work_ += CountNodes(schema);
-  if (work_ <= kMaxWork) return {};
+  if (budget_.left >= 0) budget_.left -= CostOf(schema);
+  if (budget_.left >= 0) return {};
   return InvalidArgument(StrCat(path, ": the schema is too large, or combines schemas without an end"));
+}
+
+Result<Json> SchemaCompiler::Merge(const Json& a, const Json& b, const std::string& path) {
+  FATHOM_RETURN_IF_ERROR(Charge(a, path));
+  FATHOM_RETURN_IF_ERROR(Charge(b, path));
+  return MergeSchemas(a, b, path);
 }
 
 Status SchemaCompiler::Compile(const Json& schema, const std::string& path, ValueForm form, int32_t from, int32_t to) {
@@ -293,8 +66,10 @@ Status SchemaCompiler::Finish(bool lenient) {
   return {};
 }
 
-Result<const Json*> SchemaCompiler::Resolve(const std::string& reference, const std::string& path,
-                                            std::string* target_path) const {
+Result<const Json*> SchemaCompiler::Resolve(const Json& schema, const std::string& path, std::string* target_path) {
+  const Json& value = *schema.Find("$ref");
+  if (!value.is_string()) return InvalidArgument(StrCat(path, ".$ref: a string is expected"));
+  const std::string& reference = value.string();
   const auto error = [&](std::string_view why) {
     return InvalidArgument(StrCat(path, ".$ref: '", Printable(reference), "' ", why));
   };
@@ -312,6 +87,7 @@ Result<const Json*> SchemaCompiler::Resolve(const std::string& reference, const 
       if (escape) rest.remove_prefix(1);
       key += escape ? (rest[0] == '0' ? '~' : '/') : rest[0];
     }
+    if (at->is_object()) budget_.left -= static_cast<int64_t>(at->members().size() / 64);  // Find() reads them
     const Json* next = at->Find(key);
     if (at->is_array() && !key.empty() && key.size() < 7 && key.find_first_not_of("0123456789") == std::string::npos) {
       const size_t index = std::stoul(key);
@@ -336,31 +112,48 @@ Status SchemaCompiler::CompileSchema(Json schema, const std::string& path, Value
     for (const char* key : {"anyOf", "oneOf"}) {
       if (schema.Find(key) != nullptr) return CompileAlternatives(schema, key, path, form, from, to);
     }
-    if (const Json* reference = schema.Find("$ref")) {
-      if (!reference->is_string()) return InvalidArgument(StrCat(path, ".$ref: a string is expected"));
-      std::string target_path;
-      FATHOM_ASSIGN_OR_RETURN(const Json* target, Resolve(reference->string(), path, &target_path));
-      if (!ConstrainsBeyond(schema, "$ref")) {
-        const auto [place, added] = referred_.try_emplace({target, form});
-        if (added) {
-          place->second = builder_.AddRule();
-          pending_.push_back({target, target_path, form, place->second});
-        }
-        builder_.AddCall(from, place->second, to);
-        return {};
-      }
-      FATHOM_ASSIGN_OR_RETURN(schema, MergeSchemas(WithoutMember(schema, "$ref"), *target, path));
-      continue;
-    }
-    const Json* all = schema.Find("allOf");
-    if (all == nullptr) return CompilePlain(schema, path, form, from, to);
-    if (!all->is_array()) return InvalidArgument(StrCat(path, ".allOf: a list of schemas is expected"));
-    const std::vector<Json> parts = all->items();
-    schema = WithoutMember(schema, "allOf");
-    for (size_t index = 0; index < parts.size(); ++index) {
-      FATHOM_ASSIGN_OR_RETURN(schema, MergeSchemas(schema, parts[index], StrCat(path, ".allOf[", index, "]")));
-    }
+    const bool reference = schema.Find("$ref") != nullptr;
+    if (reference && !ConstrainsBeyond(schema, "$ref")) return CompileReference(schema, path, form, from, to);
+    if (!reference && schema.Find("allOf") == nullptr) return CompilePlain(schema, path, form, from, to);
+    FATHOM_ASSIGN_OR_RETURN(schema, CombineOnce(schema, path));
   }
+}
+
+Status SchemaCompiler::CompileReference(const Json& schema, const std::string& path, ValueForm form, int32_t from,
+                                        int32_t to) {
+  std::string target_path;
+  FATHOM_ASSIGN_OR_RETURN(const Json* target, Resolve(schema, path, &target_path));
+  const auto [place, added] = referred_.try_emplace({target, form});
+  if (added) {
+    place->second = builder_.AddRule();
+    pending_.push_back({target, target_path, form, place->second});
+  }
+  builder_.AddCall(from, place->second, to);
+  return {};
+}
+
+Result<Json> SchemaCompiler::Combine(Json schema, const std::string& path) {
+  const auto has = [&](std::string_view key) { return schema.Find(key) != nullptr; };
+  while (!has("anyOf") && !has("oneOf") && (has("$ref") || has("allOf"))) {
+    FATHOM_ASSIGN_OR_RETURN(schema, CombineOnce(schema, path));
+  }
+  return schema;
+}
+
+// Takes in the schema of `$ref` or, without it, those of `allOf`.
+Result<Json> SchemaCompiler::CombineOnce(const Json& schema, const std::string& path) {
+  if (schema.Find("$ref") != nullptr) {
+    std::string target_path;
+    FATHOM_ASSIGN_OR_RETURN(const Json* target, Resolve(schema, path, &target_path));
+    return Merge(WithoutMember(schema, "$ref"), *target, path);
+  }
+  const Json& all = *schema.Find("allOf");
+  if (!all.is_array()) return InvalidArgument(StrCat(path, ".allOf: a list of schemas is expected"));
+  Json combined = WithoutMember(schema, "allOf");
+  for (size_t index = 0; index < all.items().size(); ++index) {
+    FATHOM_ASSIGN_OR_RETURN(combined, Merge(combined, all.items()[index], StrCat(path, ".allOf[", index, "]")));
+  }
+  return combined;
 }
 
 Status SchemaCompiler::CompileAlternatives(const Json& schema, const std::string& key, const std::string& path,
@@ -376,7 +169,7 @@ Status SchemaCompiler::CompileAlternatives(const Json& schema, const std::string
     const std::string branch_path = StrCat(path, ".", key, "[", index, "]");
     Json both = branch;
     if (!alone) {
-      FATHOM_ASSIGN_OR_RETURN(both, MergeSchemas(rest, branch, branch_path));
+      FATHOM_ASSIGN_OR_RETURN(both, Merge(rest, branch, branch_path));
     }
     FATHOM_RETURN_IF_ERROR(Compile(both, branch_path, form, from, to));
   }
@@ -397,8 +190,7 @@ Status SchemaCompiler::CompilePlain(const Json& schema, const std::string& path,
 // enum and const.
 Status SchemaCompiler::CompileValues(const Json& schema, const std::string& path, ValueForm form, int32_t from,
                                      int32_t to) {
-  if (HasOneOf(schema, kObjectKeywords) || HasOneOf(schema, kArrayKeywords) || HasOneOf(schema, kStringKeywords) ||
-      HasOneOf(schema, kNumberKeywords)) {
+  if (HasKindKeyword(schema)) {
     return InvalidArgument(StrCat(path, ": beside enum and const only 'type' is supported"));
   }
   const Json* list = schema.Find("enum");
@@ -594,7 +386,8 @@ Result<ByteAutomaton> CompileJsonSchema(const Json& schema, const std::string& p
   AutomatonBuilder builder;
   const AutomatonBuilder::Rule root = builder.AddRule();
   TextRules rules(&builder);
-  SchemaCompiler compiler(schema, path, &rules, &builder);
+  SchemaBudget budget;
+  SchemaCompiler compiler(schema, path, &budget, &rules, &builder);
   FATHOM_RETURN_IF_ERROR(compiler.Compile(schema, path, ValueForm::kJson, root.start, root.end));
   FATHOM_RETURN_IF_ERROR(compiler.Finish());
   Result<ByteAutomaton> automaton = builder.Finish(root);

@@ -2,11 +2,12 @@
 //
 //   FATHOM_ASSIGN_OR_RETURN(ByteAutomaton grammar, CompileJsonSchema(schema, "response_format.json_schema.schema"));
 //
-// docs/formats.md lists the keywords. What is generated is always valid, but not everything valid is generated: keys
-// come in the order of `properties`, other keys only where additionalProperties asks for them (or if there are no
-// properties), a schema without `type` that names one kind of value means that kind, and white space is compact. A
-// keyword that would change what is valid and is not supported is an error with its path. Schemas are untrusted: size,
-// nesting, states and the work of combining schemas are limited.
+// docs/formats.md lists the keywords. What is generated is always valid (with `oneOf` read as `anyOf`: it may fit
+// several branches that don't exclude each other), but not everything valid is generated: keys come in the order of
+// `properties`, other keys only where additionalProperties asks for them (or if there are no properties), a schema
+// without `type` that names one kind of value means that kind, and white space is compact. A keyword that would change
+// what is valid and is not supported is an error with its path. Schemas are untrusted: size, nesting, states and the
+// work of going through schemas and combining them are limited.
 #ifndef FATHOM_ENGINE_GRAMMAR_JSON_SCHEMA_H_
 #define FATHOM_ENGINE_GRAMMAR_JSON_SCHEMA_H_
 
@@ -35,16 +36,27 @@ Result<ByteAutomaton> CompileJsonObject();
 // Which values of a schema, and how they are written: parameters of tool calls have strings apart from other values.
 enum class ValueForm { kJson, kRawString, kJsonNoString };
 
+// What compiling may still cost: all members and items that are looked at, those of schemas to combine included.
+struct SchemaBudget {
+  static constexpr int64_t kWhole = 1 << 20;
+  int64_t left = kWhole;
+};
+
 // The values of schemas that share one root for their $refs, as parts of a larger grammar.
 class SchemaCompiler {
  public:
   // All must outlive the compiler.
-  SchemaCompiler(const Json& root, std::string root_path, TextRules* rules, AutomatonBuilder* builder);
+  SchemaCompiler(const Json& root, std::string root_path, SchemaBudget* budget, TextRules* rules,
+                 AutomatonBuilder* builder);
 
   // Adds the values between two states. Finish() must follow, once.
   Status Compile(const Json& schema, const std::string& path, ValueForm form, int32_t from, int32_t to);
+  // Adds any values.
+  void CompileAny(ValueForm form, int32_t from, int32_t to);
   // Adds the rules that were referred to. `lenient`: those with something unsupported take any value.
   Status Finish(bool lenient = false);
+  // `schema` with what its $ref and allOf refer to as its own members. Beside anyOf and oneOf they stay.
+  Result<Json> Combine(Json schema, const std::string& path);
 
  private:
   struct Pending {
@@ -55,6 +67,7 @@ class SchemaCompiler {
   };
 
   Status CompileSchema(Json schema, const std::string& path, ValueForm form, int32_t from, int32_t to);
+  Status CompileReference(const Json& schema, const std::string& path, ValueForm form, int32_t from, int32_t to);
   Status CompileAlternatives(const Json& schema, const std::string& key, const std::string& path, ValueForm form,
                              int32_t from, int32_t to);
   Status CompilePlain(const Json& schema, const std::string& path, ValueForm form, int32_t from, int32_t to);
@@ -64,35 +77,21 @@ class SchemaCompiler {
   Status CompileString(const Json& schema, const std::string& path, ValueForm form, int32_t from, int32_t to);
   Status CompileObject(const Json& schema, const std::string& path, int32_t from, int32_t to);
   Status CompileArray(const Json& schema, const std::string& path, int32_t from, int32_t to);
-  void CompileAny(ValueForm form, int32_t from, int32_t to);
   Result<AutomatonBuilder::Rule> RuleOf(const Json& schema, const std::string& path);
-  Result<const Json*> Resolve(const std::string& reference, const std::string& path, std::string* target_path) const;
+  Result<const Json*> Resolve(const Json& schema, const std::string& path, std::string* target_path);
+  Result<Json> CombineOnce(const Json& schema, const std::string& path);
+  Result<Json> Merge(const Json& a, const Json& b, const std::string& path);
   Status Charge(const Json& schema, const std::string& path);
 
   const Json& root_;
   const std::string root_path_;
+  SchemaBudget& budget_;
   TextRules& rules_;
   AutomatonBuilder& builder_;
   std::map<std::pair<const Json*, ValueForm>, AutomatonBuilder::Rule> referred_;
   std::vector<Pending> pending_;
-  int64_t work_ = 0;
   int depth_ = 0;
 };
-
-// What SchemaCompiler and the grammar of tool calls need to know of an object's schema.
-struct ObjectShape {
-  struct Property {
-    std::string name;
-    Json schema;
-    std::string path;
-    bool required = false;
-  };
-  std::vector<Property> properties;
-  bool open = false;  // other keys, with values by `other`
-  Json other;
-  std::string other_path;
-};
-Result<ObjectShape> ShapeOf(const Json& schema, const std::string& path);
 
 }  // namespace fathom
 

@@ -13,9 +13,6 @@ namespace fathom {
 // result. An error naming `path` where keywords can't be combined. Both are schemas: objects or booleans.
 Result<Json> MergeSchemas(const Json& a, const Json& b, const std::string& path);
 
-// Whether a keyword says nothing about what is valid: description, title, default, examples, $defs, ...
-bool IsAnnotation(const std::string& keyword);
-
 // `schema` without a member.
 Json WithoutMember(const Json& schema, const std::string& key);
 

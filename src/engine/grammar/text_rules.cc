@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/utf8.h"
 #include "tokenizer/python_json.h"
@@ -12,6 +13,10 @@ namespace {
 constexpr char32_t kLastCodePoint = 0x10FFFF;
 constexpr char32_t kFullwidthBar = 0xFF5C;
 constexpr char32_t kLastAscii = 0x7F;
+constexpr std::string_view kEscapedBar = "\\uff5c";
+constexpr int kFractionDigits = 16;
+// Whole numbers up to here are doubles.
+constexpr int64_t kMaxExactWhole = int64_t{1} << 53;
 
 const CodePoints& AllCharacters() {
   static const CodePoints kAll = {{0, 0xD7FF}, {0xE000, kLastCodePoint}};
@@ -24,7 +29,50 @@ std::string Utf8(char32_t code_point) {
   return out;
 }
 
+// `c` as it stands in a JSON string: itself or an escape.
+std::string InJson(char32_t c) {
+  if (c == kFullwidthBar) return std::string(kEscapedBar);
+  std::string quoted;
+  AppendJsonString(Utf8(c), &quoted);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
+std::string WithEscapedBars(std::string_view json) {
+  std::string out;
+  for (const std::string bar = Utf8(kFullwidthBar); !json.empty();) {
+    const size_t size = std::min(json.find(bar), json.size());
+    out.append(json.substr(0, size));
+    json.remove_prefix(size);
+    if (json.empty()) break;
+    out.append(kEscapedBar);
+    json.remove_prefix(bar.size());
+  }
+  return out;
+}
+
+// Who reads a number may round it to a double, and then it must still be apart from the bound that it may not reach.
+// The whole number next to a bound from 0:
+int64_t WholeAbove(int64_t bound) {
+  if (bound < kMaxExactWhole) return bound + 1;
+  return static_cast<int64_t>(std::nextafter(static_cast<double>(bound), HUGE_VAL));
+}
+int64_t WholeBelow(int64_t bound) {
+  if (bound <= kMaxExactWhole) return bound - 1;
+  return static_cast<int64_t>(std::nextafter(static_cast<double>(bound), 0.0));
+}
+// Digits behind the point with which all numbers from `whole` to the next are apart, also from these two: 15 digits
+// are always told apart.
+int ExactFractionDigits(int64_t whole) {
+  return 15 - (whole == 0 ? 0 : static_cast<int>(std::to_string(whole).size()));
+}
+
 }  // namespace
+
+TextRules::TextRules(AutomatonBuilder* builder, JsonPlace place)
+    : builder_(*builder),
+      in_tool_call_(place == JsonPlace::kToolCall),
+      escaped_(in_tool_call_ ? CodePoints{{0, 0x1F}, {'"', '"'}, {'\\', '\\'}, {kFullwidthBar, kFullwidthBar}}
+                             : CodePoints{{0, 0x1F}, {'"', '"'}, {'\\', '\\'}}) {}
 
 CodePoints Normalized(CodePoints set) {
   std::sort(set.begin(), set.end());
@@ -109,15 +157,10 @@ void TextRules::AddCharacter(int32_t from, const CodePoints& set, StringSpelling
   if (spelling == StringSpelling::kRaw) {
     return AddUtf8(from, Intersection(set, Complement({{kFullwidthBar, kFullwidthBar}})), to);
   }
-  const CodePoints escaped = {{0, 0x1F}, {'"', '"'}, {'\\', '\\'}};
-  AddUtf8(from, Intersection(set, Complement(escaped)), to);
+  AddUtf8(from, Intersection(set, Complement(escaped_)), to);
   std::vector<std::string> spellings;
-  for (const auto& [low, high] : Intersection(set, escaped)) {
-    for (char32_t c = low; c <= high; ++c) {
-      std::string quoted;
-      AppendJsonString(Utf8(c), &quoted);
-      spellings.push_back(quoted.substr(1, quoted.size() - 2));
-    }
+  for (const auto& [low, high] : Intersection(set, escaped_)) {
+    for (char32_t c = low; c <= high; ++c) spellings.push_back(InJson(c));
   }
   const std::vector<std::string_view> views(spellings.begin(), spellings.end());
   builder_.AddTexts(from, views, to);
@@ -161,7 +204,7 @@ AutomatonBuilder::Rule TextRules::AnyCharacter(StringSpelling spelling) {
   std::optional<AutomatonBuilder::Rule>& rule = json ? any_json_character_ : any_raw_character_;
   if (!rule) {
     rule = builder_.AddRule();
-    const CodePoints plain = json ? Complement({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}}) : AllCharacters();
+    const CodePoints plain = json ? Complement(escaped_) : AllCharacters();
     AddCharacter(rule->start, plain, spelling, rule->end);
     if (json) AddEscape(rule->start, rule->end);
   }
@@ -209,7 +252,7 @@ void TextRules::AddOtherKey(int32_t from, std::span<const std::string> names, co
     beginnings[at].name = true;
   }
   const int32_t other = builder_.AddState();
-  const CodePoints plain = Intersection(set, Complement({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}}));
+  const CodePoints plain = Intersection(set, Complement(escaped_));
   AddUtf8(other, plain, other);
   builder_.AddSymbol(other, '"', to);
   for (const Beginning& beginning : beginnings) {
@@ -293,13 +336,12 @@ void TextRules::AddInteger(int32_t from, const NumberBounds& bounds, int32_t to)
   AddDigitRange(minus, std::max<int64_t>(-high, 1), -low, to);
 }
 
-// "." and 1 to 16 digits; `zero`: they may all be 0.
-void TextRules::AddFraction(int32_t from, bool zero, int32_t to) {
-  constexpr int kDigits = 16;
+// "." and 1 to `digits` digits; `zero`: they may all be 0.
+void TextRules::AddFraction(int32_t from, int digits, bool zero, int32_t to) {
   int32_t zeros = builder_.AddState();
   int32_t others = builder_.AddState();
   builder_.AddSymbol(from, '.', zeros);
-  for (int digit = 0; digit < kDigits; ++digit) {
+  for (int digit = 0; digit < digits; ++digit) {
     const int32_t next_zeros = builder_.AddState();
     const int32_t next_others = builder_.AddState();
     builder_.AddSymbol(zeros, '0', next_zeros);
@@ -317,16 +359,18 @@ void TextRules::AddRealRange(int32_t from, const NumberBounds& bounds, int32_t t
   const int64_t low = *bounds.low;
   const int64_t high = *bounds.high;
   if (low > high) return;
-  const int64_t first = low + (bounds.low_open ? 1 : 0);
-  if (first <= high - (bounds.high_open ? 1 : 0)) AddDigitRange(from, first, high - (bounds.high_open ? 1 : 0), to);
-  const auto with_fraction = [&](int64_t least, int64_t most, bool zero) {
-    if (least > most) return;
+  const int64_t first = bounds.low_open ? WholeAbove(low) : low;
+  const int64_t last = bounds.high_open ? WholeBelow(high) : high;
+  if (first <= last) AddDigitRange(from, first, last, to);
+  const auto with_fraction = [&](int64_t least, int64_t most, int digits, bool zero) {
+    if (least > most || digits < 1) return;
     const int32_t point = builder_.AddState();
     AddDigitRange(from, least, most, point);
-    AddFraction(point, zero, to);
+    AddFraction(point, digits, zero, to);
   };
-  with_fraction(first, high - 1, true);
-  if (bounds.low_open && low < high) with_fraction(low, low, false);
+  with_fraction(first, last - 1, kFractionDigits, true);
+  if (bounds.high_open && first <= last) with_fraction(last, last, ExactFractionDigits(last), true);
+  if (bounds.low_open && low < high) with_fraction(low, low, ExactFractionDigits(low), false);
 }
 
 void TextRules::AddExponentNumber(int32_t from, int32_t to) {
@@ -340,7 +384,7 @@ void TextRules::AddExponentNumber(int32_t from, int32_t to) {
   builder_.AddEpsilon(from, digits);
   AddDigitRange(digits, 0, kMaxGrammarInteger, whole);
   builder_.AddEpsilon(whole, mantissa);
-  AddFraction(whole, true, mantissa);
+  AddFraction(whole, kFractionDigits, true, mantissa);
   builder_.AddEpsilon(mantissa, to);
   builder_.AddSymbol(mantissa, 'e', exponent);
   builder_.AddSymbol(mantissa, 'E', exponent);
@@ -385,7 +429,10 @@ void TextRules::AddNumber(int32_t from, const NumberBounds& bounds, int32_t to) 
 
 void TextRules::AddLiterals(int32_t from, std::span<const Json> values, int32_t to) {
   std::vector<std::string> texts;
-  for (const Json& value : values) texts.push_back(DumpPythonJson(value));
+  for (const Json& value : values) {
+    const std::string text = DumpPythonJson(value);
+    texts.push_back(in_tool_call_ ? WithEscapedBars(text) : text);
+  }
   const std::vector<std::string_view> views(texts.begin(), texts.end());
   builder_.AddTexts(from, views, to);
 }

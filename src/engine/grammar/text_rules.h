@@ -2,8 +2,7 @@
 //
 // Every Add...(from, ..., to) adds paths between two states of the builder. Texts are valid UTF-8. Shared rules are
 // made once. JSON has no white space but one optional space behind "," and ":"; a string that a schema leaves open may
-// have any escape, where its characters matter they have one spelling: raw, or the shortest escape if JSON requires
-// one.
+// have any escape, where its characters matter they have one spelling: raw, or the shortest escape if one is required.
 #ifndef FATHOM_ENGINE_GRAMMAR_TEXT_RULES_H_
 #define FATHOM_ENGINE_GRAMMAR_TEXT_RULES_H_
 
@@ -44,9 +43,12 @@ struct NumberBounds {
 inline constexpr int kMaxIntegerDigits = 18;
 inline constexpr int64_t kMaxGrammarInteger = 999'999'999'999'999'999;
 
+// Where JSON stands: between the tags of a tool call U+FF5C is written as an escape, so that no tag can be in it.
+enum class JsonPlace { kDocument, kToolCall };
+
 class TextRules {
  public:
-  explicit TextRules(AutomatonBuilder* builder) : builder_(*builder) {}
+  explicit TextRules(AutomatonBuilder* builder, JsonPlace place = JsonPlace::kDocument);
 
   // One character of `set`; kJson spells it with an escape where needed.
   void AddCharacter(int32_t from, const CodePoints& set, StringSpelling spelling, int32_t to);
@@ -61,7 +63,7 @@ class TextRules {
   void AddSeparator(int32_t from, char separator, int32_t to);
   void AddInteger(int32_t from, const NumberBounds& bounds, int32_t to);
   void AddNumber(int32_t from, const NumberBounds& bounds, int32_t to);
-  // `value`, as Python writes it.
+  // `value`, as Python writes it but for what the place wants escaped.
   void AddLiterals(int32_t from, std::span<const Json> values, int32_t to);
 
   AutomatonBuilder::Rule String();
@@ -76,11 +78,13 @@ class TextRules {
   void AddUtf8Range(int32_t from, char32_t low, char32_t high, int32_t to);
   void AddEscape(int32_t from, int32_t to);
   void AddDigitRange(int32_t from, int64_t low, int64_t high, int32_t to);
-  void AddFraction(int32_t from, bool zero, int32_t to);
+  void AddFraction(int32_t from, int digits, bool zero, int32_t to);
   void AddRealRange(int32_t from, const NumberBounds& bounds, int32_t to);
   void AddExponentNumber(int32_t from, int32_t to);
 
   AutomatonBuilder& builder_;
+  const bool in_tool_call_;
+  const CodePoints escaped_;  // what never stands in JSON as it is
   std::map<CodePoints, AutomatonBuilder::Rule> beyond_ascii_;
   std::optional<AutomatonBuilder::Rule> any_json_character_;
   std::optional<AutomatonBuilder::Rule> any_raw_character_;

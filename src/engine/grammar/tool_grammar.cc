@@ -1,12 +1,12 @@
 #include "engine/grammar/tool_grammar.h"
 
-#include <deque>
-#include <memory>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "base/strings.h"
 #include "engine/grammar/json_schema.h"
+#include "engine/grammar/schema_keywords.h"
 #include "engine/grammar/text_rules.h"
 
 namespace fathom {
@@ -20,10 +20,27 @@ bool FitsInTag(const std::string& name) {
   return !name.empty() && name.find("\uFF5C") == std::string::npos;
 }
 
+bool IsStrict(const Json& function) {
+  const Json* strict = function.Find("strict");
+  return strict != nullptr && strict->is_bool() && strict->boolean();
+}
+
+// The schema of a tool's parameters.
+const Json& ParametersOf(const Json& function) {
+  static const Json kNothing = Json::Object({{"type", Json::String("object")}, {"properties", Json::Object()}});
+  const Json* parameters = function.Find("parameters");
+  return parameters == nullptr || parameters->is_null() ? kNothing : *parameters;
+}
+
 class ToolCompiler {
  public:
-  ToolCompiler(const ToolGrammarOptions& options, AutomatonBuilder* builder)
-      : options_(options), tags_(TagsOf(options.dialect)), builder_(*builder), rules_(builder) {}
+  // `loose`: parameters of tools that aren't strict take any values.
+  ToolCompiler(const ToolGrammarOptions& options, bool loose, AutomatonBuilder* builder)
+      : options_(options),
+        tags_(TagsOf(options.dialect)),
+        loose_(loose),
+        builder_(*builder),
+        rules_(builder, JsonPlace::kToolCall) {}
 
   AutomatonBuilder::Rule AddBlock() {
     const AutomatonBuilder::Rule root = builder_.AddRule();
@@ -34,44 +51,58 @@ class ToolCompiler {
     after_ = builder_.AddState();
     const int32_t next = builder_.AddState();
     builder_.AddSymbol(after_, '\n', next);
-    if (!options_.one_call) builder_.AddEpsilon(next, calls_);
+    // The end first: of very many places to be in only the first are kept (automaton_walker.h).
     Text(StrCat("</｜DSML｜", tags_.block, ">"), next, root.end);
+    if (!options_.one_call) builder_.AddEpsilon(next, calls_);
     return root;
   }
 
   Status AddTool(const Json& function, const std::string& name, const std::string& path) {
-    static const Json kNothing = Json::Object({{"type", Json::String("object")}, {"properties", Json::Object()}});
-    const Json* parameters = function.Find("parameters");
-    if (parameters == nullptr || parameters->is_null()) parameters = &kNothing;
-    const Json* strict = function.Find("strict");
-    strict_ = strict != nullptr && strict->is_bool() && strict->boolean();
-    strict_tools_.push_back(strict_);
-    const std::string schema_path = path + ".parameters";
-    compilers_.emplace_back(*parameters, schema_path, &rules_, &builder_);
-    Result<ObjectShape> shape = ShapeOf(*parameters, schema_path);
-    if (!shape.ok()) return shape.status();
-    for (const auto& [key, value] : parameters->members()) {
-      const bool known = key == "type" || key == "properties" || key == "required" || key == "additionalProperties" ||
-                         key == "$defs" || key == "definitions" || key == "description" || key == "title" ||
-                         key == "$schema";
-      if (!known && strict_) {
-        return InvalidArgument(StrCat(schema_path, ": the keyword '", Printable(key),
-                                      "' is not supported for the parameters of a strict tool as a whole"));
-      }
-    }
+    strict_ = IsStrict(function);
+    // Half of what is left, so that one tool that costs too much leaves enough to the others.
+    SchemaBudget budget{budget_.left / 2};
+    budget_.left -= budget.left;
+    SchemaCompiler compiler(ParametersOf(function), path, &budget, &rules_, &builder_);
+    FATHOM_ASSIGN_OR_RETURN(const ObjectShape shape, ReadShape(ParametersOf(function), path, &compiler));
     const int32_t first = builder_.AddState();
     Text(StrCat("<｜DSML｜", tags_.invoke, " name=\"", name, "\">\n"), calls_, first);
-    return AddParameters(*shape, first);
-  }
-
-  Status Finish() {
-    for (size_t tool = 0; tool < compilers_.size(); ++tool) {
-      FATHOM_RETURN_IF_ERROR(compilers_[tool].Finish(!strict_tools_[tool]));
-    }
+    FATHOM_RETURN_IF_ERROR(AddParameters(shape, first, &compiler));
+    FATHOM_RETURN_IF_ERROR(compiler.Finish(!strict_));
+    budget_.left += std::max<int64_t>(budget.left, 0);
     return {};
   }
 
  private:
+  // If the schema says more of the object than can be expressed, then without `strict` other parameters may come, too.
+  Result<ObjectShape> ReadShape(const Json& parameters, const std::string& path, SchemaCompiler* compiler) const {
+    Result<Json> combined = compiler->Combine(parameters, path);
+    if (!combined.ok() && strict_) return combined.status();
+    const Json& schema = combined.ok() ? *combined : parameters;
+    const Status expressed = CheckShape(schema, path);
+    if (!expressed.ok() && strict_) return expressed;
+    Result<ObjectShape> shape = ShapeOf(schema, path);
+    if (!shape.ok() && strict_) return shape.status();
+    if (shape.ok() && expressed.ok()) return shape;
+    if (!shape.ok()) shape = ObjectShape();
+    shape->open = true;
+    shape->other = Json::Bool(true);
+    return shape;
+  }
+
+  // Whether ObjectShape has all that `schema` says.
+  static Status CheckShape(const Json& schema, const std::string& path) {
+    if (!schema.is_object()) return InvalidArgument(path + ": the schema of an object is expected");
+    for (const auto& [key, value] : schema.members()) {
+      if (!Constrains(key) || key == "type" || key == "properties" || key == "required" ||
+          key == "additionalProperties") {
+        continue;
+      }
+      return InvalidArgument(StrCat(path, ": the keyword '", Printable(key),
+                                    "' is not supported for the parameters of a strict tool as a whole"));
+    }
+    return {};
+  }
+
   // `text`, in which the mark of tool markup is its control token if there is one.
   void Text(std::string_view text, int32_t from, int32_t to) {
     const size_t at = options_.dsml_token ? text.find(kDsmlText) : std::string_view::npos;
@@ -84,19 +115,22 @@ class ToolCompiler {
   }
 
   // From behind `string="`: both ways to write a value, of which one may be impossible.
-  Status AddValue(const Json& schema, const std::string& path, int32_t from, int32_t to) {
+  Status AddValue(const Json& schema, const std::string& path, SchemaCompiler* compiler, int32_t from, int32_t to) {
     for (const bool string : {true, false}) {
       const int32_t value = builder_.AddState();
       const int32_t end = builder_.AddState();
       builder_.AddText(from, string ? "true\">" : "false\">", value);
       Text(StrCat("</｜DSML｜", tags_.parameter, ">\n"), end, to);
-      FATHOM_RETURN_IF_ERROR(compilers_.back().Compile(
-          schema, path, string ? ValueForm::kRawString : ValueForm::kJsonNoString, value, end));
+      const ValueForm form = string ? ValueForm::kRawString : ValueForm::kJsonNoString;
+      const bool any = loose_ && !strict_;
+      const Status status = any ? Status() : compiler->Compile(schema, path, form, value, end);
+      if (!status.ok() && strict_) return status;
+      if (any || !status.ok()) compiler->CompileAny(form, value, end);
     }
     return {};
   }
 
-  Status AddParameters(const ObjectShape& shape, int32_t first) {
+  Status AddParameters(const ObjectShape& shape, int32_t first, SchemaCompiler* compiler) {
     int32_t none = first;  // no parameter yet
     int32_t some = builder_.AddState();
     const std::string open_tag = StrCat("<｜DSML｜", tags_.parameter, " name=");
@@ -109,16 +143,14 @@ class ToolCompiler {
     for (const ObjectShape::Property& property : shape.properties) {
       names.push_back(property.name);
       if (!FitsInTag(property.name)) {
-        if (!property.required) continue;
+        if (!property.required || !strict_) continue;
         return InvalidArgument(StrCat(property.path, ": this name can't be written in a tool call"));
       }
       const int32_t value = builder_.AddState();
       const int32_t next_none = builder_.AddState();
       const int32_t next_some = builder_.AddState();
       builder_.AddText(open(), StrCat("\"", property.name, "\" string=\""), value);
-      Status status = AddValue(property.schema, property.path, value, next_some);
-      if (!status.ok() && strict_) return status;
-      if (!status.ok()) FATHOM_RETURN_IF_ERROR(AddValue(Json::Bool(true), property.path, value, next_some));
+      FATHOM_RETURN_IF_ERROR(AddValue(property.schema, property.path, compiler, value, next_some));
       if (!property.required) {
         builder_.AddEpsilon(none, next_none);
         builder_.AddEpsilon(some, next_some);
@@ -133,9 +165,7 @@ class ToolCompiler {
       names.emplace_back();  // a key is not empty
       rules_.AddOtherKey(open(), names, key_characters, behind);
       builder_.AddText(behind, " string=\"", value);
-      Status status = AddValue(shape.other, shape.other_path, value, some);
-      if (!status.ok() && strict_) return status;
-      if (!status.ok()) FATHOM_RETURN_IF_ERROR(AddValue(Json::Bool(true), shape.other_path, value, some));
+      FATHOM_RETURN_IF_ERROR(AddValue(shape.other, shape.other_path, compiler, value, some));
     }
     const std::string end_tag = StrCat("</｜DSML｜", tags_.invoke, ">");
     Text("\n" + end_tag, none, after_);
@@ -145,26 +175,26 @@ class ToolCompiler {
 
   const ToolGrammarOptions& options_;
   const DsmlTags tags_;
+  const bool loose_;
   AutomatonBuilder& builder_;
   TextRules rules_;
-  std::deque<SchemaCompiler> compilers_;
-  std::vector<bool> strict_tools_;  // of every compiler
-  bool strict_ = false;             // of the tool being added
+  SchemaBudget budget_;
+  bool strict_ = false;  // the tool being added is
   int32_t calls_ = 0;
   int32_t after_ = 0;
 };
 
-}  // namespace
+// A tool that may be called.
+struct Callable {
+  const Json* function = nullptr;
+  std::string name;
+  std::string path;  // of its parameters
+};
 
-std::string ToolBlockMark() { return StrCat("<", kDsmlText); }
-
-Result<ByteAutomaton> CompileToolGrammar(std::span<const Json> functions, const std::string& path,
-                                         const ToolGrammarOptions& options) {
-  AutomatonBuilder builder;
-  ToolCompiler compiler(options, &builder);
-  const AutomatonBuilder::Rule root = compiler.AddBlock();
+Result<std::vector<Callable>> CallableTools(std::span<const Json> functions, const std::string& path,
+                                            const std::string& only) {
+  std::vector<Callable> tools;
   std::string names;
-  bool found = false;
   for (size_t index = 0; index < functions.size(); ++index) {
     const Json* name = functions[index].Find("name");
     const std::string tool_path = StrCat(path, "[", index, "].function");
@@ -172,18 +202,49 @@ Result<ByteAutomaton> CompileToolGrammar(std::span<const Json> functions, const 
       return InvalidArgument(StrCat(tool_path, ".name: a name without quotes and control characters is expected"));
     }
     names += StrCat(names.empty() ? "" : ", ", Printable(name->string()));
-    if (!options.only.empty() && options.only != name->string()) continue;
-    found = true;
-    FATHOM_RETURN_IF_ERROR(compiler.AddTool(functions[index], name->string(), tool_path));
+    if (!only.empty() && only != name->string()) continue;
+    tools.push_back({&functions[index], name->string(), tool_path + ".parameters"});
+    const size_t size = ParametersOf(functions[index]).Dump().size();
+    if (size <= kMaxSchemaBytes) continue;
+    return InvalidArgument(StrCat(tools.back().path, " of '", Printable(name->string()), "' is ", HumanBytes(size),
+                                  "; accepted are schemas of at most ", HumanBytes(kMaxSchemaBytes)));
   }
-  if (!found) {
-    return InvalidArgument(options.only.empty()
-                               ? StrCat(path, ": a tool call needs at least one tool")
-                               : StrCat("no tool is called '", Printable(options.only), "'; the tools are ", names));
-  }
-  FATHOM_RETURN_IF_ERROR(compiler.Finish());
+  if (!tools.empty()) return tools;
+  return InvalidArgument(only.empty() ? StrCat(path, ": a tool call needs at least one tool")
+                                      : StrCat("no tool is called '", Printable(only), "'; the tools are ", names));
+}
+
+Result<ByteAutomaton> CompileCalls(std::span<const Callable> tools, const std::string& path,
+                                   const ToolGrammarOptions& options, bool loose) {
+  AutomatonBuilder builder;
+  ToolCompiler compiler(options, loose, &builder);
+  const AutomatonBuilder::Rule root = compiler.AddBlock();
+  for (const Callable& tool : tools) FATHOM_RETURN_IF_ERROR(compiler.AddTool(*tool.function, tool.name, tool.path));
   Result<ByteAutomaton> automaton = builder.Finish(root);
   return automaton.ok() ? std::move(automaton) : InvalidArgument(StrCat(path, ": ", automaton.status().message()));
+}
+
+// Any text, which may end everywhere.
+Result<ByteAutomaton> FreeText() {
+  AutomatonBuilder builder;
+  const AutomatonBuilder::Rule root = builder.AddRule();
+  builder.AddRange(root.start, 0, kDsmlSymbol, root.start);
+  builder.AddEpsilon(root.start, root.end);
+  return builder.Finish(root);
+}
+
+}  // namespace
+
+std::string ToolBlockMark() { return StrCat("<", kDsmlText); }
+
+Result<ByteAutomaton> CompileToolGrammar(std::span<const Json> functions, const std::string& path,
+                                         const ToolGrammarOptions& options) {
+  FATHOM_ASSIGN_OR_RETURN(const std::vector<Callable> tools, CallableTools(functions, path, options.only));
+  const auto strict = std::ranges::count_if(tools, [](const Callable& tool) { return IsStrict(*tool.function); });
+  Result<ByteAutomaton> exact = CompileCalls(tools, path, options, false);
+  if (exact.ok() || strict == std::ssize(tools)) return exact;
+  Result<ByteAutomaton> loose = CompileCalls(tools, path, options, true);
+  return loose.ok() || strict > 0 || !options.begun ? std::move(loose) : FreeText();
 }
 
 }  // namespace fathom

@@ -5,7 +5,7 @@
 //   param = "<｜DSML｜parameter name=\"" KEY "\" string=\"" ("true\">" TEXT | "false\">" JSON) "</｜DSML｜parameter>"
 //
 // NAME is a tool's, KEYs come in the order of its schema, required ones are there, values obey their schemas: strings
-// as they are (TEXT), other values as JSON.
+// as they are (TEXT), other values as JSON, where U+FF5C is an escape.
 #ifndef FATHOM_ENGINE_GRAMMAR_TOOL_GRAMMAR_H_
 #define FATHOM_ENGINE_GRAMMAR_TOOL_GRAMMAR_H_
 
@@ -30,7 +30,10 @@ struct ToolGrammarOptions {
 
 // `functions` are the `function` members of a request's tools (ParseTools), `path` the list's name for messages. What a
 // tool's schema has that the grammar can't express is an error with `strict: true`; otherwise such a parameter takes
-// any value. An error too if no tool has the name `only`, or a name can't be written in a tag.
+// any value, and where it is about the parameters as a whole there may be others. A grammar that would be too large has
+// any values for all parameters of tools that aren't strict; if that doesn't help and no tool is strict, a block that
+// has begun is free text. Errors also: a schema larger than kMaxSchemaBytes, no tool with the name `only`, a name that
+// can't be written in a tag.
 Result<ByteAutomaton> CompileToolGrammar(std::span<const Json> functions, const std::string& path,
                                          const ToolGrammarOptions& options);
 

@@ -12,6 +12,20 @@ namespace {
 // An automaton is at most about 10 MB, mostly far less.
 constexpr size_t kMaxAutomata = 64;
 
+// A named tool has to be one of the request's.
+Status CheckNamedTool(const ChatRequest& request) {
+  if (request.tool_choice != ToolChoice::kNamed) return {};
+  std::string names;
+  for (const Json& tool : request.tools) {
+    const Json* name = tool.Find("name");
+    if (name == nullptr || !name->is_string()) continue;
+    if (name->string() == request.tool_name) return {};
+    names += StrCat(names.empty() ? "" : ", ", Printable(name->string()));
+  }
+  return InvalidArgument(
+      StrCat("tool_choice is '", Printable(request.tool_name), "'; accepted are the names of the tools: ", names));
+}
+
 }  // namespace
 
 Result<AutomatonCache::Automaton> AutomatonCache::Get(const std::string& key,
@@ -87,6 +101,7 @@ Result<AnswerRule> ConstraintCompiler::Compile(const ChatRequest& request, Think
   if (forced && request.tools.empty()) {
     return InvalidArgument("tool_choice asks for a tool call, but tools is empty");
   }
+  FATHOM_RETURN_IF_ERROR(CheckNamedTool(request));
   const bool has_form = request.form.kind != AnswerForm::Kind::kText;
   if (request.continues_last && (forced || has_form)) {
     return InvalidArgument(StrCat(forced ? "tool_choice" : "response_format",

@@ -284,6 +284,10 @@ Result<std::unique_ptr<AnswerReplay>> AnswerReplay::Open(const AnswerReplayOptio
     Log(LogLevel::kWarning, "the file of remembered answers had a damaged end, which was cut off",
         {{"file", options.file}, {"bytes", log->torn_bytes()}});
   }
+  if (log->damaged_bytes() > 0) {
+    Log(LogLevel::kWarning, "the file of remembered answers has damaged records, which were left out",
+        {{"file", options.file}, {"bytes", log->damaged_bytes()}});
+  }
   if (log->size_bytes() > 2 * state.max_bytes) FATHOM_RETURN_IF_ERROR(state.Compact(log.get()));
   state.writer = std::make_unique<RecordWriter>(
       std::move(log), RecordWriterOptions{.what = "remembered answers",

@@ -144,7 +144,10 @@ void AnthropicStream::OnPromptCached(int64_t tokens) {
   stream_.Write(out);
 }
 
-bool AnthropicStream::OnPrefill(const PrefillProgress& progress) { return stream_.Write(prefill_(progress)); }
+// Comments keep the exchange from sending its pings, and many clients measure their patience by events.
+bool AnthropicStream::OnPrefill(const PrefillProgress& progress) {
+  return stream_.Write(prefill_(progress) + std::string(kPing));
+}
 
 void AnthropicStream::OpenBlock(Block block, const Json& content, std::string* out) {
   StartMessage(out);

@@ -29,9 +29,9 @@ Json AnthropicUsage(const Usage& usage);
 std::optional<Json> WholeInput(const std::string& arguments);
 
 // Events: message_start, ping, then per block content_block_start, _delta, _stop, at last message_delta and
-// message_stop. message_start comes when reading the prompt begins, because it tells how much of it is cached; pings
-// are sent by the exchange meanwhile, and whenever nothing is generated. An error closes the open block and ends the
-// stream as an `error` event, or, before its begin, the exchange.
+// message_stop. message_start comes when reading the prompt begins, because it tells how much of it is cached; a ping
+// comes with every report of the reading, and from the exchange whenever nothing is written. An error closes the open
+// block and ends the stream as an `error` event, or, before its begin, the exchange.
 class AnthropicStream : public AnswerSink {
  public:
   AnthropicStream(std::shared_ptr<HttpExchange> exchange, std::string model);

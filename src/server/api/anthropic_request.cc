@@ -225,6 +225,9 @@ Status ReadTools(const JsonFields& body, ChatRequest* chat) {
     if (!description.empty()) function.Set("description", Json::String(std::move(description)));
     function.Set("parameters", *schema);
     if (strict) function.Set("strict", Json::Bool(true));
+    const std::string neutral = StrCat("tools[", chat->tools.size(), "].function");
+    chat->paths.Add(neutral, path);
+    chat->paths.Add(neutral + ".parameters", path + ".input_schema");
     chat->tools.push_back(std::move(function));
   }
   return {};
@@ -275,6 +278,7 @@ Status ReadFormat(const JsonFields& fields, std::string_view key, ChatRequest* c
   FATHOM_ASSIGN_OR_RETURN(const Json* schema, members.ReadObject("schema"));
   if (schema == nullptr) return InvalidArgument(path + ".schema is missing; expected a JSON schema");
   chat->form = {AnswerForm::Kind::kJsonSchema, *schema, path + ".schema"};
+  chat->paths.Add("response_format", path);
   return {};
 }
 
@@ -286,6 +290,7 @@ Status ReadOutputConfig(const JsonFields& body, ChatRequest* chat) {
   std::string effort;
   FATHOM_RETURN_IF_ERROR(fields.Read("effort", &effort));
   if (!effort.empty()) chat->effort.effort = effort;
+  chat->paths.Add("reasoning_effort", "output_config.effort");
   return ReadFormat(fields, "format", chat);
 }
 

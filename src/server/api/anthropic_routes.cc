@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "server/api/anthropic_answer.h"
 #include "server/api/anthropic_request.h"
+#include "server/api/route_helpers.h"
 
 namespace fathom {
 
@@ -79,23 +80,31 @@ void AnswerCountTokens(const std::shared_ptr<HttpExchange>& exchange, Caller cal
                      Json::Object({{"input_tokens", Json::Int(std::get<int64_t>(count))}}).Dump()});
 }
 
-}  // namespace
-
-Json AnthropicModels(const ServedModel& model) {
+Json AnthropicModel(const ServedModel& model, const std::string& name) {
   const auto created = static_cast<std::time_t>(model.created);
   std::tm utc = {};
   gmtime_r(&created, &utc);
   char text[32];
   const size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  std::vector<Json> data;
-  const auto add = [&](const std::string& name) {
-    data.push_back(Json::Object({{"type", Json::String("model")},
-                                 {"id", Json::String(name)},
-                                 {"display_name", Json::String(name)},
-                                 {"created_at", Json::String(std::string(text, length))}}));
-  };
-  add(model.name);
-  for (const std::string& alias : model.aliases) add(alias);
+  return Json::Object({{"type", Json::String("model")},
+                       {"id", Json::String(name)},
+                       {"display_name", Json::String(name)},
+                       {"created_at", Json::String(std::string(text, length))}});
+}
+
+void AnswerModel(const std::shared_ptr<HttpExchange>& exchange, GenerationService* service) {
+  const std::string id = ModelIdOf(exchange->request());
+  if (const std::optional<ApiError> error = service->CheckModel(id)) {
+    return RespondError(*exchange, Protocol::kAnthropic, *error);
+  }
+  RespondJson(*exchange, AnthropicModel(service->model(), id));
+}
+
+}  // namespace
+
+Json AnthropicModels(const ServedModel& model) {
+  std::vector<Json> data = {AnthropicModel(model, model.name)};
+  for (const std::string& alias : model.aliases) data.push_back(AnthropicModel(model, alias));
   const std::string& last = model.aliases.empty() ? model.name : model.aliases.back();
   return Json::Object({{"data", Json::Array(std::move(data))},
                        {"has_more", Json::Bool(false)},
@@ -119,8 +128,10 @@ void AddAnthropicRoutes(Router* router, GenerationService* service, const Anthro
         });
   }
   add("GET", "/anthropic/v1/models", [=](const std::shared_ptr<HttpExchange>& exchange, const Caller& /*caller*/) {
-    exchange->Respond({200, {{"Content-Type", "application/json"}}, AnthropicModels(service->model()).Dump()});
+    RespondJson(*exchange, AnthropicModels(service->model()));
   });
+  add("GET", "/anthropic/v1/models/{rest}",
+      [=](const std::shared_ptr<HttpExchange>& exchange, const Caller& /*caller*/) { AnswerModel(exchange, service); });
 }
 
 }  // namespace fathom

@@ -1,7 +1,7 @@
 // anthropic_routes.h - what Anthropic's clients use.
 //
 //   POST messages, messages/count_tokens    below /, /v1, /anthropic and /anthropic/v1
-//   GET  models                             below /anthropic/v1; /v1/models answers with the same list when a request
+//   GET  models, models/{id}                below /anthropic/v1; /v1/models answers with the same list when a request
 //                                           carries anthropic-version
 #ifndef FATHOM_SERVER_API_ANTHROPIC_ROUTES_H_
 #define FATHOM_SERVER_API_ANTHROPIC_ROUTES_H_

@@ -16,7 +16,7 @@ std::string FieldIn(std::string_view message) {
   }
   const std::string_view rest = message.substr(end);
   const bool about = rest[0] == ':' || rest.starts_with(" is ") || rest.starts_with(" has ") ||
-                     rest.starts_with(" asks ") || rest.starts_with(" cannot ") || rest.starts_with(" of token ");
+                     rest.starts_with(" asks ") || rest.starts_with(" cannot ") || rest.starts_with(" of ");
   return about ? std::string(word) : std::string();
 }
 
@@ -31,6 +31,8 @@ ApiError ApiErrorFrom(const Status& status) {
       return {ApiErrorKind::kNotFound, status.message()};
     case ErrorCode::kResource:
       return {ApiErrorKind::kRateLimited, status.message(), {}, kRetryAfterSeconds};
+    case ErrorCode::kDeadline:
+      return {ApiErrorKind::kDeadline, status.message()};
     default:
       return {ApiErrorKind::kInternal, status.message()};
   }

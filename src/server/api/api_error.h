@@ -20,6 +20,7 @@ enum class ApiErrorKind {
   kTooLarge,          // 413
   kRateLimited,       // 429, with Retry-After
   kInternal,          // 500
+  kDeadline,          // 504, with x-should-retry: false; the same would be too late again
   kOverloaded,        // 503 (Anthropic: 529), with Retry-After
 };
 
@@ -35,7 +36,7 @@ struct ApiError {
 };
 
 // What a Status of the parsers or the engine means for a client: kInvalidArgument and kDataLoss 400, kNotFound 404,
-// kResource 429 with Retry-After, others 500.
+// kResource 429 with Retry-After, kDeadline 504, others 500.
 ApiError ApiErrorFrom(const Status& status);
 
 }  // namespace fathom

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "engine/request.h"
+#include "server/api/field_paths.h"
 #include "tokenizer/chat_dialect.h"
 #include "tokenizer/chat_message.h"
 
@@ -66,6 +67,7 @@ struct ChatRequest {
   bool continues_last = false;
   bool use_prefix_cache = true;
   std::optional<std::chrono::milliseconds> deadline = {};  // from now; then the answer ends with an error
+  FieldPaths paths = {};                                   // what the client called what it sent in another shape
 };
 
 }  // namespace fathom

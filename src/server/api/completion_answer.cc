@@ -47,7 +47,10 @@ class CompletionAnswer::Sink : public AnswerSink {
     return answer_->EndChoice(prompt_, first_ + choice, end);
   }
   void End(const AnswerTotals& totals) override { answer_->EndPrompt(totals); }
-  void Fail(const ApiError& error) override { answer_->Fail(error); }
+  void Fail(const ApiError& error) override {
+    const std::lock_guard lock(answer_->mutex_);
+    answer_->Fail(error);
+  }
 
  private:
   const std::shared_ptr<CompletionAnswer> answer_;
@@ -61,16 +64,39 @@ CompletionAnswer::CompletionAnswer(std::shared_ptr<HttpExchange> exchange, Compl
       options_(std::move(options)),
       tokenizer_(tokenizer),
       stream_(std::move(exchange)),
-      choices_(options_.prompts.size() * static_cast<size_t>(options_.choices_per_prompt)),
-      unfinished_(static_cast<int>(options_.prompts.size())) {}
+      choices_(options_.prompts.size() * static_cast<size_t>(options_.choices_per_prompt)) {}
+
+void CompletionAnswer::Start() {
+  const auto next = [this] {
+    const std::lock_guard lock(mutex_);  // for one prompt at a time: the engine's thread waits for it
+    return StartNext();
+  };
+  while (next()) continue;
+  if (options_.stream) stream_.Begin();
+}
+
+bool CompletionAnswer::StartNext() {
+  if (done_ || started_ == static_cast<int>(options_.prompts.size())) return false;
+  if (started_ - ended_ >= options_.prompts_at_once) return false;
+  const ApiResult<Generation> started =
+      options_.start(options_.prompts[static_cast<size_t>(started_)].tokens, SinkFor(started_));
+  if (const auto* error = std::get_if<ApiError>(&started)) {
+    // A full queue is tried again when another prompt has ended.
+    if (error->kind != ApiErrorKind::kRateLimited || started_ == ended_) Fail(*error);
+    return false;
+  }
+  generations_->Add(std::get<Generation>(started));
+  ++started_;
+  return true;
+}
 
 std::shared_ptr<AnswerSink> CompletionAnswer::SinkFor(int prompt) {
   return std::make_shared<Sink>(shared_from_this(), prompt);
 }
 
 void CompletionAnswer::Fail(const ApiError& error) {
-  const std::lock_guard lock(mutex_);
   if (std::exchange(done_, true)) return;
+  generations_->Cancel();
   if (options_.stream) {
     stream_.Fail(error);
   } else {
@@ -173,7 +199,9 @@ void CompletionAnswer::EndPrompt(const AnswerTotals& totals) {
   totals_.usage.cached_tokens += totals.usage.cached_tokens;
   totals_.usage.completion_tokens += totals.usage.completion_tokens;
   totals_.timings = totals.timings;
-  if (--unfinished_ > 0 || std::exchange(done_, true)) return;
+  ++ended_;
+  while (StartNext()) continue;
+  if (ended_ < static_cast<int>(options_.prompts.size()) || std::exchange(done_, true)) return;
   if (!options_.stream) {
     std::vector<Json> choices;
     for (size_t index = 0; index < choices_.size(); ++index) choices.push_back(ChoiceJson(static_cast<int>(index)));

@@ -1,10 +1,11 @@
 // completion_answer.h - text_completion answers of one or several prompts: frame by frame, or as one object.
 //
 //   auto answer = std::make_shared<CompletionAnswer>(exchange, options, tokenizer);
-//   for (every prompt) service->StartText(..., answer->SinkFor(prompt index));
+//   answer->Start();
 #ifndef FATHOM_SERVER_API_COMPLETION_ANSWER_H_
 #define FATHOM_SERVER_API_COMPLETION_ANSWER_H_
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,6 +20,10 @@
 
 namespace fathom {
 
+// Starts the generation of one prompt, on any thread.
+using StartPrompt =
+    std::function<ApiResult<Generation>(const std::vector<int32_t>& prompt, std::shared_ptr<AnswerSink> sink)>;
+
 struct CompletionAnswerOptions {
   AnswerHead head;
   std::vector<CompletionPrompt> prompts;
@@ -27,6 +32,8 @@ struct CompletionAnswerOptions {
   bool include_usage = false;
   bool echo = false;
   bool logprobs = false;
+  StartPrompt start = {};
+  int prompts_at_once = 1;  // started and not ended
 };
 
 // Callbacks come from the engine's thread while the handler still submits, so everything is locked.
@@ -34,13 +41,12 @@ class CompletionAnswer : public std::enable_shared_from_this<CompletionAnswer> {
  public:
   CompletionAnswer(std::shared_ptr<HttpExchange> exchange, CompletionAnswerOptions options, const Tokenizer& tokenizer);
 
-  std::shared_ptr<AnswerSink> SinkFor(int prompt);
-  // All prompts are accepted.
-  void Begin() {
-    if (options_.stream) stream_.Begin();
-  }
-  // The first error is the answer; later ones and later text are nothing.
-  void Fail(const ApiError& error);
+  // Starts the prompts in their order: as many as may run at once and the queue has places for, the others when some
+  // have ended. If the first is refused, or one later when nothing of this answer is left to wait for, that is the
+  // answer.
+  void Start();
+  // All that was and will be started.
+  std::shared_ptr<CancelGroup<Generation>> generations() const { return generations_; }
 
  private:
   class Sink;
@@ -59,6 +65,11 @@ class CompletionAnswer : public std::enable_shared_from_this<CompletionAnswer> {
     std::string finish;
   };
 
+  std::shared_ptr<AnswerSink> SinkFor(int prompt);
+  // Under the lock. Starts a prompt; false if there is none, or not now.
+  bool StartNext();
+  // Under the lock. The first error is the answer; later ones and later text are nothing.
+  void Fail(const ApiError& error);
   void BeginChoice(int prompt, int choice);
   void AddToken(const GeneratedToken& token, bool first, Choice* choice);
   bool AddPromptLogprobs(int prompt, const PromptLogprobs& logprobs);
@@ -75,9 +86,12 @@ class CompletionAnswer : public std::enable_shared_from_this<CompletionAnswer> {
   EventStream stream_;
   PrefillComment prefill_;
 
+  const std::shared_ptr<CancelGroup<Generation>> generations_ = std::make_shared<CancelGroup<Generation>>();
+
   std::mutex mutex_;
   std::vector<Choice> choices_;  // of the first prompt, then of the second, ...
-  int unfinished_ = 0;           // prompts
+  int started_ = 0;              // prompts
+  int ended_ = 0;                // of these
   AnswerTotals totals_;
   bool done_ = false;
 };

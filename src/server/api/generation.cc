@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <span>
 #include <utility>
 
 #include "base/strings.h"
@@ -50,6 +51,17 @@ ChatMessage& SystemMessage(std::vector<ChatMessage>* messages) {
     messages->insert(messages->begin(), std::move(system));
   }
   return messages->front();
+}
+
+// Whether the assistant has called tools in this conversation.
+bool HasCalls(const std::vector<ChatMessage>& messages) {
+  return std::ranges::any_of(
+      messages, [](const ChatMessage& message) { return message.role == "tool" || !message.tool_calls.empty(); });
+}
+
+// About the field that the client sent.
+ApiError RequestError(const ChatRequest& request, const Status& status) {
+  return ApiErrorFrom(request.paths.Translate(status));
 }
 
 ApiError FieldError(ApiErrorKind kind, std::string param, std::string message) {
@@ -106,8 +118,18 @@ Result<RenderedPrompt> GenerationService::Render(const ChatRequest& request, std
   if (request.form.kind == AnswerForm::Kind::kJsonSchema) {
     SystemMessage(&messages).response_format = request.form.schema;
   }
-  return RenderChat(messages, request.tools,
-                    {.dialect = model_.dialect, .thinking_mode = effort.mode, .reasoning_effort = effort.effort});
+  // Who reads of tools begins calls, and without their token they come out as broken text. In a conversation with calls
+  // the tools explain what was said.
+  std::span<const Json> tools = request.tools;
+  if (request.tool_choice == ToolChoice::kNone && !HasCalls(messages)) tools = {};
+  Result<RenderedPrompt> rendered = RenderChat(
+      messages, tools, {.dialect = model_.dialect, .thinking_mode = effort.mode, .reasoning_effort = effort.effort});
+  if (rendered.ok() || messages.size() == request.messages.size()) return rendered;
+  FieldPaths behind_system;  // which the client did not send
+  for (size_t index = 0; index < request.messages.size(); ++index) {
+    behind_system.Add(StrCat("messages[", index + 1, "]"), StrCat("messages[", index, "]"));
+  }
+  return behind_system.Translate(rendered.status());
 }
 
 std::vector<int32_t> GenerationService::Encode(const RenderedPrompt& prompt, const std::vector<ChatMessage>& messages,
@@ -156,7 +178,7 @@ Result<GenerationService::Prompt> GenerationService::MakePrompt(const ChatReques
 
 ApiResult<std::vector<int32_t>> GenerationService::PromptTokens(const ChatRequest& request, const Caller& caller) {
   Result<Prompt> prompt = MakePrompt(request, caller.fairness_group());
-  if (!prompt.ok()) return ApiErrorFrom(prompt.status());
+  if (!prompt.ok()) return RequestError(request, prompt.status());
   return std::move(prompt->tokens);
 }
 
@@ -166,17 +188,17 @@ ApiResult<int64_t> GenerationService::CountPrompt(const ChatRequest& request, co
     if (std::string known = replay_->ScopeThatKnows(scope, request.messages); !known.empty()) scope = std::move(known);
   }
   const Result<Prompt> prompt = MakePrompt(request, scope);
-  if (!prompt.ok()) return ApiErrorFrom(prompt.status());
+  if (!prompt.ok()) return RequestError(request, prompt.status());
   return static_cast<int64_t>(prompt->tokens.size());
 }
 
 ApiResult<std::string> GenerationService::PromptText(const ChatRequest& request) {
   const Result<EffortChoice> effort = EffortOf(request);
-  if (!effort.ok()) return ApiErrorFrom(effort.status());
+  if (!effort.ok()) return RequestError(request, effort.status());
   std::vector<ChatMessage> messages = request.messages;
   NormalizePrompt(model_.normalization, &messages);
   const Result<RenderedPrompt> rendered = Render(request, std::move(messages), *effort);
-  if (!rendered.ok()) return ApiErrorFrom(rendered.status());
+  if (!rendered.ok()) return RequestError(request, rendered.status());
   return rendered->text();
 }
 
@@ -205,24 +227,29 @@ GenerateRequest GenerationService::BaseRequest(const SamplingRequest& sampling, 
   return request;
 }
 
-ApiResult<Generation> GenerationService::Submit(GenerateRequest request, AnswerPumpSetup setup,
-                                                std::shared_ptr<AnswerSink> sink) {
+std::optional<ApiError> GenerationService::CheckPrompt(size_t tokens, const std::string& field) const {
   const RequestLimits& limits = engine_.limits();
-  const auto length = static_cast<int64_t>(request.prompt.size());
-  if (length >= limits.context) {
-    return FieldError(ApiErrorKind::kContextTooLong, "messages",
-                      StrCat("the prompt has ", length, " tokens, and ", limits.context_source, " is ", limits.context,
-                             " tokens for prompt and answer together; shorten the prompt"));
-  }
-  if (request.max_tokens && *request.max_tokens < 1 && !(request.prompt_logprobs && *request.max_tokens == 0)) {
+  if (tokens == 0)
+    return FieldError(ApiErrorKind::kInvalidRequest, field, "the prompt is empty; it needs at least one token");
+  if (static_cast<int64_t>(tokens) < limits.context) return std::nullopt;
+  return FieldError(ApiErrorKind::kContextTooLong, field,
+                    StrCat("the prompt has ", tokens, " tokens, and ", limits.context_source, " is ", limits.context,
+                           " tokens for prompt and answer together; shorten the prompt"));
+}
+
+ApiResult<Generation> GenerationService::Submit(GenerateRequest request, const std::string& prompt_field,
+                                                AnswerPumpSetup setup, std::shared_ptr<AnswerSink> sink) {
+  if (std::optional<ApiError> error = CheckPrompt(request.prompt.size(), prompt_field)) return *error;
+  const int64_t least = setup.raw ? 0 : 1;
+  if (request.max_tokens && *request.max_tokens < least) {
     return FieldError(ApiErrorKind::kInvalidRequest, "max_tokens",
-                      StrCat("max_tokens is ", *request.max_tokens, "; accepted is 1 or more"));
+                      StrCat("max_tokens is ", *request.max_tokens, "; accepted is ", least, " or more"));
   }
   const uint64_t seed = request.sampling.seed ? *request.sampling.seed : RandomSeed();
   const int choices = setup.choices;
   const bool use_prefix_cache = request.use_prefix_cache;
   setup.seed = seed;
-  sink->OnPrompt(length);
+  sink->OnPrompt(static_cast<int64_t>(request.prompt.size()));
   const auto requests = std::make_shared<RequestGroup>();
   setup.requests = requests;
   const auto submit = [this, seed, choices, requests, request = std::move(request)](int choice,
@@ -257,9 +284,9 @@ ApiResult<Generation> GenerationService::Start(const ChatRequest& request, const
                                                std::shared_ptr<AnswerSink> sink) {
   if (std::optional<ApiError> error = CheckModel(request.model)) return *error;
   Result<Prompt> prompt = MakePrompt(request, caller.fairness_group());
-  if (!prompt.ok()) return ApiErrorFrom(prompt.status());
+  if (!prompt.ok()) return RequestError(request, prompt.status());
   Result<AnswerRule> rule = constraints_.Compile(request, prompt->answer_mode);
-  if (!rule.ok()) return ApiErrorFrom(rule.status());
+  if (!rule.ok()) return RequestError(request, rule.status());
 
   GenerateRequest generate = BaseRequest(request.sampling, caller);
   generate.prompt = std::move(prompt->tokens);
@@ -282,20 +309,27 @@ ApiResult<Generation> GenerationService::Start(const ChatRequest& request, const
                   .stop = request.stop,
                   .parse_tools = rule->parse_tools,
                   .tolerant_tags = rule->parse_tools,
+                  .quote_bad_json = true,
                   .close_calls = true};
-  return Submit(std::move(generate), std::move(setup), std::move(sink));
+  return Submit(std::move(generate), request.paths.Of("messages"), std::move(setup), std::move(sink));
+}
+
+ApiResult<Constraint> GenerationService::CompileText(const AnswerForm& form) {
+  Result<Constraint> constraint = constraints_.CompileForm(form, ThinkingMode::kChat);
+  if (!constraint.ok()) return ApiErrorFrom(constraint.status());
+  return std::move(*constraint);
 }
 
 ApiResult<Generation> GenerationService::StartText(const TextRequest& request, const Caller& caller,
                                                    std::shared_ptr<AnswerSink> sink) {
   if (std::optional<ApiError> error = CheckModel(request.model)) return *error;
-  Result<Constraint> constraint = constraints_.CompileForm(request.form, ThinkingMode::kChat);
-  if (!constraint.ok()) return ApiErrorFrom(constraint.status());
+  ApiResult<Constraint> constraint = request.constraint ? *request.constraint : CompileText(request.form);
+  if (const auto* error = std::get_if<ApiError>(&constraint)) return *error;
   GenerateRequest generate = BaseRequest(request.sampling, caller);
   generate.prompt = request.prompt;
   generate.max_tokens = request.max_tokens;
   generate.stop = request.stop;
-  generate.constraint = std::move(*constraint);
+  generate.constraint = std::move(std::get<Constraint>(constraint));
   generate.prompt_logprobs = request.prompt_logprobs;
   generate.use_prefix_cache = request.use_prefix_cache;
   if (request.deadline) generate.deadline = std::chrono::steady_clock::now() + *request.deadline;
@@ -305,7 +339,7 @@ ApiResult<Generation> GenerationService::StartText(const TextRequest& request, c
   setup.choices = static_cast<int>(std::max<int64_t>(request.n, 1));
   setup.raw = true;
   setup.logprobs = request.sampling.logprobs.has_value();
-  return Submit(std::move(generate), std::move(setup), std::move(sink));
+  return Submit(std::move(generate), request.prompt_field, std::move(setup), std::move(sink));
 }
 
 }  // namespace fathom

@@ -43,6 +43,7 @@ struct ServedModel {
   EffortRequest default_effort = {};  // where a request says nothing
   PromptNormalization normalization = {};
   int64_t parameters = 0;
+  int64_t hidden_size = 0;
   int64_t bytes = 0;
 };
 
@@ -66,26 +67,30 @@ class GenerationObserver {
   virtual void OnFinished(const GenerationRecord& record) = 0;
 };
 
-// The engine's requests of one generation, one per choice; some may be added while others run. Thread-safe.
-class RequestGroup {
+// What is cancelled together; some of it may be added while the rest runs. Thread-safe.
+template <typename Member>
+class CancelGroup {
  public:
   // Cancelled at once if the group is.
-  void Add(RequestHandle handle) {
+  void Add(Member member) {
     const std::lock_guard lock(mutex_);
-    if (cancelled_) handle.Cancel();
-    handles_.push_back(std::move(handle));
+    if (cancelled_) member.Cancel();
+    members_.push_back(std::move(member));
   }
   void Cancel() {
     const std::lock_guard lock(mutex_);
     cancelled_ = true;
-    for (const RequestHandle& handle : handles_) handle.Cancel();
+    for (const Member& member : members_) member.Cancel();
   }
 
  private:
   std::mutex mutex_;
-  std::vector<RequestHandle> handles_;
+  std::vector<Member> members_;
   bool cancelled_ = false;
 };
+
+// The engine's requests of one generation, one per choice.
+using RequestGroup = CancelGroup<RequestHandle>;
 
 // A running request; copies mean the same one.
 class Generation {
@@ -104,12 +109,14 @@ using ApiResult = std::variant<T, ApiError>;
 struct TextRequest {
   std::string model = {};
   std::vector<int32_t> prompt = {};
+  std::string prompt_field = "prompt";  // what the client sent it in, for messages
   SamplingRequest sampling = {};
-  std::optional<int64_t> max_tokens = {};  // 0 only together with prompt_logprobs
+  std::optional<int64_t> max_tokens = {};  // 0: the prompt alone is read
   std::vector<std::string> stop = {};
   int64_t n = 1;
   std::optional<int64_t> prompt_logprobs = {};  // see GenerateRequest
   AnswerForm form = {};
+  std::optional<Constraint> constraint = {};  // of `form`, where it is compiled already
   bool use_prefix_cache = true;
   std::optional<std::chrono::milliseconds> deadline = {};  // see ChatRequest
 };
@@ -131,6 +138,10 @@ class GenerationService {
   // Renders, compiles constraints and submits. After an error nothing of `sink` is called. Thread-safe.
   ApiResult<Generation> Start(const ChatRequest& request, const Caller& caller, std::shared_ptr<AnswerSink> sink);
   ApiResult<Generation> StartText(const TextRequest& request, const Caller& caller, std::shared_ptr<AnswerSink> sink);
+  // The constraint of a text request's form. With it StartText() is quick enough for the engine's thread.
+  ApiResult<Constraint> CompileText(const AnswerForm& form);
+  // Whether an answer to a prompt of so many tokens can begin. `field` is what the client sent it in.
+  std::optional<ApiError> CheckPrompt(size_t tokens, const std::string& field) const;
 
   // The prompt's tokens as Start() would submit them.
   ApiResult<std::vector<int32_t>> PromptTokens(const ChatRequest& request, const Caller& caller);
@@ -157,8 +168,9 @@ class GenerationService {
   SamplingParams SamplingFrom(const SamplingRequest& request) const;
   GenerateRequest BaseRequest(const SamplingRequest& sampling, const Caller& caller) const;
   // Checks what the engine would refuse with less to say; submits `request` once per choice: the others when the first
-  // has read the prompt, which they find among the kept prefixes then.
-  ApiResult<Generation> Submit(GenerateRequest request, AnswerPumpSetup setup, std::shared_ptr<AnswerSink> sink);
+  // has read the prompt, which they find among the kept prefixes then. `prompt_field` is what the client sent it in.
+  ApiResult<Generation> Submit(GenerateRequest request, const std::string& prompt_field, AnswerPumpSetup setup,
+                               std::shared_ptr<AnswerSink> sink);
 
   Engine& engine_;
   const Tokenizer& tokenizer_;

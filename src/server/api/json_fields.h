@@ -26,6 +26,7 @@ class JsonFields {
 
   // Null if absent or null.
   const Json* Find(std::string_view key) const;
+  const std::string& path() const { return path_; }
   std::string PathOf(std::string_view key) const;
 
   Status Read(std::string_view key, bool* value) const;

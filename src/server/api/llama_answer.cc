@@ -30,6 +30,7 @@ bool LlamaAnswerSink::OnToken(int, const TokenReport& report) {
 }
 
 bool LlamaAnswerSink::OnText(int, AnswerPart, std::string_view text) {
+  has_new_line_ = has_new_line_ || text.find('\n') != std::string_view::npos;
   if (!options_.stream) {
     content_ += text;
     return true;
@@ -61,7 +62,7 @@ void LlamaAnswerSink::End(const AnswerTotals& totals) {
        {"tokens_cached", Json::Int(totals.usage.cached_tokens)},
        {"generation_settings", options_.settings},
        {"prompt", Json::String(options_.prompt)},
-       {"has_new_line", Json::Bool(content_.find('\n') != std::string::npos)},
+       {"has_new_line", Json::Bool(has_new_line_)},
        {"truncated", Json::Bool(false)},
        {"stop_type", Json::String(StopType(end_))},
        {"stopping_word", Json::String(end_.stop_sequence)},

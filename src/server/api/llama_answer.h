@@ -46,7 +46,8 @@ class LlamaAnswerSink : public AnswerSink {
   const Tokenizer& tokenizer_;
   EventStream stream_;
   PrefillComment prefill_;
-  std::string content_;
+  std::string content_;  // unless it is streamed
+  bool has_new_line_ = false;
   std::vector<Json> tokens_;         // collected, or of the next event
   std::vector<Json> probabilities_;  // likewise
   ChoiceEnd end_;

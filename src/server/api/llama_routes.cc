@@ -76,9 +76,9 @@ Status ReadOptions(const JsonFields& fields, LlamaCompletion* completion) {
   TextRequest& request = completion->request;
   FATHOM_RETURN_IF_ERROR(fields.Read("model", &request.model, kMaxModelNameBytes));
   FATHOM_RETURN_IF_ERROR(ReadSampling(fields, &request.sampling));
-  FATHOM_RETURN_IF_ERROR(ReadMaxTokens(fields, 1, &request.max_tokens));
+  FATHOM_RETURN_IF_ERROR(ReadMaxTokens(fields, 0, &request.max_tokens));
   if (const Json* most = fields.Find("n_predict"); most != nullptr && most->AsInt().value_or(0) >= 0) {
-    FATHOM_RETURN_IF_ERROR(fields.Read("n_predict", &request.max_tokens, 1));
+    FATHOM_RETURN_IF_ERROR(fields.Read("n_predict", &request.max_tokens, 0));
   }
   FATHOM_RETURN_IF_ERROR(ReadAnswerForm(fields, &request.form));
   FATHOM_RETURN_IF_ERROR(fields.ReadTexts("stop", kMaxStopStrings, &request.stop));
@@ -126,6 +126,7 @@ void Complete(const Exchange& exchange, const Caller& caller, GenerationService*
                      infill ? ReadInfill(fields, service->tokenizer()) : ReadPrompt(fields, service->tokenizer()));
   if (!prompt) return;
   completion.request.prompt = std::move(prompt->tokens);
+  if (infill) completion.request.prompt_field = "input_prefix";
   completion.request.deadline = options.deadline;
   completion.answer.model = service->model().name;
   completion.answer.prompt = prompt->echo;

@@ -1,6 +1,7 @@
 #include "server/api/openai_request.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/strings.h"
@@ -13,8 +14,9 @@ Json TextField(const Json* value, const char* otherwise) {
   return value != nullptr && value->is_string() ? *value : Json::String(otherwise);
 }
 
-// Older shapes of messages as today's: functions and their results, a reasoning field with vLLM's name.
-Json ModernMessage(const Json& message) {
+// Older shapes of messages as today's: functions and their results, a reasoning field with vLLM's name. `path` is the
+// message's.
+Json ModernMessage(const Json& message, const std::string& path, FieldPaths* paths) {
   Json modern = message;
   const std::string role = TextField(message.Find("role"), "").string();
   if (role == "developer") modern.Set("role", Json::String("system"));
@@ -28,6 +30,8 @@ Json ModernMessage(const Json& message) {
   if (call != nullptr && call->is_object() && (calls == nullptr || calls->is_null())) {
     modern.Set("tool_calls",
                Json::Array({Json::Object({{"id", TextField(call->Find("name"), "")}, {"function", *call}})}));
+    paths->Add(path + ".tool_calls", path + ".function_call");
+    paths->Add(path + ".tool_calls[0].function", path + ".function_call");
   }
   const Json* reasoning = message.Find("reasoning");
   const Json* named = message.Find("reasoning_content");
@@ -47,8 +51,10 @@ Status ReadMessages(const JsonFields& fields, ChatRequest* request) {
   }
   std::vector<Json> modern;
   modern.reserve(messages->items().size());
-  for (const Json& message : messages->items()) {
-    modern.push_back(message.is_object() ? ModernMessage(message) : message);
+  for (size_t index = 0; index < messages->items().size(); ++index) {
+    const Json& message = messages->items()[index];
+    const std::string path = StrCat("messages[", index, "]");
+    modern.push_back(message.is_object() ? ModernMessage(message, path, &request->paths) : message);
   }
   FATHOM_ASSIGN_OR_RETURN(request->messages, ParseChatMessages(Json::Array(std::move(modern))));
   for (ChatMessage& message : request->messages) {
@@ -84,7 +90,11 @@ Status ReadTools(const JsonFields& fields, ChatRequest* request) {
   }
   if (const Json* functions = fields.Find("functions")) {
     if (!functions->is_array()) return fields.Wrong("functions", *functions, "a list of functions");
-    request->tools.insert(request->tools.end(), functions->items().begin(), functions->items().end());
+    if (request->tools.empty()) request->paths.Add("tools", "functions");
+    for (size_t index = 0; index < functions->items().size(); ++index) {
+      request->paths.Add(StrCat("tools[", request->tools.size(), "].function"), StrCat("functions[", index, "]"));
+      request->tools.push_back(functions->items()[index]);
+    }
   }
   if (request->tools.size() > kMaxTools) {
     return InvalidArgument(StrCat("tools has ", request->tools.size(), " entries; accepted are at most ", kMaxTools));
@@ -101,12 +111,55 @@ Status ReadTools(const JsonFields& fields, ChatRequest* request) {
   return fields.Read("parallel_tool_calls", &request->parallel_tool_calls);
 }
 
+// Leaves out the tools that are not allowed.
+void KeepAllowed(const std::set<std::string>& allowed, ChatRequest* request) {
+  std::vector<Json> kept;
+  FieldPaths paths;
+  for (size_t index = 0; index < request->tools.size(); ++index) {
+    Json& tool = request->tools[index];
+    if (!allowed.contains(tool.Find("name")->string())) continue;
+    const auto path = [](size_t place) { return StrCat("tools[", place, "].function"); };
+    paths.Add(path(kept.size()), request->paths.Of(path(index)));
+    kept.push_back(std::move(tool));
+  }
+  request->tools = std::move(kept);
+  request->paths.Add(paths);
+}
+
+// {"mode": ..., "tools": [...]} of a tool_choice with type allowed_tools.
+Status ReadAllowedTools(const JsonFields& fields, ChatRequest* request) {
+  std::string mode = "auto";
+  FATHOM_RETURN_IF_ERROR(fields.Read("mode", &mode));
+  if (mode != "auto" && mode != "required") {
+    return fields.Wrong("mode", *fields.Find("mode"), "\"auto\" or \"required\"");
+  }
+  const Json* list = fields.Find("tools");
+  if (list == nullptr) return InvalidArgument(fields.PathOf("tools") + " is missing; accepted is a list of tools");
+  if (!list->is_array()) return fields.Wrong("tools", *list, "a list of tools");
+  std::set<std::string> allowed;
+  for (size_t index = 0; index < list->items().size(); ++index) {
+    const JsonFields entry(list->items()[index], StrCat(fields.PathOf("tools"), "[", index, "]"));
+    FATHOM_ASSIGN_OR_RETURN(const Json* const function, entry.ReadObject("function"));
+    if (function == nullptr) continue;  // a tool that is not served here
+    std::string name;
+    FATHOM_RETURN_IF_ERROR(JsonFields(*function, entry.PathOf("function")).Read("name", &name));
+    allowed.insert(std::move(name));
+  }
+  KeepAllowed(allowed, request);
+  if (mode == "required") request->tool_choice = ToolChoice::kRequired;
+  return {};
+}
+
 // `key` is tool_choice or its predecessor function_call.
 Status ReadToolChoice(const JsonFields& fields, const char* key, ChatRequest* request) {
   const Json* choice = fields.Find(key);
   if (choice == nullptr) return {};
+  request->paths.Add("tool_choice", key);
+  request->tool_choice = ToolChoice::kAuto;
+  request->tool_name.clear();
   constexpr std::string_view kAccepted =
-      "\"none\", \"auto\", \"required\" or {\"type\": \"function\", \"function\": {\"name\": ...}}";
+      "\"none\", \"auto\", \"required\", {\"type\": \"function\", \"function\": {\"name\": ...}} or "
+      "{\"type\": \"allowed_tools\", \"allowed_tools\": {\"mode\": ..., \"tools\": ...}}";
   if (choice->is_string()) {
     const std::string& name = choice->string();
     if (name == "none") {
@@ -119,6 +172,15 @@ Status ReadToolChoice(const JsonFields& fields, const char* key, ChatRequest* re
     return {};
   }
   if (!choice->is_object()) return fields.Wrong(key, *choice, kAccepted);
+  const JsonFields inside(*choice, fields.PathOf(key));
+  std::string type;
+  FATHOM_RETURN_IF_ERROR(inside.Read("type", &type));
+  if (type == "allowed_tools") {
+    FATHOM_ASSIGN_OR_RETURN(const Json* const allowed, inside.ReadObject("allowed_tools"));
+    const std::string path = inside.PathOf("allowed_tools");
+    if (allowed == nullptr) return InvalidArgument(path + " is missing; accepted is an object with mode and tools");
+    return ReadAllowedTools(JsonFields(*allowed, path), request);
+  }
   const Json* function = choice->Find("function");
   const Json* name = (function != nullptr && function->is_object() ? *function : *choice).Find("name");
   if (name == nullptr || !name->is_string()) return fields.Wrong(key, *choice, kAccepted);
@@ -146,16 +208,18 @@ Status ReadThinkingType(const JsonFields& fields, EffortRequest* effort) {
 }
 
 // v4.1's efforts can be numbers.
-Status ReadEffort(const JsonFields& fields, const char* key, EffortRequest* effort) {
+Status ReadEffort(const JsonFields& fields, const char* key, ChatRequest* request) {
   const Json* found = fields.Find(key);
   if (found == nullptr) return {};
+  request->paths.Add("reasoning_effort", fields.PathOf(key));
   if (!found->is_string() && !found->is_integer()) return fields.Wrong(key, *found, "a string such as \"high\"");
-  effort->effort = found->is_string() ? found->string() : found->number_text();
+  request->effort.effort = found->is_string() ? found->string() : found->number_text();
   return {};
 }
 
 // The template's arguments first, OpenRouter's object next, the API's own fields last: later ones win.
-Status ReadThinking(const JsonFields& fields, EffortRequest* effort) {
+Status ReadThinking(const JsonFields& fields, ChatRequest* request) {
+  EffortRequest* const effort = &request->effort;
   FATHOM_ASSIGN_OR_RETURN(const Json* const arguments, fields.ReadObject("chat_template_kwargs"));
   if (arguments != nullptr) {
     const JsonFields inside(*arguments, "chat_template_kwargs");
@@ -164,17 +228,17 @@ Status ReadThinking(const JsonFields& fields, EffortRequest* effort) {
       FATHOM_RETURN_IF_ERROR(inside.Read(key, &thinking));
       if (inside.Find(key) != nullptr) effort->thinking = thinking;
     }
-    FATHOM_RETURN_IF_ERROR(ReadEffort(inside, "reasoning_effort", effort));
+    FATHOM_RETURN_IF_ERROR(ReadEffort(inside, "reasoning_effort", request));
   }
   if (const Json* reasoning = fields.Find("reasoning"); reasoning != nullptr && reasoning->is_object()) {
     const JsonFields inside(*reasoning, "reasoning");
     bool enabled = true;
     FATHOM_RETURN_IF_ERROR(inside.Read("enabled", &enabled));
     if (inside.Find("enabled") != nullptr) effort->thinking = enabled;
-    FATHOM_RETURN_IF_ERROR(ReadEffort(inside, "effort", effort));
+    FATHOM_RETURN_IF_ERROR(ReadEffort(inside, "effort", request));
   }
   FATHOM_RETURN_IF_ERROR(ReadThinkingType(fields, effort));
-  return ReadEffort(fields, "reasoning_effort", effort);
+  return ReadEffort(fields, "reasoning_effort", request);
 }
 
 Status ReadLogprobs(const JsonFields& fields, SamplingRequest* sampling) {
@@ -189,20 +253,16 @@ Status ReadLogprobs(const JsonFields& fields, SamplingRequest* sampling) {
   return {};
 }
 
-}  // namespace
-
-Result<OpenAiChat> ParseOpenAiChat(const Json& body) {
-  if (!body.is_object()) return InvalidArgument("the body is no JSON object; accepted is one with model and messages");
-  const JsonFields fields(body);
-  OpenAiChat chat;
-  ChatRequest& request = chat.request;
+Status ReadChat(const JsonFields& fields, OpenAiChat* chat) {
+  ChatRequest& request = chat->request;
   FATHOM_RETURN_IF_ERROR(fields.Read("model", &request.model, kMaxModelNameBytes));
-  FATHOM_RETURN_IF_ERROR(ReadMessages(fields, &request));
+  // Before the messages: the paths of tools are looked up, those of messages may be a million.
   FATHOM_RETURN_IF_ERROR(ReadTools(fields, &request));
   FATHOM_RETURN_IF_ERROR(ReadToolChoice(fields, "function_call", &request));
   FATHOM_RETURN_IF_ERROR(ReadToolChoice(fields, "tool_choice", &request));
+  FATHOM_RETURN_IF_ERROR(ReadMessages(fields, &request));
   FATHOM_RETURN_IF_ERROR(ReadAnswerForm(fields, &request.form));
-  FATHOM_RETURN_IF_ERROR(ReadThinking(fields, &request.effort));
+  FATHOM_RETURN_IF_ERROR(ReadThinking(fields, &request));
   FATHOM_RETURN_IF_ERROR(ReadSampling(fields, &request.sampling));
   FATHOM_RETURN_IF_ERROR(ReadLogprobs(fields, &request.sampling));
   FATHOM_RETURN_IF_ERROR(ReadMaxTokens(fields, 1, &request.max_tokens));
@@ -211,7 +271,16 @@ Result<OpenAiChat> ParseOpenAiChat(const Json& body) {
   FATHOM_RETURN_IF_ERROR(fields.Read("n", &n, 1, kMaxChoices));
   request.n = n.value_or(1);
   FATHOM_RETURN_IF_ERROR(fields.Read("cache_prompt", &request.use_prefix_cache));
-  FATHOM_RETURN_IF_ERROR(ReadAnswerOptions(fields, &chat.answer));
+  return ReadAnswerOptions(fields, &chat->answer);
+}
+
+}  // namespace
+
+Result<OpenAiChat> ParseOpenAiChat(const Json& body) {
+  if (!body.is_object()) return InvalidArgument("the body is no JSON object; accepted is one with model and messages");
+  OpenAiChat chat;
+  const Status status = ReadChat(JsonFields(body), &chat);
+  if (!status.ok()) return chat.request.paths.Translate(status);
   return chat;
 }
 

@@ -1,5 +1,7 @@
 #include "server/api/openai_routes.h"
 
+#include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <memory>
 #include <utility>
@@ -33,7 +35,8 @@ void ChatCompletions(const Exchange& exchange, Caller caller, GenerationService*
   answer.include_usage = chat->answer.include_usage;
   answer.logprobs = chat->request.sampling.logprobs.has_value();
   answer.both_reasoning = options.both_reasoning;
-  answer.legacy_function = body->Find("functions") != nullptr && body->Find("tools") == nullptr;
+  const JsonFields fields(*body);
+  answer.legacy_function = fields.Find("functions") != nullptr && fields.Find("tools") == nullptr;
   std::shared_ptr<ChatStreamSink> stream;
   std::shared_ptr<AnswerSink> sink;
   if (chat->answer.stream) {
@@ -47,6 +50,20 @@ void ChatCompletions(const Exchange& exchange, Caller caller, GenerationService*
   CancelOnDisconnect(*exchange, std::get<Generation>(started));
 }
 
+// Starts prompts with the settings of `request`. The deadline is that of all of them together.
+StartPrompt StartOfPrompts(TextRequest request, const Caller& caller, GenerationService* service,
+                           const OpenAiOptions& options) {
+  using Clock = std::chrono::steady_clock;
+  return [request = std::move(request), caller, service, begin = Clock::now(), deadline = options.deadline](
+             const std::vector<int32_t>& prompt, std::shared_ptr<AnswerSink> sink) mutable {
+    request.prompt = prompt;
+    if (deadline) {
+      request.deadline = std::chrono::duration_cast<std::chrono::milliseconds>(begin + *deadline - Clock::now());
+    }
+    return service->StartText(request, caller, std::move(sink));
+  };
+}
+
 void Completions(const Exchange& exchange, Caller caller, GenerationService* service, const OpenAiOptions& options) {
   const std::optional<Json> body = ParseBody(*exchange, Protocol::kOpenAi);
   if (!body) return;
@@ -54,31 +71,29 @@ void Completions(const Exchange& exchange, Caller caller, GenerationService* ser
       ValueOrRespond(*exchange, Protocol::kOpenAi, ParseOpenAiCompletion(*body, service->tokenizer()));
   if (!completion) return;
   if (!completion->answer.user.empty()) caller.user = completion->answer.user;
+  TextRequest& request = completion->request;
+  for (const CompletionPrompt& prompt : completion->prompts) {
+    const std::optional<ApiError> error = service->CheckPrompt(prompt.tokens.size(), request.prompt_field);
+    if (error) return RespondError(*exchange, Protocol::kOpenAi, *error);
+  }
+  ApiResult<Constraint> constraint = service->CompileText(std::exchange(request.form, {}));
+  if (const auto* error = std::get_if<ApiError>(&constraint)) return RespondError(*exchange, Protocol::kOpenAi, *error);
+  request.constraint = std::move(std::get<Constraint>(constraint));
   CompletionAnswerOptions answer_options;
-  answer_options.head = MakeHead("cmpl-", completion->request.model, service->model());
-  answer_options.prompts = completion->prompts;
-  answer_options.choices_per_prompt = static_cast<int>(completion->request.n);
+  answer_options.head = MakeHead("cmpl-", request.model, service->model());
+  answer_options.prompts = std::move(completion->prompts);
+  answer_options.choices_per_prompt = static_cast<int>(request.n);
   answer_options.stream = completion->answer.stream;
   answer_options.include_usage = completion->answer.include_usage;
   answer_options.echo = completion->echo;
-  answer_options.logprobs = completion->request.sampling.logprobs.has_value();
+  answer_options.logprobs = request.sampling.logprobs.has_value();
+  // All choices of so many prompts have places in an empty queue, so that none of them is refused for the others.
+  answer_options.prompts_at_once =
+      static_cast<int>(std::max<int64_t>(service->engine().options().max_queue / request.n, 1));
+  answer_options.start = StartOfPrompts(std::move(request), caller, service, options);
   const auto answer = std::make_shared<CompletionAnswer>(exchange, std::move(answer_options), service->tokenizer());
-  TextRequest request = completion->request;
-  request.deadline = options.deadline;
-  std::vector<Generation> generations;
-  for (size_t index = 0; index < completion->prompts.size(); ++index) {
-    request.prompt = std::move(completion->prompts[index].tokens);
-    const ApiResult<Generation> started = service->StartText(request, caller, answer->SinkFor(static_cast<int>(index)));
-    if (const auto* error = std::get_if<ApiError>(&started)) {
-      for (const Generation& generation : generations) generation.Cancel();
-      return answer->Fail(*error);
-    }
-    generations.push_back(std::get<Generation>(started));
-  }
-  answer->Begin();
-  exchange->OnDisconnect([generations] {
-    for (const Generation& generation : generations) generation.Cancel();
-  });
+  exchange->OnDisconnect([generations = answer->generations()] { generations->Cancel(); });
+  answer->Start();
 }
 
 std::string IsoTime(int64_t seconds) {
@@ -102,6 +117,7 @@ Json ModelJson(const std::string& id, GenerationService* service) {
                        {"max_model_len", Json::Int(limits.context)},
                        {"meta", Json::Object({{"n_ctx_train", Json::Int(limits.context)},
                                               {"n_vocab", Json::Int(limits.vocab_size)},
+                                              {"n_embd", Json::Int(model.hidden_size)},
                                               {"n_params", Json::Int(model.parameters)},
                                               {"size", Json::Int(model.bytes)}})},
                        {"type", Json::String("model")},
@@ -126,10 +142,9 @@ void Models(const Exchange& exchange, GenerationService* service) {
 }
 
 void ModelById(const Exchange& exchange, GenerationService* service) {
-  const std::string& path = exchange->request().path;
-  const std::string id = path.substr(path.rfind('/') + 1);
+  const std::string id = ModelIdOf(exchange->request());
   if (std::optional<ApiError> error = service->CheckModel(id)) {
-    const bool anthropic = exchange->request().FindHeader("anthropic-version") != nullptr;
+    const bool anthropic = IsAnthropicRequest(exchange->request());
     return RespondError(*exchange, anthropic ? Protocol::kAnthropic : Protocol::kOpenAi, *error);
   }
   RespondJson(*exchange, ModelJson(id, service));
@@ -149,7 +164,7 @@ void AddOpenAiRoutes(Router* router, GenerationService* service, const OpenAiOpt
                  }});
     router->Add({"GET", StrCat(base, "/models"), Protocol::kOpenAi, Scope::kInference,
                  [service](const Exchange& exchange, const Caller&) { Models(exchange, service); }});
-    router->Add({"GET", StrCat(base, "/models/{id}"), Protocol::kOpenAi, Scope::kInference,
+    router->Add({"GET", StrCat(base, "/models/{rest}"), Protocol::kOpenAi, Scope::kInference,
                  [service](const Exchange& exchange, const Caller&) { ModelById(exchange, service); }});
   }
   AddTokenRoutes(router, service, options);

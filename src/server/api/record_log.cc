@@ -2,7 +2,6 @@
 
 #define XXH_INLINE_ALL
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -12,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/file.h"
 #include "base/strings.h"
 
 namespace fathom {
@@ -82,7 +82,7 @@ Result<std::unique_ptr<RecordLog>> RecordLog::Open(const std::string& path, uint
   struct stat info = {};
   if (::fstat(log->descriptor_, &info) != 0) return SystemError(path, "examine");
   if (!S_ISREG(info.st_mode)) return InvalidArgument(StrCat(path, " is no regular file"));
-  if (::flock(log->descriptor_, LOCK_EX | LOCK_NB) != 0 || !IsStillAt(log->descriptor_, path)) {
+  if (!TryLockFile(log->descriptor_) || !IsStillAt(log->descriptor_, path)) {
     return ResourceExhausted(StrCat(path, " is in use by another process; every server needs its own"));
   }
   log->size_bytes_ = info.st_size;
@@ -103,19 +103,21 @@ Status RecordLog::Read(const std::function<void(std::string_view)>& on_record) {
   auto end = static_cast<int64_t>(kMagic.size());
   const bool whole = bytes.size() == kMagic.size();
   std::string record;
-  while (whole) {
-    FATHOM_RETURN_IF_ERROR(ReadAt(descriptor_, end, kHeaderBytes, path_, &bytes));
-    if (bytes.size() < kHeaderBytes) break;
-    uint32_t size = 0;
-    uint64_t checksum = 0;
-    std::memcpy(&size, bytes.data(), sizeof size);
-    std::memcpy(&checksum, bytes.data() + sizeof size, sizeof checksum);
-    const int64_t begin = end + static_cast<int64_t>(kHeaderBytes);
-    if (size > max_record_bytes_ || begin + int64_t{size} > size_bytes_) break;
-    FATHOM_RETURN_IF_ERROR(ReadAt(descriptor_, begin, size, path_, &record));
-    if (record.size() < size || Checksum(record) != checksum) break;
-    on_record(record);
-    end = begin + int64_t{size};
+  while (whole && end < size_bytes_) {
+    FATHOM_ASSIGN_OR_RETURN(const std::optional<Frame> frame, FrameAt(end));
+    bool good = false;
+    if (frame) {
+      FATHOM_ASSIGN_OR_RETURN(good, ReadRecord(*frame, &record));
+    }
+    if (good) {
+      on_record(record);
+      end = frame->end;
+      continue;
+    }
+    FATHOM_ASSIGN_OR_RETURN(const std::optional<int64_t> next, FindRecordBehind(end));
+    if (!next) break;
+    damaged_bytes_ += *next - end;
+    end = *next;
   }
   torn_bytes_ = whole ? size_bytes_ - end : 0;
   if (torn_bytes_ > 0 && ::ftruncate(descriptor_, end) != 0) return SystemError(path_, "truncate");
@@ -123,6 +125,61 @@ Status RecordLog::Read(const std::function<void(std::string_view)>& on_record) {
   if (!whole) FATHOM_RETURN_IF_ERROR(WriteAll(descriptor_, kMagic, path_));
   size_bytes_ = end;
   return {};
+}
+
+std::optional<RecordLog::Frame> RecordLog::FrameOf(std::string_view header, int64_t offset) const {
+  if (header.size() < kHeaderBytes) return std::nullopt;
+  uint32_t size = 0;
+  Frame frame;
+  std::memcpy(&size, header.data(), sizeof size);
+  std::memcpy(&frame.checksum, header.data() + sizeof size, sizeof frame.checksum);
+  frame.begin = offset + static_cast<int64_t>(kHeaderBytes);
+  frame.end = frame.begin + int64_t{size};
+  return size > max_record_bytes_ || frame.end > size_bytes_ ? std::nullopt : std::optional(frame);
+}
+
+Result<std::optional<RecordLog::Frame>> RecordLog::FrameAt(int64_t offset) const {
+  std::string header;
+  FATHOM_RETURN_IF_ERROR(ReadAt(descriptor_, offset, kHeaderBytes, path_, &header));
+  return FrameOf(header, offset);
+}
+
+Result<bool> RecordLog::ReadRecord(const Frame& frame, std::string* record) const {
+  const auto size = static_cast<size_t>(frame.end - frame.begin);
+  FATHOM_RETURN_IF_ERROR(ReadAt(descriptor_, frame.begin, size, path_, record));
+  return record->size() == size && Checksum(*record) == frame.checksum;
+}
+
+Result<std::optional<int64_t>> RecordLog::FindRecordBehind(int64_t damaged) const {
+  std::string record;
+  // Its size is probably right.
+  FATHOM_ASSIGN_OR_RETURN(const std::optional<Frame> frame, FrameAt(damaged));
+  if (frame) {
+    FATHOM_ASSIGN_OR_RETURN(const std::optional<Frame> next, FrameAt(frame->end));
+    if (next) {
+      FATHOM_ASSIGN_OR_RETURN(const bool good, ReadRecord(*next, &record));
+      if (good) return std::optional(frame->end);
+    }
+  }
+  // If it is not, any byte may be the first of the next record. What is tried is bounded, since of random bytes many
+  // look like a header: about a second's reading.
+  constexpr int64_t kPieceBytes = int64_t{1} << 20;
+  constexpr int64_t kTrialBytes = 4096;  // what a trial costs beside its bytes
+  int64_t budget = int64_t{1} << 30;
+  std::string piece;
+  for (int64_t at = damaged + 1; at < size_bytes_; at += kPieceBytes) {
+    FATHOM_RETURN_IF_ERROR(ReadAt(descriptor_, at, static_cast<size_t>(kPieceBytes) + kHeaderBytes - 1, path_, &piece));
+    for (size_t skipped = 0; skipped + kHeaderBytes <= piece.size(); ++skipped) {
+      const int64_t offset = at + static_cast<int64_t>(skipped);
+      const std::optional<Frame> found = FrameOf(std::string_view(piece).substr(skipped, kHeaderBytes), offset);
+      if (!found || found->begin == found->end) continue;  // nobody misses an empty one
+      budget -= kTrialBytes + found->end - found->begin;
+      if (budget < 0) return std::optional<int64_t>();
+      FATHOM_ASSIGN_OR_RETURN(const bool good, ReadRecord(*found, &record));
+      if (good) return std::optional(offset);
+    }
+  }
+  return std::optional<int64_t>();
 }
 
 Status RecordLog::Append(std::string_view record) {
@@ -156,7 +213,8 @@ Status RecordLog::Rewrite(const std::function<std::optional<std::string>()>& nex
   }
   if (status.ok() && ::fsync(descriptor) != 0) status = SystemError(temporary, "sync");
   // Locked before it has the name, so that nobody finds it unlocked.
-  if (status.ok() && ::flock(descriptor, LOCK_EX | LOCK_NB) != 0) status = SystemError(temporary, "lock");
+  if (status.ok() && !TryLockFile(descriptor))
+    status = ResourceExhausted(StrCat(temporary, " is in use by another process"));
   if (status.ok() && ::rename(temporary.c_str(), path_.c_str()) != 0) status = SystemError(path_, "rename to");
   if (!status.ok()) {
     ::unlink(temporary.c_str());

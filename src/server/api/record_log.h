@@ -3,8 +3,8 @@
 //   file   := "FTHMLOG1" record*
 //   record := u32 size, u64 XXH3 of the size and the bytes, bytes      (little endian)
 //
-// Reading ends at the first record that is torn or corrupt; what follows is cut off, so that a process killed at any
-// moment loses at most what it was writing. Not thread-safe. One process at a time: the file is locked.
+// A damaged record is left out, and what follows is read; only what no record follows is cut off, so that a process
+// killed at any moment loses at most what it was writing. Not thread-safe. One process at a time: the file is locked.
 #ifndef FATHOM_SERVER_API_RECORD_LOG_H_
 #define FATHOM_SERVER_API_RECORD_LOG_H_
 
@@ -38,17 +38,32 @@ class RecordLog {
   int64_t size_bytes() const { return size_bytes_; }
   // Bytes that Open() cut off.
   int64_t torn_bytes() const { return torn_bytes_; }
+  // Bytes that it left out before other records. They stay in the file until Rewrite().
+  int64_t damaged_bytes() const { return damaged_bytes_; }
 
  private:
+  struct Frame {
+    uint64_t checksum = 0;
+    int64_t begin = 0;  // of the record's bytes
+    int64_t end = 0;
+  };
   RecordLog(std::string path, uint32_t max_record_bytes)
       : path_(std::move(path)), max_record_bytes_(max_record_bytes) {}
   Status Read(const std::function<void(std::string_view)>& on_record);
+  // What a header at `offset` says, if the file can hold that.
+  std::optional<Frame> FrameOf(std::string_view header, int64_t offset) const;
+  Result<std::optional<Frame>> FrameAt(int64_t offset) const;
+  // False if the bytes are not those of the checksum.
+  Result<bool> ReadRecord(const Frame& frame, std::string* record) const;
+  // Where the next whole record begins behind a damaged one; nothing if there is none.
+  Result<std::optional<int64_t>> FindRecordBehind(int64_t damaged) const;
 
   const std::string path_;
   const uint32_t max_record_bytes_;
   int descriptor_ = -1;
   int64_t size_bytes_ = 0;
   int64_t torn_bytes_ = 0;
+  int64_t damaged_bytes_ = 0;
 };
 
 }  // namespace fathom

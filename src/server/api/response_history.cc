@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <ctime>
+#include <map>
+#include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "base/strings.h"
@@ -57,12 +60,14 @@ Json KeptItem(const Json& item) {
   if (type.empty()) type = "message";
   std::string id = TextMember(item, "id");
   if (id.empty() || id.size() > kMaxResponseIdBytes) id = RandomId(IdPrefix(type));
+  const char* part = TextMember(item, "role") == "assistant" ? "output_text" : "input_text";
   Json kept = Json::Object({{"id", Json::String(std::move(id))}, {"type", Json::String(type)}});
   for (const auto& [key, value] : item.members()) {
     if (key == "id" || key == "type") continue;
     const bool text = type == "message" && key == "content" && value.is_string();
-    const char* part = TextMember(item, "role") == "assistant" ? "output_text" : "input_text";
-    kept.Set(key, text ? Json::Array({Json::Object({{"type", Json::String(part)}, {"text", value}})}) : value);
+    // Keys are unique since they were parsed, and Set() would search for each of the many that an item may have.
+    kept.members().emplace_back(
+        key, text ? Json::Array({Json::Object({{"type", Json::String(part)}, {"text", value}})}) : value);
   }
   if (type == "message" && kept.Find("status") == nullptr) kept.Set("status", Json::String("completed"));
   return kept;
@@ -83,19 +88,42 @@ ApiError NoSuchItem(const std::string& id, const std::string& path, bool stores)
           path};
 }
 
-ApiResult<Json> ReferredItem(const Json& reference, const std::string& path, std::string_view owner,
-                             ResponseStore* store, int64_t now) {
-  const std::string id = TextMember(reference, "id");
-  const auto response = store != nullptr ? store->FindByItem(owner, id, now) : nullptr;
-  if (response == nullptr) return NoSuchItem(id, path, store != nullptr);
-  for (std::vector<Json>& list :
-       std::vector{KeptList(response->response, "output"), KeptList(response->input, nullptr)}) {
-    for (Json& item : list) {
-      if (TextMember(item, "id") == id) return std::move(item);
+// Kept items in the place of references. However many references an input has, a response is parsed once and each of
+// its items given once, so that the work and the conversation are bounded by what is kept.
+class KeptItems {
+ public:
+  // `store` may be null.
+  KeptItems(std::string_view owner, ResponseStore* store, int64_t now) : owner_(owner), store_(store), now_(now) {}
+
+  ApiResult<Json> Take(const std::string& id, const std::string& path) {
+    const auto response = store_ != nullptr ? store_->FindByItem(owner_, id, now_) : nullptr;
+    if (response == nullptr) return NoSuchItem(id, path, store_ != nullptr);
+    ItemsById& items = items_[response];
+    if (items.empty()) Read(*response, &items);
+    const auto found = items.find(id);
+    if (found == items.end()) return NoSuchItem(id, path, true);
+    if (!found->second) {
+      return ApiError{ApiErrorKind::kInvalidRequest,
+                      StrCat("Item with id '", Printable(id, 100), "' comes twice; refer to it once."), path};
+    }
+    return *std::exchange(found->second, std::nullopt);
+  }
+
+ private:
+  using ItemsById = std::unordered_map<std::string, std::optional<Json>>;  // nothing: it was given
+
+  static void Read(const StoredResponse& response, ItemsById* items) {
+    for (std::vector<Json>& list :
+         std::vector{KeptList(response.response, "output"), KeptList(response.input, nullptr)}) {
+      for (Json& item : list) items->try_emplace(TextMember(item, "id"), std::move(item));
     }
   }
-  return NoSuchItem(id, path, true);
-}
+
+  const std::string_view owner_;
+  ResponseStore* const store_;
+  const int64_t now_;
+  std::map<std::shared_ptr<const StoredResponse>, ItemsById> items_;
+};
 
 ApiError NoPrevious(const std::string& id, bool stores) {
   if (stores) {
@@ -136,13 +164,14 @@ ApiResult<ResponseInput> ReadResponseInput(const Json& body, std::string_view ow
     return input;
   }
   if (!items->is_array()) return input;
+  KeptItems kept(owner, store, now);
   for (size_t index = 0; index < items->items().size(); ++index) {
     const Json& item = items->items()[index];
     if (!IsReference(item)) {
       input.own.push_back(KeptItem(item));
       continue;
     }
-    ApiResult<Json> found = ReferredItem(item, StrCat("input[", index, "]"), owner, store, now);
+    ApiResult<Json> found = kept.Take(TextMember(item, "id"), StrCat("input[", index, "]"));
     if (const auto* error = std::get_if<ApiError>(&found)) return *error;
     input.own.push_back(std::move(std::get<Json>(found)));
   }

@@ -231,6 +231,10 @@ Result<std::unique_ptr<ResponseStore>> ResponseStore::Open(const ResponseStoreOp
     Log(LogLevel::kWarning, "the file of stored responses had a damaged end, which was cut off",
         {{"file", options.file}, {"bytes", log->torn_bytes()}});
   }
+  if (log->damaged_bytes() > 0) {
+    Log(LogLevel::kWarning, "the file of stored responses has damaged records, which were left out",
+        {{"file", options.file}, {"bytes", log->damaged_bytes()}});
+  }
   const size_t loaded = state.kept.size();
   state.Shrink(static_cast<int64_t>(std::time(nullptr)));
   // What was deleted or is too old leaves the file now, too.

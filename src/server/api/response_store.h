@@ -3,7 +3,7 @@
 // Kept per owner (an API key): nobody finds another's. A response holds on to the one it continues, so that a
 // conversation stays whole when an earlier part of it was deleted or evicted; such a part is not found any more.
 // Bounded in number, bytes and age; the least recently used go first. With a file, appended to it so that a restart
-// keeps them (a torn last record is ignored). Thread-safe.
+// keeps them (damaged records are left out). Thread-safe.
 #ifndef FATHOM_SERVER_API_RESPONSE_STORE_H_
 #define FATHOM_SERVER_API_RESPONSE_STORE_H_
 

@@ -1,5 +1,6 @@
 #include "server/api/responses_request.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -52,7 +53,8 @@ std::string NameInSpace(const std::string& space, const std::string& name) {
 // Collects input items as the messages of a chat completion.
 class MessageBuilder {
  public:
-  explicit MessageBuilder(const ReasoningSeal* seal) : seal_(seal) {}
+  // `paths` gets where the messages come from.
+  MessageBuilder(const ReasoningSeal* seal, FieldPaths* paths) : seal_(seal), paths_(*paths) {}
 
   // `kept`: from the server's own store.
   Status Add(const Json& item, const std::string& path, bool kept = false) {
@@ -67,33 +69,55 @@ class MessageBuilder {
     return {};
   }
 
-  void AddText(std::string_view named, std::string text) {
+  void AddText(std::string_view named, std::string text, const std::string& path) {
     CloseTurn();
     const std::string role(named == "developer" ? "system" : named);
     // The instructions and what the developer says before anybody else are one system text.
-    const bool only_system = messages_.size() == 1 && messages_[0].Find("role")->string() == "system";
-    if (role == "system" && only_system) {
-      messages_[0].Set("content", Json::String(StrCat(messages_[0].Find("content")->string(), "\n\n", text)));
+    if (role == "system" && messages_.empty()) {
+      if (system_) {
+        *system_ += "\n\n" + text;
+      } else {
+        system_ = std::move(text);
+      }
       return;
     }
-    messages_.push_back(Json::Object({{"role", Json::String(role)}, {"content", Json::String(std::move(text))}}));
+    Push(TextMessage(role, std::move(text)), path);
   }
 
   Json Take() {
     CloseTurn();
+    PushSystem();
     return Json::Array(std::move(messages_));
   }
 
  private:
+  static Json TextMessage(const std::string& role, std::string text) {
+    return Json::Object({{"role", Json::String(role)}, {"content", Json::String(std::move(text))}});
+  }
+
+  void PushSystem() {
+    if (system_) messages_.push_back(TextMessage("system", *std::exchange(system_, std::nullopt)));
+  }
+
+  void Push(Json message, const std::string& path) {
+    PushSystem();
+    paths_.Add(StrCat("messages[", messages_.size(), "]"), path);
+    messages_.push_back(std::move(message));
+  }
+
+  void BeginTurn(const std::string& path) {
+    if (!std::exchange(in_turn_, true)) turn_path_ = path;
+  }
+
   Status AddMessage(const JsonFields& fields) {
     FATHOM_ASSIGN_OR_RETURN(const std::string role, Required(fields, "role"));
     FATHOM_ASSIGN_OR_RETURN(std::string text, TextOf(fields, "content"));
     if (role != "assistant") {
-      AddText(role, std::move(text));
+      AddText(role, std::move(text), fields.path());
       return {};
     }
     if (!calls_.empty()) CloseTurn();
-    in_turn_ = true;
+    BeginTurn(fields.path());
     content_ += content_.empty() ? text : "\n" + text;
     return {};
   }
@@ -110,7 +134,7 @@ class MessageBuilder {
       // Also where the text stands beside it: one that was changed is never taken for the model's.
       FATHOM_ASSIGN_OR_RETURN(text, Unsealed(fields.PathOf("encrypted_content"), sealed));
     }
-    in_turn_ = true;
+    BeginTurn(fields.path());
     reasoning_ += text;
     return {};
   }
@@ -131,7 +155,8 @@ class MessageBuilder {
     std::string arguments;
     FATHOM_RETURN_IF_ERROR(fields.Read(custom ? "input" : "arguments", &arguments));
     if (custom) arguments = Json::Object({{"input", Json::String(arguments)}}).Dump();
-    in_turn_ = true;
+    BeginTurn(fields.path());
+    call_paths_.push_back(fields.path());
     calls_.push_back(Json::Object({{"id", Json::String(std::move(id))},
                                    {"type", Json::String("function")},
                                    {"function", Json::Object({{"name", Json::String(std::move(name))},
@@ -143,28 +168,44 @@ class MessageBuilder {
     FATHOM_ASSIGN_OR_RETURN(std::string id, Required(fields, "call_id"));
     FATHOM_ASSIGN_OR_RETURN(std::string text, TextOf(fields, "output", true));
     CloseTurn();
-    messages_.push_back(Json::Object({{"role", Json::String("tool")},
-                                      {"tool_call_id", Json::String(std::move(id))},
-                                      {"content", Json::String(std::move(text))}}));
+    Json message = TextMessage("tool", std::move(text));
+    message.Set("tool_call_id", Json::String(std::move(id)));
+    Push(std::move(message), fields.path());
     return {};
   }
 
   void CloseTurn() {
     if (!std::exchange(in_turn_, false)) return;
     const bool empty = content_.empty() && calls_.empty();
-    Json message =
-        Json::Object({{"role", Json::String("assistant")}, {"content", Json::String(std::exchange(content_, ""))}});
+    Json message = TextMessage("assistant", std::exchange(content_, ""));
     message.Set("reasoning_content", Json::String(std::exchange(reasoning_, "")));
     if (!calls_.empty()) message.Set("tool_calls", Json::Array(std::exchange(calls_, {})));
-    if (!empty) messages_.push_back(std::move(message));  // reasoning that nothing followed was cut off
+    if (empty) return;  // reasoning that nothing followed was cut off
+    Push(std::move(message), turn_path_);
+    const std::string calls = StrCat("messages[", messages_.size() - 1, "].tool_calls");
+    if (!call_paths_.empty()) paths_.Add(calls, call_paths_.front());
+    for (size_t call = 0; call < call_paths_.size(); ++call) {
+      paths_.Add(StrCat(calls, "[", call, "].function"), call_paths_[call]);
+    }
+    call_paths_.clear();
   }
 
   const ReasoningSeal* const seal_;
+  FieldPaths& paths_;
+  std::optional<std::string> system_;  // before all messages
   std::vector<Json> messages_;
   bool in_turn_ = false;
+  std::string turn_path_;
   std::string reasoning_;
   std::string content_;
   std::vector<Json> calls_;
+  std::vector<std::string> call_paths_;
+};
+
+// A tool in the shape of chat completions.
+struct SentTool {
+  Json tool;
+  std::string path;  // the client's
 };
 
 Json CustomParameters() {
@@ -191,7 +232,7 @@ Status AddGrammar(const JsonFields& fields, Json* function) {
   return {};
 }
 
-Status AddTools(const Json& list, const std::string& path, const std::string& space, std::vector<Json>* tools,
+Status AddTools(const Json& list, const std::string& path, const std::string& space, std::vector<SentTool>* tools,
                 ResponsesRequest* request) {
   if (!list.is_array())
     return InvalidArgument(StrCat(path, " is ", Printable(list.Dump(), 40), "; accepted is a list"));
@@ -218,7 +259,8 @@ Status AddTools(const Json& list, const std::string& path, const std::string& sp
       function.Set("parameters", CustomParameters());
       FATHOM_RETURN_IF_ERROR(AddGrammar(fields, &function));
     }
-    tools->push_back(Json::Object({{"type", Json::String("function")}, {"function", std::move(function)}}));
+    tools->push_back(
+        {Json::Object({{"type", Json::String("function")}, {"function", std::move(function)}}), fields.path()});
   }
   return {};
 }
@@ -231,7 +273,7 @@ Result<std::string> ChosenName(const JsonFields& choice) {
 }
 
 // tool_choice in the shape of chat completions; allowed_tools leaves the others out of `tools`.
-Status SetToolChoice(const JsonFields& fields, std::vector<Json>* tools, Json* chat) {
+Status SetToolChoice(const JsonFields& fields, std::vector<SentTool>* tools, Json* chat) {
   const Json* choice = fields.Find("tool_choice");
   if (choice == nullptr) return {};
   if (!choice->is_object()) {
@@ -260,10 +302,21 @@ Status SetToolChoice(const JsonFields& fields, std::vector<Json>* tools, Json* c
     FATHOM_ASSIGN_OR_RETURN(std::string name, ChosenName(entry));
     allowed.insert(std::move(name));
   }
-  std::erase_if(*tools,
-                [&](const Json& tool) { return !allowed.contains(tool.Find("function")->Find("name")->string()); });
+  std::erase_if(*tools, [&](const SentTool& sent) {
+    return !allowed.contains(sent.tool.Find("function")->Find("name")->string());
+  });
   chat->Set("tool_choice", Json::String(std::move(mode)));
   return {};
+}
+
+void SetTools(std::vector<SentTool> tools, Json* chat, FieldPaths* paths) {
+  if (tools.empty()) return;
+  std::vector<Json> list;
+  for (SentTool& sent : tools) {
+    paths->Add(StrCat("tools[", list.size(), "].function"), std::move(sent.path));
+    list.push_back(std::move(sent.tool));
+  }
+  chat->Set("tools", Json::Array(std::move(list)));
 }
 
 // `text.format` in the shape of response_format.
@@ -292,18 +345,19 @@ Status CheckSupported(const JsonFields& fields) {
   return {};
 }
 
-Status SetMessages(const JsonFields& fields, const ResponseInput* kept, const ReasoningSeal* seal, Json* chat) {
-  MessageBuilder messages(seal);
+Status SetMessages(const JsonFields& fields, const ResponseInput* kept, const ReasoningSeal* seal, Json* chat,
+                   FieldPaths* paths) {
+  MessageBuilder messages(seal, paths);
   std::string instructions;
   FATHOM_RETURN_IF_ERROR(fields.Read("instructions", &instructions));
-  if (!instructions.empty()) messages.AddText("system", std::move(instructions));
+  if (!instructions.empty()) messages.AddText("system", std::move(instructions), "instructions");
   const Json* input = fields.Find("input");
   if (input == nullptr) return InvalidArgument("input is missing; accepted is a string or a list of items");
   if (kept != nullptr) {
     for (const Json& item : kept->earlier) FATHOM_RETURN_IF_ERROR(messages.Add(item, "previous_response_id", true));
   }
   if (input->is_string()) {
-    messages.AddText("user", input->string());
+    messages.AddText("user", input->string(), "input");
   } else if (input->is_array()) {
     const std::vector<Json>& items = kept != nullptr ? kept->own : input->items();
     for (size_t index = 0; index < items.size(); ++index) {
@@ -393,16 +447,24 @@ Result<ResponsesRequest> ParseResponsesRequest(const Json& body, const ResponseI
     chat.Set("top_logprobs", Json::Int(top_logprobs.value_or(0)));
   }
   if (const Json* limit = fields.Find("max_output_tokens")) chat.Set("max_tokens", *limit);
-  FATHOM_RETURN_IF_ERROR(SetMessages(fields, input, seal, &chat));
+  FieldPaths paths;
+  paths.Add("max_tokens", "max_output_tokens");
+  paths.Add("messages", "input");
+  paths.Add("response_format", "text.format");
+  paths.Add("response_format.json_schema", "text.format");
+  FATHOM_RETURN_IF_ERROR(SetMessages(fields, input, seal, &chat, &paths));
   FATHOM_RETURN_IF_ERROR(SetForm(fields, &chat));
-  std::vector<Json> tools;
+  std::vector<SentTool> tools;
   if (const Json* list = fields.Find("tools")) {
     FATHOM_RETURN_IF_ERROR(AddTools(*list, "tools", "", &tools, &request));
   }
   FATHOM_RETURN_IF_ERROR(SetToolChoice(fields, &tools, &chat));
-  if (!tools.empty()) chat.Set("tools", Json::Array(std::move(tools)));
+  SetTools(std::move(tools), &chat, &paths);
   request.echo = Echo(fields);
-  FATHOM_ASSIGN_OR_RETURN(request.chat, ParseOpenAiChat(chat));
+  Result<OpenAiChat> parsed = ParseOpenAiChat(chat);
+  if (!parsed.ok()) return paths.Translate(parsed.status());
+  request.chat = std::move(*parsed);
+  request.chat.request.paths.Add(paths);
   return request;
 }
 

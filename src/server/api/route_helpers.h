@@ -4,6 +4,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -28,6 +30,12 @@ std::optional<T> ValueOrRespond(HttpExchange& exchange, Protocol protocol, Resul
   if (result.ok()) return std::move(*result);
   RespondError(exchange, protocol, ApiErrorFrom(result.status()));
   return std::nullopt;
+}
+
+// What GET .../models/{rest} asks about; a model's id may have slashes.
+inline std::string ModelIdOf(const HttpRequest& request) {
+  constexpr std::string_view kModels = "/models/";
+  return request.path.substr(request.path.find(kModels) + kModels.size());
 }
 
 // Ends the generation when the client goes away.

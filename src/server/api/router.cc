@@ -9,8 +9,17 @@ namespace fathom {
 namespace {
 
 constexpr std::string_view kWildcard = "{id}";
+constexpr std::string_view kRest = "{rest}";
+
+bool IsExact(std::string_view pattern) {
+  return !pattern.ends_with(kRest) && pattern.find(kWildcard) == std::string_view::npos;
+}
 
 bool PathMatches(std::string_view pattern, std::string_view path) {
+  if (pattern.ends_with(kRest)) {
+    const std::string_view before = pattern.substr(0, pattern.size() - kRest.size());
+    return path.size() > before.size() && path.starts_with(before);
+  }
   const size_t at = pattern.find(kWildcard);
   if (at == std::string_view::npos) return pattern == path;
   const std::string_view before = pattern.substr(0, at);
@@ -49,6 +58,8 @@ ErrorShape ShapeOf(ApiErrorKind kind) {
       return {429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error"};
     case ApiErrorKind::kInternal:
       return {500, "server_error", "server_error", "api_error"};
+    case ApiErrorKind::kDeadline:
+      return {504, "server_error", "deadline_exceeded", "timeout_error"};
     case ApiErrorKind::kOverloaded:
       return {503, "server_error", "server_overloaded", "overloaded_error"};
   }
@@ -69,7 +80,7 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     if (std::ranges::find(methods, route.method) == methods.end()) methods.push_back(route.method);
     if (route.method != wanted || exact) continue;
     // An exact path comes before one with a wildcard.
-    exact = route.path.find(kWildcard) == std::string::npos;
+    exact = IsExact(route.path);
     if (match.route == nullptr || exact) match.route = &route;
   }
   for (const std::string& allowed : methods) {
@@ -106,6 +117,8 @@ void RespondError(HttpExchange& exchange, Protocol protocol, const ApiError& err
   HttpResponse response;
   response.status = anthropic && overloaded ? kAnthropicOverloaded : ShapeOf(error.kind).status;
   response.headers.emplace_back("Content-Type", "application/json");
+  // The official clients would ask again after any 5xx.
+  if (error.kind == ApiErrorKind::kDeadline) response.headers.emplace_back("x-should-retry", "false");
   if (error.retry_after_s) response.headers.emplace_back("Retry-After", std::to_string(*error.retry_after_s));
   response.body = ErrorBody(protocol, error);
   exchange.Respond(std::move(response));

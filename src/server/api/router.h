@@ -23,7 +23,9 @@ using RouteHandler = std::function<void(const std::shared_ptr<HttpExchange>&, co
 
 struct Route {
   std::string method;
-  std::string path;  // exact, or with one segment "{id}" that matches any non-empty segment
+  // Exact, or with one segment "{id}" that matches any non-empty segment, or with "{rest}" at its end, which matches
+  // one or more of them.
+  std::string path;
   Protocol protocol = Protocol::kOpenAi;
   Scope scope = Scope::kInference;
   RouteHandler handler;

@@ -70,6 +70,8 @@ std::string_view HttpReason(int status) {
       return "Not Implemented";
     case 503:
       return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
     case 505:
       return "HTTP Version Not Supported";
     case 529:
@@ -104,7 +106,7 @@ ExchangeState::ExchangeState(HttpRequest request, const Framing& framing, std::f
 
 std::string ExchangeState::Head(int status, const HttpHeaders& headers, bool has_length, size_t length) const {
   std::string text = StrCat("HTTP/1.1 ", status, " ", HttpReason(status), "\r\nServer: fathom\r\nDate: ", HttpDate(),
-                            "\r\nx-request-id: ", request_.id, "\r\n");
+                            "\r\nx-request-id: ", request_.id, "\r\nrequest-id: ", request_.id, "\r\n");
   for (const auto& [name, value] : headers) {
     if (Sendable(name) && Sendable(value)) text += StrCat(name, ": ", value, "\r\n");
   }

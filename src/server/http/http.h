@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,12 @@ namespace fathom {
 
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
+// Why the server does not read a request's body to its end.
+struct HttpRefusal {
+  int status = 0;
+  std::string message;  // one sentence
+};
+
 struct HttpRequest {
   std::string method;  // upper case
   std::string path;    // of the target, percent-decoded, without the query
@@ -20,7 +27,9 @@ struct HttpRequest {
   HttpHeaders headers;
   std::string body;
   std::string peer;  // the client's address without its port
-  std::string id;    // unique in this process; answers carry it as x-request-id
+  std::string id;    // unique in this process; answers carry it as x-request-id and request-id
+  // The body is missing, and this is the answer unless there is more to say against the request.
+  std::optional<HttpRefusal> refusal = {};
 
   // The first header of that name (any case); null if there is none.
   const std::string* FindHeader(std::string_view name) const;

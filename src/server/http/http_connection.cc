@@ -48,6 +48,26 @@ class Exchange : public HttpExchange {
   const std::shared_ptr<ExchangeState> state_;
 };
 
+// What a body that is arriving takes of the room for all such bodies.
+class BodyRoom {
+ public:
+  explicit BodyRoom(HttpCore& core) : core_(core) {}
+  ~BodyRoom() { core_.ReleaseBody(bytes_); }
+  BodyRoom(const BodyRoom&) = delete;
+  BodyRoom& operator=(const BodyRoom&) = delete;
+
+  // To so many bytes in all; false if there is no room for them.
+  bool GrowTo(size_t bytes) {
+    if (!core_.ReserveBody(bytes - bytes_)) return false;
+    bytes_ = bytes;
+    return true;
+  }
+
+ private:
+  HttpCore& core_;
+  size_t bytes_ = 0;
+};
+
 template <typename Stream>
 class Session : public HttpConnection, public std::enable_shared_from_this<Session<Stream>> {
  public:
@@ -123,27 +143,65 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
     LimitReading(core_->options().header_timeout);
     co_await ReadHeader(parser.get(), error);
     StopLimit();
-    if (error) co_return co_await Reject(error);
-    if (const Status status = CheckHeader(parser->get()); !status.ok()) {
-      co_return co_await RejectWith(400, status.message());
+    const bool too_large = error == beast::http::error::body_limit;  // by its Content-Length
+    if (error && !too_large) co_return co_await Reject(error);
+    HttpRequest request;
+    Status status = CheckHeader(parser->get());
+    if (status.ok()) status = ConvertHeader(parser->get(), &request);
+    if (!status.ok()) co_return co_await RejectWith(400, status.message());
+    if (too_large) {
+      RefuseTooLarge(&request);
+    } else if (const auto& check = core_->options().check_head; check && !BodyIsHere(*parser)) {
+      request.refusal = check(request);
     }
+    if (!request.refusal) {
+      co_await ReadBody(parser.get(), &request, error);
+      if (error) co_return co_await Reject(error);
+    }
+    ++requests_;
+    auto message = parser->release();
+    parser.reset();
+    if (!request.refusal) request.body = std::move(message.body());
+    std::string().swap(message.body());  // what came of a refused one is not kept
+    co_return co_await Answer(std::move(request), message);
+  }
+
+  bool BodyIsHere(const Parser& parser) const {
+    const auto length = parser.content_length();
+    return parser.is_done() || (length && *length <= buffer_.size());
+  }
+
+  // Into the parser; or the request gets a refusal, and the rest of its body stays where it is.
+  asio::awaitable<void> ReadBody(Parser* parser, HttpRequest* request, error_code& error) {
     if (beast::iequals(parser->get()[beast::http::field::expect], "100-continue") && parser->get().version() >= 11) {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
       lowest().expires_after(core_->options().write_timeout);
       co_await asio::async_write(stream_, asio::buffer(kContinue), Awaiting(error));
-      if (error) co_return false;
+      if (error) co_return;
     }
+    BodyRoom room(*core_);
+    parser->eager(true);
     LimitReading(core_->options().body_timeout);
-    co_await beast::http::async_read(stream_, buffer_, *parser, Awaiting(error));
+    while (!error && !late_ && !request->refusal && !parser->is_done()) {
+      co_await beast::http::async_read_some(stream_, buffer_, *parser, Awaiting(error));
+      if (!room.GrowTo(parser->get().body().size())) RefuseForWantOfRoom(request);
+    }
     StopLimit();
-    if (error) co_return co_await Reject(error);
-    ++requests_;
-    auto message = parser->release();
-    parser.reset();
-    HttpRequest request;
-    const Status status = Convert(&message, &request);
-    if (!status.ok()) co_return co_await RejectWith(400, status.message());
-    co_return co_await Answer(std::move(request), message);
+    if (error == beast::http::error::body_limit) {
+      error = {};
+      RefuseTooLarge(request);
+    }
+    if (late_) error = asio::error::operation_aborted;  // also if it came between two reads
+  }
+
+  void RefuseTooLarge(HttpRequest* request) {
+    core_->CountRejected();
+    request->refusal = {413, StrCat("the request's body is larger than ", core_->options().max_body_bytes, " bytes")};
+  }
+
+  void RefuseForWantOfRoom(HttpRequest* request) {
+    core_->CountRejected();
+    request->refusal = {503, "the bodies of other requests leave no room for this one; try again later"};
   }
 
   // Ends a read that takes longer. Beast's own limit would close the socket, and nobody could be told why.
@@ -197,14 +255,13 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
     return {};
   }
 
-  Status Convert(beast::http::request<beast::http::string_body>* message, HttpRequest* request) {
-    request->method = ToString(message->method_string());
-    FATHOM_RETURN_IF_ERROR(SplitTarget(std::string_view(message->target().data(), message->target().size()),
+  Status ConvertHeader(const beast::http::request<beast::http::string_body>& message, HttpRequest* request) {
+    request->method = ToString(message.method_string());
+    FATHOM_RETURN_IF_ERROR(SplitTarget(std::string_view(message.target().data(), message.target().size()),
                                        &request->path, &request->query));
-    for (const auto& field : *message) {
+    for (const auto& field : message) {
       request->headers.emplace_back(ToString(field.name_string()), ToString(field.value()));
     }
-    request->body = std::move(message->body());
     request->peer = peer_;
     request->id = core_->NextId();
     return {};
@@ -214,7 +271,8 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
     ExchangeState::Framing framing;
     framing.head = request.method == "HEAD";
     framing.chunked = message.version() >= 11;
-    framing.keep_alive = message.keep_alive() && !core_->draining();
+    const bool refused = request.refusal.has_value();
+    framing.keep_alive = message.keep_alive() && !core_->draining() && !refused;
     framing.max_unsent = core_->options().max_unsent_bytes;
     const std::weak_ptr<Session> weak = this->weak_from_this();
     const std::shared_ptr<HttpCore> core = core_;
@@ -244,6 +302,7 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
     watch_timer_.cancel();
     error_code ignored;
     if (!closed_) lowest().socket().cancel(ignored);
+    if (refused && !closed_) co_await Linger();
     co_return keep_alive;
   }
 
@@ -311,13 +370,10 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
 
   asio::awaitable<bool> Reject(const error_code& failure) {
     using beast::http::error;
-    const HttpServerOptions& options = core_->options();
     if (late_) return RejectWith(408, "the request did not arrive in time");
-    if (failure == error::body_limit) {
-      return RejectWith(413, StrCat("the request's body is larger than ", options.max_body_bytes, " bytes"));
-    }
     if (failure == error::header_limit) {
-      return RejectWith(431, StrCat("the request's headers are larger than ", options.max_header_bytes, " bytes"));
+      return RejectWith(431,
+                        StrCat("the request's headers are larger than ", core_->options().max_header_bytes, " bytes"));
     }
     if (failure == error::buffer_overflow) return RejectWith(431, "the request's headers are too large");
     if (failure == beast::error::timeout) return RejectNothing();
@@ -340,15 +396,20 @@ class Session : public HttpConnection, public std::enable_shared_from_this<Sessi
     error_code error;
     lowest().expires_after(core_->options().write_timeout);
     co_await asio::async_write(stream_, asio::buffer(bytes), Awaiting(error));
-    if (error) co_return false;
-    // What is still on its way must be read: closing with unread bytes would reset the connection and lose the answer.
+    if (!error) co_await Linger();
+    co_return false;
+  }
+
+  // The end after an answer to half a request. What is still on its way must be read: closing with unread bytes would
+  // reset the connection and lose the answer.
+  asio::awaitable<void> Linger() {
+    error_code error;
     lowest().socket().shutdown(Tcp::socket::shutdown_send, error);
     lowest().expires_after(std::chrono::seconds(2));
     std::array<char, 16384> discarded;
     for (size_t total = 0; !error && total < core_->options().max_body_bytes;) {
       total += co_await lowest().async_read_some(asio::buffer(discarded), Awaiting(error));
     }
-    co_return false;
   }
 
   asio::awaitable<void> Shutdown() {

@@ -14,13 +14,23 @@ namespace {
 // Of a socket, where the system would let it grow to megabytes: what a client does not take shows soon as unsent.
 constexpr int kSocketSendBytes = 128 * 1024;
 
+// What the workers run: requests whose bodies were refused do not reach `handler`.
+HttpHandler WithRefusals(HttpHandler handler, HttpHandler refuse) {
+  return [handler = std::move(handler), refuse = std::move(refuse)](std::shared_ptr<HttpExchange> exchange) {
+    const std::optional<HttpRefusal>& refusal = exchange->request().refusal;
+    if (!refusal) return handler(std::move(exchange));
+    if (refuse) return refuse(std::move(exchange));
+    exchange->Respond(HttpErrorResponse(refusal->status, refusal->message));
+  };
+}
+
 }  // namespace
 
 HttpCore::HttpCore(const HttpServerOptions& options, HttpHandler handler)
     : options_(options),
       prefix_(StrFormat("%08x", std::random_device{}())),
       sweep_timer_(io_),
-      work_(std::move(handler)) {}
+      work_(WithRefusals(std::move(handler), options.refuse)) {}
 
 Status HttpCore::Listen() {
   if (!options_.tls_certificate.empty() || !options_.tls_key.empty()) {
@@ -191,6 +201,18 @@ void HttpCore::Close() {
   // From here on exchanges that outlive the server wake nobody; the I/O thread ends when all connections have.
   const std::lock_guard lock(post_mutex_);
   closed_ = true;
+}
+
+bool HttpCore::ReserveBody(size_t bytes) {
+  const std::lock_guard lock(stats_mutex_);
+  if (static_cast<size_t>(stats_.body_bytes) + bytes > options_.max_bodies_bytes) return false;
+  stats_.body_bytes += static_cast<int64_t>(bytes);
+  return true;
+}
+
+void HttpCore::ReleaseBody(size_t bytes) {
+  const std::lock_guard lock(stats_mutex_);
+  stats_.body_bytes -= static_cast<int64_t>(bytes);
 }
 
 void HttpCore::BeginExchange() {

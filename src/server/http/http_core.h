@@ -52,6 +52,10 @@ class HttpCore : public std::enable_shared_from_this<HttpCore> {
   void Add(HttpConnection* connection);
   void Remove(HttpConnection* connection);
 
+  // Room for `bytes` more of a body that is arriving; false if all such bodies together have too many.
+  bool ReserveBody(size_t bytes);
+  void ReleaseBody(size_t bytes);
+
   // ---- counters, thread-safe
 
   void BeginExchange();

@@ -4,15 +4,18 @@
 //   ...
 //   server->Drain(std::chrono::seconds(30));  // no new requests; waits for the running ones
 //
-// Requests of one connection are handled one after the other; connections are independent. Malformed, oversized and
-// late requests are answered by the server itself with a JSON body {"error": {...}} and never reach the handler.
+// Requests of one connection are handled one after the other; connections are independent. Malformed and late requests
+// are answered by the server itself with a JSON body {"error": {...}} and never reach the handler; nor do those whose
+// bodies are refused, which have a handler of their own.
 #ifndef FATHOM_SERVER_HTTP_HTTP_SERVER_H_
 #define FATHOM_SERVER_HTTP_HTTP_SERVER_H_
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -31,12 +34,20 @@ struct HttpServerOptions {
   size_t max_connections = 4096;  // more are answered with 503 and closed
   size_t max_header_bytes = size_t{64} * 1024;
   size_t max_body_bytes = size_t{64} * 1024 * 1024;
-  size_t max_unsent_bytes = size_t{1024} * 1024;  // of one stream
+  size_t max_bodies_bytes = size_t{256} * 1024 * 1024;  // of all that are still arriving
+  size_t max_unsent_bytes = size_t{1024} * 1024;        // of one stream
   std::chrono::seconds header_timeout{30};
   std::chrono::seconds body_timeout{120};
   std::chrono::seconds idle_timeout{300};  // of a connection between requests
   std::chrono::seconds write_timeout{30};  // a client that takes nothing for so long is dropped
   std::chrono::seconds heartbeat{10};
+
+  // Why the body of a request, of which the headers are there, is not to be read; nothing: it is. Called on the I/O
+  // thread, so it must be quick. Not asked about bodies that came with their headers.
+  std::function<std::optional<HttpRefusal>(const HttpRequest&)> check_head = {};
+  // Answers requests with a refusal: of check_head, 413 for a body over the limit, 503 where there is no room for it.
+  // Called as the handler is. Null: the server itself does.
+  HttpHandler refuse = {};
 };
 
 struct HttpServerStats {
@@ -44,7 +55,8 @@ struct HttpServerStats {
   int64_t connections_total = 0;  // accepted since the start
   int64_t exchanges = 0;          // requests being answered now
   int64_t requests_total = 0;
-  int64_t rejected = 0;      // answered by the server itself
+  int64_t rejected = 0;      // malformed, too large, too late, or no room for them
+  int64_t body_bytes = 0;    // of bodies that are still arriving
   int64_t disconnects = 0;   // clients that went away before their answer was complete
   int64_t slow_readers = 0;  // dropped for not reading
   int64_t streamed_bytes = 0;

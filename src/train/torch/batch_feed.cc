@@ -19,6 +19,7 @@ constexpr size_t kReady = 2;  // steps ahead
 constexpr size_t kHeldOutOneIn = 20;
 constexpr int64_t kGiveUpAfter = 100000;  // dialogues in a row that are too long
 constexpr int64_t kShortest = 2;          // the first token is only read
+constexpr float kOnlyAnswers = 0;         // prompt_weight comes in with TrainBatch::Add
 
 bool Fits(const TrainingSequence& sequence, const TrainConfig& config) {
   const auto length = static_cast<int64_t>(sequence.tokens.size());
@@ -45,8 +46,7 @@ Status DialogueSource::ReadOwn() {
   Progress progress("tokenising dialogues", dialogues.size(), Progress::Unit::kItems);
   for (const Dialogue& dialogue : dialogues) {
     if (InterruptRequested()) return Cancelled("stopped before the first step");
-    FATHOM_ASSIGN_OR_RETURN(TrainingSequence sequence,
-                            MakeTrainingSequence(dialogue, tokenizer_, config_.prompt_weight));
+    FATHOM_ASSIGN_OR_RETURN(TrainingSequence sequence, MakeTrainingSequence(dialogue, tokenizer_, kOnlyAnswers));
     if (Fits(sequence, config_)) own.push_back(std::move(sequence));
     progress.Add(1);
   }
@@ -74,7 +74,7 @@ Result<TrainingSequence> DialogueSource::Training(uint64_t index) {
       among = part.subjects;
       break;
     }
-    return MakeTrainingSequence(CorpusDialogue(config_.seed, index, among), tokenizer_, config_.prompt_weight);
+    return MakeTrainingSequence(CorpusDialogue(config_.seed, index, among), tokenizer_, kOnlyAnswers);
   }
   const uint64_t wanted_round = index / training_.size();
   if (order_.empty() || wanted_round != round_) {
@@ -89,24 +89,25 @@ Result<TrainingSequence> DialogueSource::Training(uint64_t index) {
 
 Result<TrainingSequence> DialogueSource::HeldOut(uint64_t index) const {
   if (!training_.empty()) {
-    FATHOM_CHECK(has_held_out());
-    return held_out_[index % held_out_.size()];
+    FATHOM_CHECK(index < held_out_.size());
+    return held_out_[index];
   }
   const std::span<const Subject> subjects = Subjects();
   const Dialogue dialogue =
       WriteDialogue(subjects[index % subjects.size()], Split::kHeldOut, config_.seed, index / subjects.size());
-  return MakeTrainingSequence(dialogue, tokenizer_, config_.prompt_weight);
+  return MakeTrainingSequence(dialogue, tokenizer_, kOnlyAnswers);
 }
 
 Result<TrainBatch> FillBatch(const TrainConfig& config, DialogueSource& source, bool held_out, uint64_t* next) {
   TrainBatch batch;
   int64_t left_out = 0;
-  while (static_cast<int64_t>(batch.tokens.size()) < config.batch_tokens) {
+  const uint64_t end = held_out ? source.held_out_count() : UINT64_MAX;
+  while (static_cast<int64_t>(batch.tokens.size()) < config.batch_tokens && *next < end) {
     if (InterruptRequested()) return Cancelled("stopped");
     const uint64_t index = (*next)++;
     FATHOM_ASSIGN_OR_RETURN(const TrainingSequence sequence, held_out ? source.HeldOut(index) : source.Training(index));
     if (Fits(sequence, config)) {
-      batch.Add(sequence);
+      batch.Add(sequence, config.prompt_weight);
       left_out = 0;
     } else if (++left_out >= kGiveUpAfter) {
       return InvalidArgument(StrCat("no dialogue of ", kGiveUpAfter, " has ", AcceptedLengths(config)));

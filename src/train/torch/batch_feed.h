@@ -29,12 +29,15 @@ class DialogueSource {
   static Result<std::unique_ptr<DialogueSource>> Open(const TrainConfig& config, const Tokenizer& tokenizer);
 
   // Number `index` of the training dialogues: the same for the same seed. A user's are shuffled anew every round. For
-  // one thread at a time.
+  // one thread at a time. Weights are 1 for what the assistant writes and 0 for the rest, as TrainBatch::Add takes
+  // them.
   Result<TrainingSequence> Training(uint64_t index);
-  // Number `index` of the held-out ones; also while another thread is in Training().
+  // Number `index` of the held-out ones, likewise; also while another thread is in Training().
   Result<TrainingSequence> HeldOut(uint64_t index) const;
+  // How many of these there are: the corpus has no end.
+  uint64_t held_out_count() const { return training_.empty() ? UINT64_MAX : held_out_.size(); }
   // False if the user has one dialogue only, which is for training.
-  bool has_held_out() const { return training_.empty() || !held_out_.empty(); }
+  bool has_held_out() const { return held_out_count() > 0; }
 
  private:
   DialogueSource(const TrainConfig& config, const Tokenizer& tokenizer) : config_(config), tokenizer_(tokenizer) {}
@@ -80,8 +83,8 @@ class BatchFeed {
   std::thread thread_;
 };
 
-// A step's dialogues from number `*next` on, which is moved forward: at least batch_tokens tokens; those longer than
-// the config's limit, or too short to learn from, are left out. kCancelled after Ctrl-C.
+// A step's dialogues from number `*next` on, which is moved forward: at least batch_tokens tokens, or the last held-out
+// ones; those longer than the config's limit, or too short to learn from, are left out. kCancelled after Ctrl-C.
 Result<TrainBatch> FillBatch(const TrainConfig& config, DialogueSource& source, bool held_out, uint64_t* next);
 
 }  // namespace fathom

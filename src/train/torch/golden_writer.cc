@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/signals.h"
 #include "base/strings.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors_writer.h"
@@ -84,11 +85,12 @@ void AddMode(const std::string& mode, TrainModel& model, const ModelConfig& conf
 Status WriteGolden(const std::string& model_directory, const std::vector<int32_t>& tokens) {
   FATHOM_CHECK(static_cast<int64_t>(tokens.size()) >= 2 * kGoldenDecode);
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(model_directory));
-  Parameters parameters = Parameters::FromCheckpoint(*checkpoint);
+  FATHOM_ASSIGN_OR_RETURN(Parameters parameters, Parameters::FromCheckpoint(*checkpoint));
   TrainModel model(checkpoint->config(), parameters);
   TrainBatch batch;
   batch.tokens = tokens;
   batch.weights.assign(tokens.size(), 1.0f);
+  batch.answers.assign(tokens.size(), 1);
   batch.lengths = {static_cast<int64_t>(tokens.size())};
   const torch::NoGradGuard no_grad;
   const TrainArithmetic before = Arithmetic();
@@ -99,8 +101,10 @@ Status WriteGolden(const std::string& model_directory, const std::vector<int32_t
   for (const bool quantize : {false, true}) {
     Arithmetic() = {.half = false, .quantize_weights = true, .quantize_activations = quantize};
     AddMode(quantize ? "f32" : "exact", model, checkpoint->config(), batch, &arrays);
+    if (InterruptRequested()) break;
   }
   Arithmetic() = before;
+  if (InterruptRequested()) return Cancelled("stopped before anything was written");
   FATHOM_RETURN_IF_ERROR(arrays.Write(model_directory + "/golden.safetensors"));
   const auto prefill = static_cast<int64_t>(tokens.size()) - kGoldenDecode;
   return WriteFileAtomically(

@@ -269,15 +269,14 @@ Tensor Embed(const Tensor& embed, const std::vector<int32_t>& tokens) {
   return EmbedStreams(embed, tokens, 1).squeeze(1);
 }
 
-HeadLoss HeadCrossEntropy(const Tensor& x, const Tensor& head, const std::vector<int32_t>& targets,
-                          const std::vector<float>& weights) {
+HeadLoss HeadCrossEntropy(const Tensor& x, const Tensor& head, const Targets& targets) {
   HeadLoss loss;
   const bool gradients = torch::GradMode::is_enabled();
   const int64_t vocab = head.size(0);
   const int64_t width = head.size(1);
   std::vector<int64_t> rows;
-  for (size_t t = 0; t < weights.size(); ++t) {
-    if (weights[t] > 0) rows.push_back(static_cast<int64_t>(t));
+  for (size_t t = 0; t < targets.weights.size(); ++t) {
+    if (targets.weights[t] > 0) rows.push_back(static_cast<int64_t>(t));
   }
   Tensor dx;
   Tensor dhead;
@@ -305,17 +304,19 @@ HeadLoss HeadCrossEntropy(const Tensor& x, const Tensor& head, const std::vector
     ParallelRanges(count, 16, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         const auto row = static_cast<size_t>(chunk_rows[i]);
-        losses[i] = SoftmaxGradient(Floats(logits) + i * vocab, vocab, targets[row], weights[row], &right[i]);
+        losses[i] =
+            SoftmaxGradient(Floats(logits) + i * vocab, vocab, targets.tokens[row], targets.weights[row], &right[i]);
       }
     });
     for (int64_t i = 0; i < count; ++i) {
-      const float weight = weights[static_cast<size_t>(chunk_rows[i])];
+      const auto row = static_cast<size_t>(chunk_rows[i]);
+      const float weight = targets.weights[row];
       sum += static_cast<double>(weight) * losses[i];
       loss.weight += weight;
-      if (weight == 1) {
-        loss.full_sum += losses[i];
-        ++loss.full_rows;
-        loss.full_right += right[i] ? 1 : 0;
+      if (targets.answers[row] != 0) {
+        loss.answer_sum += losses[i];
+        ++loss.answer_rows;
+        loss.answer_right += right[i] ? 1 : 0;
       }
     }
     if (!gradients) continue;

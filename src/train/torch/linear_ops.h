@@ -36,16 +36,22 @@ Tensor EmbedStreams(const Tensor& embed, const std::vector<int32_t>& tokens, int
 // embed[token] [T, D].
 Tensor Embed(const Tensor& embed, const std::vector<int32_t>& tokens);
 
+// What each row of the logits is to predict.
+struct Targets {
+  std::vector<int32_t> tokens;
+  std::vector<float> weights;    // in the loss
+  std::vector<uint8_t> answers;  // 1: the assistant writes the token
+};
+
 // Cross-entropy of softmax(x head^T) against targets, over the rows with a weight above 0.
 struct HeadLoss {
-  Tensor sum;           // [1], sum of weight * -log p(target); differentiable
-  double weight = 0;    // sum of the weights
-  double full_sum = 0;  // the same, of rows with weight 1 only: what the assistant writes
-  int64_t full_rows = 0;
-  int64_t full_right = 0;  // of those, rows whose largest logit is the target's
+  Tensor sum;             // [1], sum of weight * -log p(target); differentiable
+  double weight = 0;      // sum of the weights
+  double answer_sum = 0;  // sum of -log p(target) over what the assistant writes
+  int64_t answer_rows = 0;
+  int64_t answer_right = 0;  // of those, rows whose largest logit is the target's
 };
-HeadLoss HeadCrossEntropy(const Tensor& x, const Tensor& head, const std::vector<int32_t>& targets,
-                          const std::vector<float>& weights);
+HeadLoss HeadCrossEntropy(const Tensor& x, const Tensor& head, const Targets& targets);
 
 }  // namespace fathom
 

@@ -22,6 +22,9 @@ constexpr Coefficients kFast = {3.4445f, -4.7750f, 2.0315f};
 constexpr Coefficients kSettling = {2.0f, -1.5f, 0.5f};
 constexpr int kFastSteps = 8;
 constexpr int kSettlingSteps = 2;
+// A matrix below this norm has had no gradient for a thousand steps: what momentum has left of the last one says
+// nothing any more, and soon the inverse of its norm is no float.
+constexpr double kLeastNorm = 1e-30;
 
 // Work space of one matrix: float and product inputs.
 template <typename Half>
@@ -42,6 +45,10 @@ class NewtonSchulz {
     double square = 0;
     for (int64_t i = 0; i < rows_ * cols_; ++i) square += static_cast<double>(x[i]) * x[i];
     if (!(square > 0)) return;
+    if (std::sqrt(square) < kLeastNorm) {
+      std::fill_n(x, rows_ * cols_, 0.0f);
+      return;
+    }
     const auto inverse = static_cast<float>(1 / std::sqrt(square));
     for (int64_t i = 0; i < rows_ * cols_; ++i) x[i] *= inverse;
     for (int step = 0; step < kFastSteps + kSettlingSteps; ++step) Iterate(step < kFastSteps ? kFast : kSettling, x);

@@ -43,7 +43,8 @@ class Optimizer {
 };
 
 // Replaces each matrix of the stacks [.., rows, cols] by the nearest (semi-)orthogonal one, by the report's hybrid
-// Newton-Schulz iteration: eight steps that bring singular values near 1 quickly, two that settle them there.
+// Newton-Schulz iteration: eight steps that bring singular values near 1 quickly, two that settle them there. Matrices
+// that are zero, or so small that they could as well be, become zero.
 void Orthogonalize(const std::vector<Tensor>& stacks);
 
 }  // namespace fathom

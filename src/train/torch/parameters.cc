@@ -1,5 +1,6 @@
 #include "train/torch/parameters.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -7,10 +8,12 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/staging_directory.h"
 #include "base/strings.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/tensor_table.h"
 #include "corpus/random.h"
+#include "model/moe.h"
 #include "numeric/formats.h"
 #include "train/export_directory.h"
 #include "train/torch/vector_ops.h"
@@ -78,6 +81,8 @@ StoredAs StorageOf(TensorRole role) {
 }
 
 bool EndsWith(const std::string& name, std::string_view tail) { return name.ends_with(tail); }
+
+bool IsRoutedExpert(const Parameter& p) { return p.value.dim() == 3; }
 
 // Muon is for matrices that map activations to activations; tables, mixes and vectors are AdamW's (V4 report).
 bool IsMuons(const Parameter& p) {
@@ -267,8 +272,10 @@ Parameters Parameters::Random(const ModelConfig& config, uint64_t seed) {
   return out;
 }
 
-Parameters Parameters::FromCheckpoint(const Checkpoint& checkpoint) {
+Result<Parameters> Parameters::FromCheckpoint(const Checkpoint& checkpoint) {
   const ModelConfig& config = checkpoint.config();
+  const Status tables = CheckHashTables(config, checkpoint.weights());
+  if (!tables.ok()) return DataLoss(StrCat(checkpoint.directory(), ": ", tables.message()));
   Parameters out(config);
   out.Index();
   // The listing names each tensor and points to its place in a copy of the checkpoint's weights, which are views.
@@ -314,6 +321,29 @@ Tensor Parameters::StoredValue(const std::string& name) {
   return value;
 }
 
+std::string Parameters::expert_dtype() const {
+  const auto expert = std::ranges::find_if(all_, IsRoutedExpert);
+  FATHOM_CHECK(expert != all_.end());
+  return expert->stored == StoredAs::kFp8 ? "fp8" : "fp4";
+}
+
+void Parameters::SetExpertDtype(std::string_view dtype) {
+  for (Parameter& p : all_) {
+    if (IsRoutedExpert(p)) p.stored = dtype == "fp8" ? StoredAs::kFp8 : StoredAs::kFp4;
+  }
+  StartPass();
+}
+
+Status Parameters::CheckFinite() const {
+  for (const Parameter& p : all_) {
+    const float* data = Floats(p.value);
+    if (std::all_of(data, data + p.value.numel(), [](float value) { return std::isfinite(value); })) continue;
+    return DataLoss(StrCat("parameter ", p.name, " has a value that is not finite, so that nothing is written; lower ",
+                           "optimizer.muon_rate and optimizer.adam_rate and go on from the last checkpoint"));
+  }
+  return {};
+}
+
 int64_t Parameters::count() const {
   int64_t count = 0;
   for (const Parameter& p : all_) count += p.value.numel();
@@ -353,7 +383,7 @@ std::vector<StoredTensor> EncodeAll(const std::vector<Parameter>& parameters,
   std::vector<StoredTensor> out;
   for (const Parameter& p : parameters) {
     const float* data = Floats(p.value);
-    if (p.value.dim() == 3) {
+    if (IsRoutedExpert(p)) {
       const int64_t rows = p.value.size(1);
       const int64_t cols = p.value.size(2);
       for (int64_t e = 0; e < p.value.size(0); ++e) {
@@ -399,25 +429,25 @@ Status WriteShard(const std::string& path, const std::vector<StoredTensor>& tens
 
 Status Parameters::Export(const std::string& directory, const ModelConfig& config, const Json& config_json,
                           const std::vector<std::pair<std::string, std::string>>& extra_files) const {
+  FATHOM_RETURN_IF_ERROR(CheckFinite());
   FATHOM_ASSIGN_OR_RETURN(const std::string target, ExportTarget(directory));
-  const std::string partial = PartialExport(target);
+  const std::filesystem::path parent = std::filesystem::path(target).parent_path();
   std::error_code error;
-  std::filesystem::remove_all(partial, error);
-  if (!error) std::filesystem::create_directories(partial, error);
-  if (error) return IoError(StrCat("cannot create ", partial, ": ", error.message()));
-  const auto write = [&]() -> Status {
-    const std::vector<StoredTensor> tensors = EncodeAll(all_, tables_, config);
-    FATHOM_RETURN_IF_ERROR(WriteShard(StrCat(partial, "/", kModelShard), tensors));
-    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(StrCat(partial, "/", kModelIndex), IndexJson(tensors)));
-    FATHOM_RETURN_IF_ERROR(WriteFileAtomically(partial + "/config.json", config_json.Dump() + "\n"));
-    for (const auto& [name, text] : extra_files) {
-      FATHOM_RETURN_IF_ERROR(WriteFileAtomically(StrCat(partial, "/", name), text));
-    }
-    return PutExportInPlace(target);
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  if (error) return IoError(StrCat("cannot create ", parent.string(), ": ", error.message()));
+  StagingDirectory staging;
+  FATHOM_RETURN_IF_ERROR(staging.Make(target));
+  const auto write = [&](std::string_view name, const std::string& text) {
+    return WriteFileAtomically(StrCat(staging.path(), "/", name), text);
   };
-  const Status status = write();
-  if (!status.ok()) std::filesystem::remove_all(partial, error);
-  return status;
+  const std::vector<StoredTensor> tensors = EncodeAll(all_, tables_, config);
+  FATHOM_RETURN_IF_ERROR(WriteShard(StrCat(staging.path(), "/", kModelShard), tensors));
+  FATHOM_RETURN_IF_ERROR(write(kModelIndex, IndexJson(tensors)));
+  Json written_config = config_json;
+  written_config.Set("expert_dtype", Json::String(expert_dtype()));
+  FATHOM_RETURN_IF_ERROR(write("config.json", written_config.Dump() + "\n"));
+  for (const auto& [name, text] : extra_files) FATHOM_RETURN_IF_ERROR(write(name, text));
+  return staging.Replace(target);
 }
 
 }  // namespace fathom

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,10 +31,11 @@ struct Parameter {
 
 class Parameters {
  public:
-  // Random ones from a seed: the same on every machine.
+  // Random ones from a seed: the same on every machine. Routed experts are FP4.
   static Parameters Random(const ModelConfig& config, uint64_t seed);
-  // The values of a checkpoint. Its config must be `config`'s.
-  static Parameters FromCheckpoint(const Checkpoint& checkpoint);
+  // The values of a checkpoint, routed experts in the format that they have there. An error if a hash layer's table
+  // names an expert that there is not.
+  static Result<Parameters> FromCheckpoint(const Checkpoint& checkpoint);
 
   std::vector<Parameter>& all() { return all_; }
   const std::vector<Parameter>& all() const { return all_; }
@@ -49,11 +51,19 @@ class Parameters {
   // Forgets the stored values: parameters or the arithmetic have changed.
   void StartPass() { stored_values_.clear(); }
 
+  // How routed experts are stored, by config.json's word for it: "fp4" or "fp8". All of a model are alike.
+  std::string expert_dtype() const;
+  void SetExpertDtype(std::string_view dtype);
+
   int64_t count() const;
 
-  // Writes a directory in the release layout: config.json, one shard with its index, and `extra_files`. Everything is
-  // written under another name and renamed at the end; what may be replaced is ExportTarget()'s to say, which knows all
-  // names of extra files.
+  // kDataLoss naming the first parameter with a value that is not finite.
+  Status CheckFinite() const;
+
+  // Writes a directory in the release layout: config.json with the experts' true format, one shard with its index, and
+  // `extra_files`. Everything is written under another name and renamed at the end; what may be replaced is
+  // ExportTarget()'s to say, which knows all names of extra files. Nothing is written of parameters that are not
+  // finite.
   Status Export(const std::string& directory, const ModelConfig& config, const Json& config_json,
                 const std::vector<std::pair<std::string, std::string>>& extra_files) const;
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/check.h"
 #include "base/strings.h"
 #include "train/torch/gemm.h"
 #include "train/torch/hyper_connection_op.h"
@@ -13,20 +14,23 @@ namespace fathom {
 
 struct TrainModel::Pass {
   Pass(const ModelConfig& config, const TrainBatch& step) : batch(step), layout(config, step.lengths) {
+    FATHOM_CHECK(step.weights.size() == step.tokens.size() && step.answers.size() == step.tokens.size());
     begins.push_back(0);
     for (const int64_t length : step.lengths) begins.push_back(begins.back() + length);
   }
 
-  // Tokens moved forward by `places` within each sequence, and the weights of predicting them; 0 beyond the end.
-  void Shift(size_t places, std::vector<int32_t>* tokens, std::vector<float>* weights) const {
-    tokens->assign(batch.tokens.size(), 0);
-    weights->assign(batch.tokens.size(), 0.0f);
+  // What stands `places` further on within each sequence; weight 0 beyond the end.
+  Targets Shift(size_t places) const {
+    const size_t count = batch.tokens.size();
+    Targets targets = {std::vector<int32_t>(count), std::vector<float>(count), std::vector<uint8_t>(count)};
     for (size_t s = 0; s + 1 < begins.size(); ++s) {
       for (auto t = static_cast<size_t>(begins[s]); t + places < static_cast<size_t>(begins[s + 1]); ++t) {
-        (*tokens)[t] = batch.tokens[t + places];
-        (*weights)[t] = batch.weights[t + places];
+        targets.tokens[t] = batch.tokens[t + places];
+        targets.weights[t] = batch.weights[t + places];
+        targets.answers[t] = batch.answers[t + places];
       }
     }
+    return targets;
   }
 
   const TrainBatch& batch;
@@ -40,9 +44,13 @@ struct TrainModel::Pass {
   std::vector<std::vector<int64_t>> expert_load;
 };
 
-void TrainBatch::Add(const TrainingSequence& sequence) {
+void TrainBatch::Add(const TrainingSequence& sequence, float prompt_weight) {
   tokens.insert(tokens.end(), sequence.tokens.begin(), sequence.tokens.end());
-  weights.insert(weights.end(), sequence.weights.begin(), sequence.weights.end());
+  for (size_t t = 0; t < sequence.tokens.size(); ++t) {
+    const bool answer = sequence.weights[t] == 1;
+    answers.push_back(answer ? 1 : 0);
+    weights.push_back(answer ? 1.0f : t == 0 ? 0.0f : prompt_weight);
+  }
   lengths.push_back(static_cast<int64_t>(sequence.tokens.size()));
 }
 
@@ -154,10 +162,7 @@ Tensor TrainModel::Head(const std::string& prefix, const Tensor& streams) {
 Tensor TrainModel::MtpStreams(Pass& pass, const Tensor& streams) {
   const std::string p = "mtp.0.";
   const double eps = config_.rms_eps;
-  std::vector<int32_t> next;
-  std::vector<float> weights;
-  pass.Shift(1, &next, &weights);
-  const Tensor e = RmsNorm(Embed(Value("embed.weight"), next), Value(p + "enorm.weight"), eps);
+  const Tensor e = RmsNorm(Embed(Value("embed.weight"), pass.Shift(1).tokens), Value(p + "enorm.weight"), eps);
   const Tensor h = RmsNorm(streams.reshape({-1, config_.hidden_size}), Value(p + "hnorm.weight"), eps);
   const Tensor from_token = Linear(e, Value(p + "e_proj.weight"), LinearInput::kQuantized);
   const Tensor from_streams = Linear(h, Value(p + "h_proj.weight"), LinearInput::kQuantized);
@@ -170,27 +175,25 @@ StepLoss TrainModel::Loss(const TrainBatch& batch, const LossWeights& weights) {
   Pass& pass = *shared_pass;
   parameters_.StartPass();
   const Tensor streams = Streams(pass);
-  std::vector<int32_t> targets;
-  std::vector<float> target_weights;
-  pass.Shift(1, &targets, &target_weights);
-  const HeadLoss main = HeadCrossEntropy(Head("", streams), Value("head.weight"), targets, target_weights);
+  const HeadLoss main = HeadCrossEntropy(Head("", streams), Value("head.weight"), pass.Shift(1));
   StepLoss out;
   out.pass = shared_pass;
   out.tokens = main.weight;
   const double scale = 1.0 / std::max(main.weight, 1.0);
   out.total = main.sum * scale;
   out.loss = main.sum.item<double>() * scale;
-  out.answer_tokens = main.full_rows;
-  out.answer_loss = main.full_sum / std::max<double>(1, static_cast<double>(main.full_rows));
-  out.answer_accuracy = static_cast<double>(main.full_right) / std::max<double>(1, static_cast<double>(main.full_rows));
+  out.answer_tokens = main.answer_rows;
+  const double answers = std::max<double>(1, static_cast<double>(main.answer_rows));
+  out.answer_loss = main.answer_sum / answers;
+  out.answer_accuracy = static_cast<double>(main.answer_right) / answers;
   if (weights.mtp > 0 && config_.mtp_layers > 0) {
-    pass.Shift(2, &targets, &target_weights);
     const HeadLoss mtp =
-        HeadCrossEntropy(Head("mtp.0.", MtpStreams(pass, streams)), Value("head.weight"), targets, target_weights);
+        HeadCrossEntropy(Head("mtp.0.", MtpStreams(pass, streams)), Value("head.weight"), pass.Shift(2));
     const double mtp_scale = 1.0 / std::max(mtp.weight, 1.0);
     out.total = out.total + mtp.sum * (weights.mtp * mtp_scale);
     out.mtp_loss = mtp.sum.item<double>() * mtp_scale;
-    out.mtp_accuracy = static_cast<double>(mtp.full_right) / std::max<double>(1, static_cast<double>(mtp.full_rows));
+    out.mtp_accuracy =
+        static_cast<double>(mtp.answer_right) / std::max<double>(1, static_cast<double>(mtp.answer_rows));
   }
   if (pass.balance.defined()) {
     const Tensor mean = pass.balance / static_cast<double>(pass.routers);

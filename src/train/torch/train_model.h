@@ -22,10 +22,12 @@ namespace fathom {
 // The dialogues of one step.
 struct TrainBatch {
   std::vector<int32_t> tokens;
-  std::vector<float> weights;  // of predicting each token; 0 for the first of a sequence
+  std::vector<float> weights;    // of predicting each token; 0 for the first of a sequence
+  std::vector<uint8_t> answers;  // 1: the assistant writes the token, whatever its weight
   std::vector<int64_t> lengths;
 
-  void Add(const TrainingSequence& sequence);
+  // Appends a dialogue. Its weights tell what the assistant writes (1) from the rest (0), which counts `prompt_weight`.
+  void Add(const TrainingSequence& sequence, float prompt_weight);
 };
 
 struct LossWeights {

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/strings.h"
-#include "checkpoint/config_json.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_writer.h"
 
@@ -21,12 +20,6 @@ std::vector<std::pair<std::string, Tensor>> AllTensors(const Parameters& paramet
   for (const Parameter& p : parameters.all()) all.emplace_back(StrCat("value/", p.name), p.value.detach());
   for (auto& moment : optimizer.State()) all.push_back(std::move(moment));
   return all;
-}
-
-Json ModelJson(const ModelConfig& model) {
-  CheckpointConfig config;
-  config.model = model;
-  return ConfigToJson(config);
 }
 
 std::string TableName(const std::string& name) { return StrCat("table/", name); }
@@ -48,19 +41,21 @@ Result<uint64_t> ReadNumber(const SafetensorsFile& file, const std::string& path
   return Status(ErrorCode::kDataLoss, StrCat(path, " is no training state: its metadata has no number ", key));
 }
 
-// Shapes alone do not tell models apart. Both sides are read and written alike, so that only numbers can differ.
-Status CheckModel(const std::string& path, const std::string& text, const ModelConfig& model) {
+// Shapes alone do not tell models apart. Both sides are read and written alike, so that only numbers, and the experts'
+// format if both say it, can differ. Returns the state's format; empty: it does not say.
+Result<std::string> CheckModel(const std::string& path, const std::string& text, const CheckpointConfig& config) {
   FATHOM_ASSIGN_OR_RETURN(const CheckpointConfig state, ParseConfigJson(text, StrCat(path, ", metadata model")));
-  const Json theirs = ModelJson(state.model);
-  const Json ours = ModelJson(model);
+  const Json theirs = ConfigToJson(state);
+  const Json ours = ConfigToJson(config);
   for (const auto& [key, value] : ours.members()) {
     const Json* other = theirs.Find(key);
     if (other != nullptr && other->Dump() == value.Dump()) continue;
+    if (other == nullptr && key == "expert_dtype") continue;
     return InvalidArgument(StrCat(path, " is of another model configuration: its ", key, " is ",
                                   other == nullptr ? "missing" : Printable(other->Dump(), 40), ", and model.", key,
                                   " is ", Printable(value.Dump(), 40), "; name another --run for another model"));
   }
-  return {};
+  return state.expert_dtype;
 }
 
 Status ReadTable(const SafetensorsFile& file, const std::string& path, const std::string& name, int64_t experts,
@@ -86,7 +81,9 @@ Status ReadTable(const SafetensorsFile& file, const std::string& path, const std
 
 Status SaveTrainState(const std::string& path, const TrainPosition& position, const ModelConfig& model,
                       const Parameters& parameters, const Optimizer& optimizer) {
+  FATHOM_RETURN_IF_ERROR(parameters.CheckFinite());
   const auto tensors = AllTensors(parameters, optimizer);
+  const CheckpointConfig config = {.model = model, .expert_dtype = parameters.expert_dtype()};
   std::vector<TensorSpec> specs;
   for (const auto& [name, tensor] : tensors) specs.push_back({name, TensorType::kF32, tensor.sizes().vec()});
   for (const auto& [name, table] : parameters.token_tables()) {
@@ -98,7 +95,7 @@ Status SaveTrainState(const std::string& path, const TrainPosition& position, co
       {"optimizer_steps", std::to_string(optimizer.steps())},
       {"next_dialogue", std::to_string(position.next_dialogue)},
       {"milliseconds", std::to_string(static_cast<uint64_t>(position.seconds * 1000))},
-      {"model", ModelJson(model).Dump()},
+      {"model", ConfigToJson(config).Dump()},
   };
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsWriter> writer,
                           SafetensorsWriter::Create(path, std::move(specs), metadata));
@@ -115,11 +112,14 @@ Status SaveTrainState(const std::string& path, const TrainPosition& position, co
   return writer->Finish();
 }
 
-Result<TrainPosition> LoadTrainState(const std::string& path, const ModelConfig& model, Parameters& parameters,
+Result<TrainPosition> LoadTrainState(const std::string& path, const CheckpointConfig& config, Parameters& parameters,
                                      Optimizer& optimizer) {
   FATHOM_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(path));
   const std::string* of_model = FindMetadata(file, "model");
-  if (of_model != nullptr) FATHOM_RETURN_IF_ERROR(CheckModel(path, *of_model, model));
+  std::string expert_dtype;
+  if (of_model != nullptr) {
+    FATHOM_ASSIGN_OR_RETURN(expert_dtype, CheckModel(path, *of_model, config));
+  }
   const auto tensors = AllTensors(parameters, optimizer);
   for (const auto& [name, tensor] : tensors) {
     const TensorInfo* info = file.Find(name);
@@ -140,11 +140,12 @@ Result<TrainPosition> LoadTrainState(const std::string& path, const ModelConfig&
   // States of earlier versions name no model and have no tables.
   std::map<std::string, std::vector<int64_t>> tables = parameters.token_tables();
   for (auto& [name, table] : tables) {
-    if (of_model != nullptr) FATHOM_RETURN_IF_ERROR(ReadTable(file, path, name, model.experts, &table));
+    if (of_model != nullptr) FATHOM_RETURN_IF_ERROR(ReadTable(file, path, name, config.model.experts, &table));
   }
   position.step = static_cast<int64_t>(step);
   position.seconds = static_cast<double>(milliseconds) / 1000;
   optimizer.set_steps(static_cast<int64_t>(optimizer_steps));
+  if (!expert_dtype.empty()) parameters.SetExpertDtype(expert_dtype);
   parameters.token_tables() = std::move(tables);
   const torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : tensors) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "checkpoint/config_json.h"
 #include "model/config.h"
 #include "train/torch/optimizer.h"
 #include "train/torch/parameters.h"
@@ -19,14 +20,16 @@ struct TrainPosition {
 };
 
 // Writes `path`, a safetensors file that is renamed into place when it is whole: parameters, moments, the experts of
-// hash layers, and in its metadata the position and the model's configuration.
+// hash layers, and in its metadata the position and the model's configuration with the experts' format. Parameters that
+// are not finite are refused, and the file stays as it is.
 Status SaveTrainState(const std::string& path, const TrainPosition& position, const ModelConfig& model,
                       const Parameters& parameters, const Optimizer& optimizer);
 
-// Reads it back into parameters and optimizer of `model`. Errors name the file and the tensor, or the key in which the
-// state is of another model; nothing has changed then. States of earlier versions, which have neither a model nor the
-// hash layers' experts, leave the latter as they are.
-Result<TrainPosition> LoadTrainState(const std::string& path, const ModelConfig& model, Parameters& parameters,
+// Reads it back into parameters and optimizer of `config.model`, and with it the format of routed experts, which a
+// config without an expert_dtype leaves open. Errors name the file and the tensor, or the key in which the state is of
+// another model; nothing has changed then. States of earlier versions, which have neither a model nor the hash layers'
+// experts, or no format of experts, leave these as they are.
+Result<TrainPosition> LoadTrainState(const std::string& path, const CheckpointConfig& config, Parameters& parameters,
                                      Optimizer& optimizer);
 
 }  // namespace fathom

@@ -1,7 +1,11 @@
 #include "train/torch/trainer.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 
 #include "base/cpu_features.h"
@@ -12,7 +16,6 @@
 #include "checkpoint/checkpoint.h"
 #include "train/export_directory.h"
 #include "train/loss_curve.h"
-#include "train/run_lock.h"
 #include "train/torch/gemm.h"
 #include "train/torch/train_limits.h"
 
@@ -25,10 +28,41 @@ double SecondsSince(Clock::time_point start) { return std::chrono::duration<doub
 
 std::string StatePath(const TrainerOptions& options) { return options.run_directory + "/state.safetensors"; }
 
+std::string LogPath(const TrainerOptions& options) { return options.run_directory + "/log.jsonl"; }
+
+// Whether the run directory has a state: whatever is at its place counts, so that what cannot be read is an error and
+// not a new run. The log of a new run has no more steps than are done before the first checkpoint.
+Result<bool> HasState(const TrainerOptions& options, int64_t checkpoint_every) {
+  const std::string path = StatePath(options);
+  struct stat info = {};
+  if (::lstat(path.c_str(), &info) == 0) return true;
+  if (errno != ENOENT) return IoError(StrCat(path, ": cannot be looked at: ", std::strerror(errno)));
+  FATHOM_ASSIGN_OR_RETURN(const int64_t steps, LossLog::CountLines(LogPath(options)));
+  if (steps <= checkpoint_every) return false;
+  return NotFound(StrCat(LogPath(options), " has ", steps, steps == 1 ? " step" : " steps", ", but there is no ", path,
+                         "; bring it back, or remove the log to begin anew"));
+}
+
 // The generation settings of a release.
 constexpr const char* kGenerationConfig =
     "{\n  \"bos_token_id\": 0,\n  \"eos_token_id\": 1,\n  \"do_sample\": true,\n  \"temperature\": 1.0,\n"
     "  \"top_p\": 1.0\n}\n";
+
+// What the routed experts of a model are stored in, by their tensors: its config.json need not say it.
+Result<std::string> ExpertDtypeOf(const Checkpoint& checkpoint) {
+  int fp8 = 0;
+  int fp4 = 0;
+  const auto count = [&](const LayerWeights& layer) {
+    ++(layer.experts.front().w1.type == WeightType::kFp8 ? fp8 : fp4);
+  };
+  for (const LayerWeights& layer : checkpoint.weights().layers) count(layer);
+  for (const MtpWeights& block : checkpoint.weights().mtp) count(block.layer);
+  if (fp8 > 0 && fp4 > 0) {
+    return InvalidArgument(StrCat(checkpoint.directory(), " has routed experts in FP4 in ", fp4,
+                                  " layers and in FP8 in ", fp8, "; the trainer takes models with one format"));
+  }
+  return std::string(fp8 > 0 ? "fp8" : "fp4");
+}
 
 }  // namespace
 
@@ -52,9 +86,17 @@ Status Trainer::ReadInputs() {
   FATHOM_RETURN_IF_ERROR(ReadParameters());
   model_ = std::make_unique<TrainModel>(config_.model, *parameters_);
   optimizer_ = std::make_unique<Optimizer>(config_, *parameters_);
-  if (FileExists(StatePath(options_))) {
-    FATHOM_ASSIGN_OR_RETURN(position_, LoadTrainState(StatePath(options_), config_.model, *parameters_, *optimizer_));
+  return ReadState();
+}
+
+Status Trainer::ReadState() {
+  if (!options_.only_evaluates && DirectoryExists(options_.run_directory)) {
+    FATHOM_ASSIGN_OR_RETURN(lock_, RunLock::Take(options_.run_directory));
   }
+  FATHOM_ASSIGN_OR_RETURN(const bool has_state, HasState(options_, config_.checkpoint_every));
+  if (!has_state) return {};
+  const CheckpointConfig config = {.model = config_.model, .expert_dtype = config_.expert_dtype};
+  FATHOM_ASSIGN_OR_RETURN(position_, LoadTrainState(StatePath(options_), config, *parameters_, *optimizer_));
   return {};
 }
 
@@ -85,6 +127,7 @@ Status Trainer::ReadTokenizer() {
 Status Trainer::ReadParameters() {
   if (options_.from.empty()) {
     parameters_ = std::make_unique<Parameters>(Parameters::Random(config_.model, config_.seed));
+    if (!config_.expert_dtype.empty()) parameters_->SetExpertDtype(config_.expert_dtype);
     return {};
   }
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(options_.from));
@@ -93,7 +136,14 @@ Status Trainer::ReadParameters() {
           ConfigToJson({.model = config_.model, .expert_dtype = checkpoint->checkpoint_config().expert_dtype}).Dump()) {
     return InvalidArgument(StrCat(options_.from, "/config.json differs from the config's `model`; they must agree"));
   }
-  parameters_ = std::make_unique<Parameters>(Parameters::FromCheckpoint(*checkpoint));
+  FATHOM_ASSIGN_OR_RETURN(const std::string expert_dtype, ExpertDtypeOf(*checkpoint));
+  if (!config_.expert_dtype.empty() && config_.expert_dtype != expert_dtype) {
+    return InvalidArgument(StrCat(options_.from, " has routed experts in ", expert_dtype,
+                                  "; config key model.expert_dtype is \"", config_.expert_dtype,
+                                  "\"; they must agree"));
+  }
+  FATHOM_ASSIGN_OR_RETURN(Parameters parameters, Parameters::FromCheckpoint(*checkpoint));
+  parameters_ = std::make_unique<Parameters>(std::move(parameters));
   return {};
 }
 
@@ -158,7 +208,7 @@ Result<StepLoss> Trainer::Evaluate() {
   uint64_t next = 0;
   StepLoss sum;
   int64_t tokens = 0;
-  while (tokens < config_.evaluate_tokens) {
+  while (tokens < config_.evaluate_tokens && next < source_->held_out_count()) {
     if (InterruptRequested()) return Stopped();
     FATHOM_ASSIGN_OR_RETURN(const TrainBatch batch, FillBatch(config_, *source_, /*held_out=*/true, &next));
     tokens += static_cast<int64_t>(batch.tokens.size());
@@ -227,7 +277,15 @@ Status Trainer::Record(const StepLoss& loss, double tokens_per_second, bool ends
 }
 
 Status Trainer::Run() {
-  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock, RunLock::Take(options_.run_directory));
+  std::unique_ptr<RunLock> lock = std::move(lock_);
+  if (lock == nullptr) {
+    FATHOM_ASSIGN_OR_RETURN(lock, RunLock::Take(options_.run_directory));
+    FATHOM_ASSIGN_OR_RETURN(const bool has_state, HasState(options_, config_.checkpoint_every));
+    if (has_state && position_.step == 0) {
+      return ResourceExhausted(
+          StrCat("another process has trained in ", options_.run_directory, " meanwhile; give the command again"));
+    }
+  }
   if (!options_.export_directory.empty()) {  // again: now that there is the run's, the one may lie in the other
     FATHOM_RETURN_IF_ERROR(ExportTarget(options_.export_directory).status());
   }
@@ -237,7 +295,7 @@ Status Trainer::Run() {
                        options_.from.empty() ? "\n" : ", and --from is not used\n"));
     return {};
   }
-  FATHOM_ASSIGN_OR_RETURN(LossLog log, LossLog::Open(options_.run_directory + "/log.jsonl", position_.step + 1));
+  FATHOM_ASSIGN_OR_RETURN(LossLog log, LossLog::Open(LogPath(options_), position_.step + 1));
   log_ = std::make_unique<LossLog>(std::move(log));
   return RunSteps();
 }

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "tokenizer/tokenizer.h"
 #include "train/loss_log.h"
+#include "train/run_lock.h"
 #include "train/torch/batch_feed.h"
 #include "train/torch/optimizer.h"
 #include "train/torch/parameters.h"
@@ -24,16 +25,19 @@ struct TrainerOptions {
   std::string from;              // a model directory to start from; empty: random parameters
   std::string export_directory;  // where Export() will write: checked before the first step; empty: not known
   int64_t stop_after_steps = 0;  // of this call; 0: all
+  bool only_evaluates = false;   // Run() will not be called: the run directory may be another process's
 };
 
 class Trainer {
  public:
-  // Reads the tokenizer and the dialogues, and goes on with the run directory's state if there is one. Writes nothing.
+  // Reads the tokenizer and the dialogues, and goes on with the run directory's state if there is one; a log without a
+  // state is an error. From then on the directory, if it is there, belongs to this process until Run() ends. Writes
+  // nothing else.
   static Result<std::unique_ptr<Trainer>> Create(TrainConfig config, TrainerOptions options);
 
   // Trains to the config's last step, writing a checkpoint every so often and at the end; a line on stderr if the run
   // has all its steps. kCancelled after Ctrl-C, with a checkpoint of the last whole step. kResource if another process
-  // trains in the run directory.
+  // trains in the run directory, or has since Create().
   Status Run();
 
   // The release layout, with the tokenizer's files.
@@ -48,6 +52,7 @@ class Trainer {
   Status ReadInputs();
   Status ReadTokenizer();
   Status ReadParameters();
+  Status ReadState();
   Status RunSteps();
   Result<StepLoss> TrainStep(FedBatch& fed);
   void BalanceExperts(const StepLoss& loss);
@@ -63,6 +68,7 @@ class Trainer {
 
   const TrainConfig config_;
   const TrainerOptions options_;
+  std::unique_ptr<RunLock> lock_;  // until Run() ends; null if there was no run directory to lock
   std::vector<std::pair<std::string, std::string>> tokenizer_files_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<DialogueSource> source_;

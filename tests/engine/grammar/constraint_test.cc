@@ -115,8 +115,8 @@ TEST_F(ConstraintTest, SharedMemoryChangesNothing) {
   const Constraint constraint = Schema(
       R"({"type":"object","properties":{"a":{"type":"array","items":{"type":"string"}},"b":{"type":"number"}},
           "required":["a","b"]})");
-  for (const size_t max_positions : {size_t{60}, size_t{400}, ConstraintMemory::kMaxPositions}) {
-    ConstraintPool pool(max_positions);
+  for (const size_t max_bytes : {size_t{70} << 10, size_t{500} << 10, ConstraintMemory::kMaxBytes}) {
+    ConstraintPool pool(max_bytes);
     std::vector<std::thread> threads;
     for (uint32_t seed = 0; seed < 4; ++seed) {
       threads.emplace_back([&, seed] {
@@ -141,6 +141,32 @@ TEST_F(ConstraintTest, SharedMemoryChangesNothing) {
     }
     for (std::thread& thread : threads) thread.join();
   }
+}
+
+// Each character is reached by a thousand stacks, so a position takes many times its own size.
+TEST_F(ConstraintTest, MemoryIsBoundedByAllThatPositionsHold) {
+  const std::string any = R"({"anyOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/b"},{"$ref":"#/$defs/e"}]})";
+  const Constraint constraint = Schema(R"({"$ref":"#/$defs/a","$defs":{"a":)" + any + R"(,"b":)" + any +
+                                       R"(,"e":{"type":"string","maxLength":300}}})");
+  constexpr size_t kMaxBytes = size_t{256} << 10;
+  ConstraintPool pool(kMaxBytes);
+  ConstraintState bounded(constraint, *trie_, {eos_}, &pool);
+  ConstraintState alone = State(constraint);
+  const int32_t letter = tokenizer_->Encode("a", AddedTokens::kIgnore)[0];
+  size_t most = 0;
+  for (int step = 0; step < 12; ++step) {
+    const std::vector<int32_t> ids = Allowed(alone);
+    ASSERT_EQ(Allowed(bounded), ids) << step;
+    ASSERT_FALSE(ids.empty());
+    const size_t bytes = pool.Get(constraint.automaton, {eos_})->walker.bytes();
+    most = std::max(most, bytes);
+    const int32_t id = std::ranges::binary_search(ids, letter) ? letter : ids[0];
+    alone.Accept(id);
+    bounded.Accept(id);
+  }
+  EXPECT_GT(most, kMaxBytes / 2);
+  // Beyond the bound at most what a mask begins with and one step.
+  EXPECT_LT(most, 4 * kMaxBytes);
 }
 
 TEST(ConstraintPool, OneMemoryForOneGrammarAndANewOneWhenItIsFull) {

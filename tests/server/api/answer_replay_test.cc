@@ -244,17 +244,25 @@ TEST_F(ReplayFile, CutAnywhereKeepsTheWholeRecordsBefore) {
   }
 }
 
-TEST_F(ReplayFile, AFlippedBitEndsTheReading) {
-  RememberSome(1);
-  const size_t first = Content().size();
-  RememberSome(3);
+TEST_F(ReplayFile, AFlippedBitCostsOneAnswer) {
+  constexpr int kCount = 3;
+  std::vector<size_t> ends;  // of the file with that many records
+  for (int count = 0; count <= kCount; ++count) {
+    std::filesystem::remove(path_);
+    RememberSome(count);
+    ends.push_back(Content().size());
+  }
   const std::string whole = Content();
-  for (size_t at = first; at < whole.size(); ++at) {
+  for (size_t at = ends[0]; at < whole.size(); ++at) {
     std::string damaged = whole;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
     Put(damaged);
-    EXPECT_GE(Known(*OpenReplay({.file = path_}), 1), 1) << at;
-    EXPECT_LT(Content().size(), whole.size()) << at;
+    const auto replay = OpenReplay({.file = path_});
+    for (int i = 0; i < kCount; ++i) {
+      const bool lost = at >= ends[static_cast<size_t>(i)] && at < ends[static_cast<size_t>(i) + 1];
+      EXPECT_EQ(Restored(*replay, "me", Answer(StrCat("answer ", i), "")), lost ? "" : StrCat("why ", i)) << at;
+    }
+    EXPECT_EQ(Content().size(), at < ends[kCount - 1] ? whole.size() : ends[kCount - 1]) << at;
   }
 }
 

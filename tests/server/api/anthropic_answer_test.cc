@@ -93,6 +93,25 @@ TEST(AnthropicStream, ThinkingTextAndACallAreBlocksInOrder) {
   EXPECT_NE(exchange->response().body.find(": prefill 70/100"), std::string::npos);
 }
 
+// The exchange's own pings come when nothing is written, and comments are.
+TEST(AnthropicStream, EveryReportOfTheReadingHasAPing) {
+  const auto exchange = std::make_shared<FakeExchange>();
+  AnthropicStream stream(exchange, "m");
+  stream.OnPrompt(4000);
+  stream.Begin();
+  stream.OnPromptCached(0);
+  for (int64_t done = 500; done < 4000; done += 500) stream.OnPrefill({done, 4000, 0});
+  stream.OnChoiceEnd(0, {});
+  stream.End(SomeTotals());
+  const std::string& body = exchange->response().body;
+  int reports = 0;
+  for (size_t at = body.find(": prefill"); at != std::string::npos; at = body.find(": prefill", at + 1), ++reports) {
+    const size_t end = body.find("\n\n", at);
+    EXPECT_EQ(body.compare(end + 2, 12, "event: ping\n"), 0) << body.substr(at);
+  }
+  EXPECT_EQ(reports, 7);
+}
+
 TEST(AnthropicStream, AnEmptyAnswerHasNoBlocks) {
   const auto exchange = std::make_shared<FakeExchange>();
   AnthropicStream stream(exchange, "m");

@@ -234,6 +234,7 @@ inline ServedModel NanoModel() {
   model.created = 1700000000;
   model.stop_tokens = {1};
   model.parameters = 17;
+  model.hidden_size = 256;
   model.bytes = 17;
   return model;
 }

@@ -24,7 +24,11 @@ std::shared_ptr<FakeExchange> Pumped(std::string_view text, FinishReason reason,
   const auto sink = std::make_shared<Sink>(exchange, std::forward<Options>(options)...);
   AnswerPumpSetup setup;
   setup.requests = std::make_shared<RequestGroup>();
-  setup.stream = {.mode = ThinkingMode::kChat, .parse_tools = true, .tolerant_tags = true, .close_calls = true};
+  setup.stream = {.mode = ThinkingMode::kChat,
+                  .parse_tools = true,
+                  .tolerant_tags = true,
+                  .quote_bad_json = true,
+                  .close_calls = true};
   const auto pump = std::make_shared<AnswerPump>(std::move(setup), *NanoEngine().tokenizer, sink, nullptr, nullptr);
   const EventHandler handler = pump->Handler(0);
   GeneratedToken token;

@@ -6,6 +6,7 @@
 #include <future>
 #include <limits>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -101,6 +102,80 @@ TEST(FullQueue, EveryProtocolTellsTheEnginesEstimate) {
     exchange->Disconnect();
     exchange->response();
   }
+}
+
+// Completions of many prompts, where one place and a short queue is all there is.
+class ShortQueue : public testing::Test {
+ protected:
+  ShortQueue() { AddOpenAiRoutes(&router_, &service_, {}); }
+
+  std::shared_ptr<FakeExchange> Complete(const std::string& fields) {
+    auto exchange = std::make_shared<FakeExchange>("/v1/completions", R"({"temperature":0,)" + fields + "}");
+    router_.Find("POST", "/v1/completions").route->handler(exchange, {});
+    return exchange;
+  }
+  bool WaitUntil(int64_t running, int64_t waiting) {
+    for (int tries = 0; tries < 60'000; ++tries) {
+      const EngineStats stats = nano_.engine->stats();
+      if (stats.running == running && stats.waiting == waiting) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  }
+  static void ExpectChoices(FakeExchange& exchange, size_t count) {
+    ASSERT_EQ(exchange.response().status, 200) << exchange.response().body;
+    const Json body = exchange.json();
+    const std::vector<Json>& choices = body.Find("choices")->items();
+    ASSERT_EQ(choices.size(), count);
+    for (size_t index = 0; index < count; ++index) {
+      EXPECT_EQ(choices[index].Find("index")->AsInt(), static_cast<int64_t>(index));
+      EXPECT_TRUE(choices[index].Find("finish_reason")->is_string());
+    }
+  }
+
+  TestEngine nano_{std::string(FATHOM_SOURCE_DIR) + "/models/nano", nullptr,
+                   EngineOptions{.max_sequences = 1, .max_queue = 2}};
+  GenerationService service_{*nano_.engine, *nano_.tokenizer, NanoModel(), nullptr, nullptr};
+  Router router_;
+};
+
+constexpr const char* kEndless = R"("stream":true,"logit_bias":{"1":-100},"max_tokens":8000,"prompt":)";
+
+TEST_F(ShortQueue, MorePromptsThanItHoldsAreAllAnswered) {
+  const std::string prompts = R"("max_tokens":3,"prompt":["a","b","c","d","e","f","g","h","i"])";
+  ExpectChoices(*Complete(prompts), 9);
+  ExpectChoices(*Complete(prompts + R"(,"n":2)"), 18);
+  const auto streamed = Complete(prompts + R"(,"stream":true)");
+  std::set<int64_t> ended;
+  for (const std::string& event : streamed->events()) {
+    if (event == "[DONE]") continue;
+    const Json frame = ParseTestJson(event);
+    ASSERT_NE(frame.Find("choices"), nullptr) << event;
+    const Json& choice = frame.Find("choices")->items().at(0);
+    if (choice.Find("finish_reason")->is_string()) ended.insert(choice.Find("index")->AsInt().value());
+  }
+  EXPECT_EQ(ended.size(), 9u);
+  EXPECT_EQ(streamed->events().back(), "[DONE]");
+}
+
+TEST_F(ShortQueue, PromptsWaitUntilOthersLeaveIt) {
+  const auto running = Complete(kEndless + std::string(R"("a")"));
+  ASSERT_TRUE(WaitUntil(1, 0));
+  const auto waiting = Complete(kEndless + std::string(R"("b")"));
+  ASSERT_TRUE(WaitUntil(1, 1));
+  const auto several = Complete(R"("max_tokens":2,"prompt":["a","b","c"])");
+  ASSERT_TRUE(WaitUntil(1, 2));
+  running->Disconnect();
+  waiting->Disconnect();
+  ExpectChoices(*several, 3);
+}
+
+TEST_F(ShortQueue, ADisconnectEndsThePromptsThatHaveNotBegun) {
+  const auto several = Complete(kEndless + std::string(R"(["a","b","c","d"])"));
+  ASSERT_TRUE(WaitUntil(1, 1));
+  several->Disconnect();
+  EXPECT_NE(several->response().body.find("cancelled"), std::string::npos) << several->response().body;
+  EXPECT_TRUE(WaitUntil(0, 0));
 }
 
 }  // namespace

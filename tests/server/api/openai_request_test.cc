@@ -150,6 +150,9 @@ TEST(ApiErrors, TheFieldIsFoundInTheMessage) {
   EXPECT_EQ(ApiErrorFrom(InvalidArgument("messages[2].role is \"x\"; accepted are")).param, "messages[2].role");
   EXPECT_EQ(ApiErrorFrom(InvalidArgument("top_p is 3; accepted is 0 to 1")).param, "top_p");
   EXPECT_EQ(ApiErrorFrom(InvalidArgument("tools[0].function.name: a name")).param, "tools[0].function.name");
+  EXPECT_EQ(ApiErrorFrom(InvalidArgument("tools[0].parameters of 'f' is 300 KB; accepted")).param,
+            "tools[0].parameters");
+  EXPECT_EQ(ApiErrorFrom(InvalidArgument("logit_bias has token 9; this model")).param, "logit_bias");
   EXPECT_EQ(ApiErrorFrom(InvalidArgument("the prompt is empty")).param, "");
   EXPECT_EQ(ApiErrorFrom(ResourceExhausted("the queue is full")).kind, ApiErrorKind::kRateLimited);
 }

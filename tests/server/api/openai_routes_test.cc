@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "server/api/chat_answer.h"
+#include "server/api/llama_answer.h"
 #include "tests/server/api/api_fixture.h"
 
 namespace fathom {
@@ -188,6 +189,8 @@ TEST_F(OpenAiRoutesTest, LegacyFunctions) {
     EXPECT_EQ(choice.Find("finish_reason")->string(), "function_call");
   }
   EXPECT_EQ(choice.Find("message")->Find("function_call")->Find("name")->string(), "pick");
+  const Json without = Send("/v1/chat/completions", body.substr(0, body.size() - 1) + R"(,"tools":null})")->json();
+  EXPECT_EQ(without.Find("choices")->items().at(0).Find("message")->Dump(), choice.Find("message")->Dump());
 }
 
 TEST_F(OpenAiRoutesTest, ChatLogprobs) {
@@ -287,16 +290,23 @@ TEST_F(OpenAiRoutesTest, Models) {
   EXPECT_EQ(model.Find("object")->string(), "model");
   EXPECT_EQ(model.Find("max_model_len")->AsInt(), NanoEngine().engine->limits().context);
   EXPECT_EQ(model.Find("meta")->Find("n_vocab")->AsInt(), 4096);
-  EXPECT_EQ(Send("/v1/models/nano", "", "GET")->json().Find("id")->string(), "nano");
+  EXPECT_EQ(model.Find("meta")->Find("n_embd")->AsInt(), 256);
+  for (const char* id : {"nano", "deepseek-ai/DeepSeek-V4-Flash", "a/models/b"}) {
+    for (const char* base : {"/v1", "", "/beta", "/v1/beta"}) {
+      EXPECT_EQ(Send(std::string(base) + "/models/" + id, "", "GET")->json().Find("id")->string(), id) << base;
+    }
+  }
   ServedModel strict = NanoModel();
   strict.any_name = false;
   GenerationService service(*NanoEngine().engine, *NanoEngine().tokenizer, strict, nullptr, nullptr);
   Router router;
   AddOpenAiRoutes(&router, &service, {});
-  auto exchange = std::make_shared<FakeExchange>("/v1/models/gpt", "");
-  router.Find("GET", "/v1/models/gpt").route->handler(exchange, {});
-  EXPECT_EQ(exchange->response().status, 404);
-  EXPECT_EQ(exchange->json().Find("error")->Find("code")->string(), "model_not_found");
+  for (const char* path : {"/v1/models/gpt", "/v1/models/nano/gpt"}) {
+    auto exchange = std::make_shared<FakeExchange>(path, "");
+    router.Find("GET", path).route->handler(exchange, {});
+    EXPECT_EQ(exchange->response().status, 404) << path;
+    EXPECT_EQ(exchange->json().Find("error")->Find("code")->string(), "model_not_found");
+  }
 }
 
 TEST_F(OpenAiRoutesTest, TokensThereAndBack) {
@@ -342,6 +352,40 @@ TEST_F(OpenAiRoutesTest, LlamaCompletion) {
       "input_extra":[{"filename":"a","text":"b"}]})")
                           ->json();
   EXPECT_TRUE(infill.Find("stop")->boolean());
+}
+
+TEST_F(OpenAiRoutesTest, LlamaCompletionOfNoTokensReadsThePrompt) {
+  std::string ids = "2000";
+  for (int id = 2001; id < 2100; ++id) ids += "," + std::to_string(id);
+  const std::string asked = R"({"prompt":[)" + ids + R"(],"temperature":0,"n_predict":)";
+  for (const char* stream : {"", R"(,"stream":true)"}) {
+    const auto exchange = Send("/completion", asked + "0" + stream + "}");
+    EXPECT_EQ(exchange->response().status, 200);
+    const Json body = stream[0] == '\0' ? exchange->json() : ParseTestJson(exchange->events().at(0));
+    EXPECT_EQ(body.Find("content")->string(), "");
+    EXPECT_EQ(body.Find("tokens_predicted")->AsInt(), 0);
+    EXPECT_EQ(body.Find("tokens_evaluated")->AsInt(), 100);
+    EXPECT_EQ(body.Find("stop_type")->string(), "limit");
+  }
+  EXPECT_EQ(Send("/completion", asked + "1}")->json().Find("tokens_cached")->AsInt(), 99);
+  EXPECT_EQ(Refused("/completion", R"({"prompt":"a","n_predict":"x"})").substr(0, 9), "n_predict");
+}
+
+TEST(LlamaAnswer, AStreamedAnswersNewLinesAreNoticed) {
+  for (const bool stream : {true, false}) {
+    for (const char* text : {"one\n", "one"}) {
+      const auto exchange = std::make_shared<FakeExchange>();
+      LlamaAnswerSink sink(exchange, {.model = "m", .stream = stream, .prompt = "p\n", .settings = Json::Object()},
+                           *NanoEngine().tokenizer);
+      sink.Begin();
+      sink.OnText(0, AnswerPart::kContent, text);
+      sink.OnText(0, AnswerPart::kContent, "two");
+      sink.OnChoiceEnd(0, {});
+      sink.End({});
+      const Json last = stream ? ParseTestJson(exchange->events().back()) : exchange->json();
+      EXPECT_EQ(last.Find("has_new_line")->boolean(), std::string(text) == "one\n") << stream;
+    }
+  }
 }
 
 TEST_F(OpenAiRoutesTest, Refusals) {

@@ -199,6 +199,22 @@ TEST_F(ResponseFile, ATornEndIsCutOff) {
   }
 }
 
+TEST_F(ResponseFile, ADamagedResponseCostsNoOther) {
+  {
+    const auto store = OpenStore({.file = path_});
+    for (const char* id : {"a", "b", "c"}) PutNow(*store, Response(id));
+  }
+  std::string bytes = Content();
+  bytes[bytes.find("pad")] ^= 1;  // in the first one
+  std::ofstream(path_, std::ios::binary | std::ios::trunc) << bytes;
+  for (int restart = 0; restart < 2; ++restart) {
+    const auto store = OpenStore({.file = path_});
+    EXPECT_FALSE(Has(*store, "a"));
+    EXPECT_TRUE(Has(*store, "b"));
+    EXPECT_TRUE(Has(*store, "c"));
+  }
+}
+
 TEST_F(ResponseFile, StaysSmall) {
   const ResponseStoreOptions options = {.max_bytes = 400'000, .file = path_};
   {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/strings.h"
+
 namespace fathom {
 namespace {
 
@@ -115,8 +117,42 @@ TEST(ResponsesRequest, ErrorsNameTheField) {
   EXPECT_NE(ErrorOf(R"({"input":[{"role":"user","content":[{"type":"input_image"}]}]})").find("input[0].content[0]"),
             std::string::npos);
   EXPECT_NE(ErrorOf(R"({"input":[{"type":"function_call","name":"f"}]})").find("input[0].call_id"), std::string::npos);
-  EXPECT_NE(ErrorOf(R"({"input":[]})").find("messages"), std::string::npos);
+  EXPECT_TRUE(ErrorOf(R"({"input":[]})").starts_with("input is a list")) << ErrorOf(R"({"input":[]})");
   EXPECT_NE(ErrorOf(R"({"input":"x","tools":[{"type":"function"}]})").find("tools[0].name"), std::string::npos);
+}
+
+// A search among the fields for each of them would take hours.
+TEST(ResponsesRequest, AnItemWithVeryManyFields) {
+  constexpr size_t kFields = 500'000;
+  std::string text = R"({"input":[{"role":"user","content":"hi")";
+  for (size_t field = 0; field < kFields; ++field) text += StrCat(",\"k", field, "\":0");
+  const Json body = *ParseJson(text + "}]}");
+  const ApiResult<ResponseInput> read = ReadResponseInput(body, "", nullptr);
+  const auto* input = std::get_if<ResponseInput>(&read);
+  ASSERT_NE(input, nullptr);
+  const std::vector<Json::Member>& members = input->own.at(0).members();
+  ASSERT_EQ(members.size(), kFields + 5);
+  EXPECT_EQ(members.front().first, "id");
+  EXPECT_EQ(members[4].first, "k0");
+  EXPECT_EQ(members.back().first, "status");
+  const Result<ResponsesRequest> request = ParseResponsesRequest(body, input);
+  ASSERT_TRUE(request.ok()) << request.status().message();
+  EXPECT_EQ(request->chat.request.messages.at(0).content, "hi");
+}
+
+TEST(ResponsesRequest, VeryManyDeveloperMessagesAreOneSystemText) {
+  std::string text = R"({"instructions":"I","input":[)";
+  std::string expected = "I";
+  for (int item = 0; item < 100'000; ++item) {
+    text += StrCat(R"({"role":"developer","content":"D)", item, "\"},");
+    expected += StrCat("\n\nD", item);
+  }
+  const Result<ResponsesRequest> request = Parse(text + R"({"role":"user","content":"U"}]})");
+  ASSERT_TRUE(request.ok()) << request.status().message();
+  const std::vector<ChatMessage>& messages = request->chat.request.messages;
+  ASSERT_EQ(messages.size(), 2U);
+  EXPECT_EQ(messages[0].role, "system");
+  EXPECT_TRUE(messages[0].content == expected);
 }
 
 }  // namespace

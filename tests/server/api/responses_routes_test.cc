@@ -188,6 +188,11 @@ TEST_F(ResponsesRoutesTest, ReferencesToItems) {
   EXPECT_EQ(InputTokens(Create(references + rest)), InputTokens(Create(items + rest)));
   ExpectError(*Send("POST", "/v1/responses", R"({"input":[{"type":"item_reference","id":"msg_x"}]})"), 404, "not_found",
               "Item with id 'msg_x' not found");
+  const std::string once =
+      StrCat(R"({"type":"item_reference","id":)", first.Find("output")->items().back().Find("id")->Dump(), "}");
+  const auto twice = Send("POST", "/v1/responses", StrCat(R"({"input":[)", once, ",", once, "]}"));
+  ExpectError(*twice, 400, "invalid_request_error", "comes twice");
+  EXPECT_EQ(twice->json().Find("error")->Find("param")->string(), "input[1]");
 }
 
 TEST_F(ResponsesRoutesTest, SealedReasoningGoesThroughTheClient) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "server/api/api_error.h"
 #include "tests/server/api/api_fixture.h"
 
@@ -30,6 +32,13 @@ TEST(Router, FindsByMethodAndPath) {
     EXPECT_EQ(router.Find("GET", path).route, nullptr) << path;
   }
   EXPECT_EQ(router.Find("GET", "/v1/models/items").route->path, "/v1/models/{id}");
+  router.Add(At("GET", "/names/{rest}"));
+  router.Add(At("GET", "/names/exact"));
+  EXPECT_EQ(router.Find("GET", "/names/a").route->path, "/names/{rest}");
+  EXPECT_EQ(router.Find("GET", "/names/a/b").route->path, "/names/{rest}");
+  EXPECT_EQ(router.Find("GET", "/names/exact").route->path, "/names/exact");
+  EXPECT_EQ(router.Find("GET", "/names/").route, nullptr);
+  EXPECT_EQ(router.Find("GET", "/names").route, nullptr);
   EXPECT_TRUE(router.Find("GET", "/v2").allowed_methods.empty());
   const Router::Match wrong = router.Find("DELETE", "/v1/models");
   EXPECT_EQ(wrong.route, nullptr);
@@ -54,6 +63,7 @@ TEST(Router, ErrorsHaveTheShapeOfTheirProtocol) {
       {ApiErrorKind::kTooLarge, 413, "request_too_large", 413, "request_too_large"},
       {ApiErrorKind::kRateLimited, 429, "rate_limit_exceeded", 429, "rate_limit_error"},
       {ApiErrorKind::kInternal, 500, "server_error", 500, "api_error"},
+      {ApiErrorKind::kDeadline, 504, "deadline_exceeded", 504, "timeout_error"},
       {ApiErrorKind::kOverloaded, 503, "server_overloaded", 529, "overloaded_error"},
   };
   for (const auto& test : cases) {
@@ -67,6 +77,8 @@ TEST(Router, ErrorsHaveTheShapeOfTheirProtocol) {
     EXPECT_EQ(error->Find("param")->string(), "n");
     EXPECT_EQ(error->Find("message")->string(), "It is so.");
     EXPECT_EQ(openai.response().headers.back(), (std::pair<std::string, std::string>("Retry-After", "7")));
+    const std::pair<std::string, std::string> never("x-should-retry", "false");
+    EXPECT_EQ(std::ranges::count(openai.response().headers, never), test.kind == ApiErrorKind::kDeadline ? 1 : 0);
     FakeExchange anthropic;
     RespondError(anthropic, Protocol::kAnthropic, {test.kind, "It is so."});
     EXPECT_EQ(anthropic.response().status, test.anthropic_status);

@@ -24,6 +24,7 @@ TEST_F(HttpConnectionTest, AnswersSeveralRequestsOnOneConnection) {
     EXPECT_EQ(response.body, StrCat("POST a=%20b body ", index));
     EXPECT_EQ(response.Header("Connection"), "keep-alive");
     EXPECT_FALSE(response.Header("x-request-id").empty());
+    EXPECT_EQ(response.Header("request-id"), response.Header("x-request-id"));
     EXPECT_FALSE(response.Header("Date").empty());
   }
   EXPECT_EQ(server_->stats().connections_total, 1);
@@ -97,6 +98,76 @@ TEST_F(HttpConnectionTest, RefusesBodiesAndHeadersOverTheLimit) {
   EXPECT_EQ(Fetch(port(), "GET", "/echo", {}, many).status, 400);
   EXPECT_EQ(Fetch(port(), "POST", "/echo", std::string(1000, 'x')).status, 200);
   EXPECT_EQ(server_->stats().rejected, 4);
+}
+
+TEST_F(HttpConnectionTest, WhoMayNotSendABodyHearsItBeforeItsEnd) {
+  Start({.check_head = [](const HttpRequest& request) -> std::optional<HttpRefusal> {
+    if (request.FindHeader("X-Key") != nullptr) return std::nullopt;
+    return HttpRefusal{401, StrCat("no key for ", request.path)};
+  }});
+  for (const char* header :
+       {"Content-Length: 60000000", "Transfer-Encoding: chunked", "Content-Length: 5\r\nExpect: 100-continue"}) {
+    HttpClient stranger(port());
+    stranger.Send(StrCat("POST /echo HTTP/1.1\r\nHost: x\r\n", header, "\r\n\r\n"));
+    const ClientResponse response = stranger.Read();
+    EXPECT_EQ(response.status, 401) << header;
+    EXPECT_NE(response.body.find("no key for /echo"), std::string::npos) << response.body;
+    EXPECT_EQ(response.Header("Connection"), "close");
+    EXPECT_TRUE(stranger.WaitForClose());
+  }
+  HttpClient known(port());
+  known.Send("POST /echo HTTP/1.1\r\nHost: x\r\nX-Key: 1\r\nContent-Length: 5\r\n\r\n");
+  known.Send("whole");
+  EXPECT_EQ(known.Read().body, "POST  whole");
+  // Nothing is won by refusing what is here already: the handler says what there is to say.
+  EXPECT_EQ(Fetch(port(), "POST", "/echo", "whole").status, 200);
+  EXPECT_EQ(Fetch(port(), "GET", "/echo").status, 200);
+  EXPECT_TRUE(Eventually([&] { return server_->stats().exchanges == 0 && server_->stats().connections == 1; }));
+}
+
+TEST_F(HttpConnectionTest, BodiesThatArriveTogetherHaveACommonLimit) {
+  Start({.max_body_bytes = 1000, .max_bodies_bytes = 1500});
+  static constexpr std::string_view kHead = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n";
+  const std::string most(900, 'x');
+  HttpClient first(port());
+  first.Send(StrCat(kHead, most));
+  ASSERT_TRUE(Eventually([&] { return server_->stats().body_bytes == 900; }));
+  HttpClient second(port());
+  second.Send(StrCat(kHead, most));
+  const ClientResponse response = second.Read();
+  EXPECT_EQ(response.status, 503);
+  EXPECT_NE(response.body.find("no room"), std::string::npos) << response.body;
+  EXPECT_FALSE(response.Header("Retry-After").empty());
+  EXPECT_EQ(server_->stats().rejected, 1);
+  // One that fits is read, and what has arrived or is given up makes room again.
+  EXPECT_EQ(Fetch(port(), "POST", "/echo", std::string(500, 'y')).status, 200);
+  first.Send(std::string(100, 'x'));
+  EXPECT_EQ(first.Read().status, 200);
+  HttpClient third(port());
+  third.Send(StrCat(kHead, most));
+  ASSERT_TRUE(Eventually([&] { return server_->stats().body_bytes == 900; }));
+  third.Close();
+  EXPECT_TRUE(Eventually([&] { return server_->stats().body_bytes == 0; }));
+  EXPECT_EQ(Fetch(port(), "POST", "/echo", std::string(1000, 'z')).status, 200);
+}
+
+TEST_F(HttpConnectionTest, RefusalsHaveTheirOwnHandler) {
+  std::atomic<int> handled{0};
+  HttpServerOptions options{.max_body_bytes = 10};
+  options.refuse = [&](const std::shared_ptr<HttpExchange>& exchange) {
+    ++handled;
+    const HttpRequest& request = exchange->request();
+    exchange->Respond({request.refusal->status, {}, StrCat("refused: ", request.path, " ", request.body.size())});
+  };
+  Start(options);
+  const ClientResponse announced = Fetch(port(), "POST", "/echo?x", std::string(11, 'x'));
+  EXPECT_EQ(announced.status, 413);
+  EXPECT_EQ(announced.body, "refused: /echo 0");
+  HttpClient chunked(port());
+  chunked.Send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n01234567\r\n8\r\n01234567");
+  EXPECT_EQ(chunked.Read().body, "refused: /echo 0");
+  EXPECT_EQ(Fetch(port(), "POST", "/echo", std::string(10, 'x')).body, "POST  xxxxxxxxxx");
+  EXPECT_EQ(handled, 2);
 }
 
 TEST_F(HttpConnectionTest, RefusesWhatIsNoRequest) {

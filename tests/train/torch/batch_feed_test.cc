@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/signals.h"
+#include "corpus/corpus.h"
+#include "corpus/training_sequence.h"
 #include "tests/train/torch/train_fixture.h"
 
 namespace fathom {
@@ -83,6 +85,44 @@ TEST_F(DialogueSourceTest, DialoguesThatFitNoStepAreLeftOut) {
   config_.max_sequence_tokens = 3;
   EXPECT_EQ(DialogueSource::Open(config_, *tokenizer_).status().message(),
             config_.jsonl + ": no dialogue has between 2 and 3 tokens (config key data.max_sequence_tokens)");
+}
+
+TEST_F(DialogueSourceTest, AHeldOutBatchEndsWithTheLastDialogue) {
+  auto source = OpenWith(50);  // the 11th and the 31st are held out
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_EQ((*source)->held_out_count(), 2u);
+  config_.batch_tokens = 100000;
+  uint64_t next = 0;
+  const Result<TrainBatch> batch = FillBatch(config_, **source, /*held_out=*/true, &next);
+  ASSERT_TRUE(batch.ok()) << batch.status().message();
+  EXPECT_EQ(batch->lengths.size(), 2u);
+  EXPECT_EQ(next, 2u);
+}
+
+TEST_F(DialogueSourceTest, WeightsAreThoseOfTheSequencesAndAnswersAreMarked) {
+  config_.jsonl = "";
+  config_.batch_tokens = 3000;
+  auto source = DialogueSource::Open(config_, *tokenizer_);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  for (const float prompt_weight : {0.0f, 0.1f, 1.0f}) {
+    config_.prompt_weight = prompt_weight;
+    uint64_t next = 0;
+    const Result<TrainBatch> batch = FillBatch(config_, **source, /*held_out=*/false, &next);
+    ASSERT_TRUE(batch.ok()) << batch.status().message();
+    std::vector<float> weights;
+    std::vector<uint8_t> answers;
+    for (uint64_t index = 0; index < next; ++index) {
+      const Dialogue dialogue = CorpusDialogue(config_.seed, index);
+      const auto sequence = MakeTrainingSequence(dialogue, *tokenizer_, prompt_weight);
+      const auto only_answers = MakeTrainingSequence(dialogue, *tokenizer_, 0);
+      ASSERT_TRUE(sequence.ok() && only_answers.ok());
+      if (static_cast<int64_t>(sequence->tokens.size()) > config_.max_sequence_tokens) continue;
+      weights.insert(weights.end(), sequence->weights.begin(), sequence->weights.end());
+      for (const float weight : only_answers->weights) answers.push_back(weight == 1 ? 1 : 0);
+    }
+    EXPECT_EQ(batch->weights, weights);
+    EXPECT_EQ(batch->answers, answers);
+  }
 }
 
 TEST_F(DialogueSourceTest, CtrlCEndsReadingAndFeeding) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -43,16 +44,15 @@ TEST_F(TrainCommand, AKilledRunGoesOnFromItsCheckpointAndEndsWithTheSameBits) {
   EXPECT_TRUE(FileExists(directory_ / "killed-model/tokenizer.json"));
 }
 
-// Writing past the limit fails as on a full disk; with the signal ignored the program hears of it as an error.
+// Writing past the limit fails as on a full disk.
 TEST_F(TrainCommand, AFullDiskIsAClearErrorAndLeavesNoHalfWrittenModel) {
   WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 1}));
   ASSERT_EQ(Shell("$T --config train.json --run run").exit_code, 0);
-  const RunResult full = Shell("trap '' XFSZ; ulimit -f 64; $T --config train.json --run run --export model");
+  const RunResult full = Shell("ulimit -f 64; $T --config train.json --run run --export model");
   EXPECT_EQ(full.exit_code, 3) << full;
   EXPECT_NE(full.err.find("model"), std::string::npos) << full;
-  EXPECT_FALSE(FileExists(directory_ / "model"));
-  EXPECT_FALSE(FileExists(directory_ / "model.partial"));
-  const RunResult checkpoint = Shell("trap '' XFSZ; ulimit -f 64; $T --config train.json --run other");
+  EXPECT_NE(Shell("ls -d model*").exit_code, 0) << "neither a model nor a part of one";
+  const RunResult checkpoint = Shell("ulimit -f 64; $T --config train.json --run other");
   EXPECT_EQ(checkpoint.exit_code, 3) << checkpoint;
   EXPECT_NE(checkpoint.err.find("state.safetensors"), std::string::npos) << checkpoint;
   EXPECT_FALSE(FileExists(directory_ / "other/state.safetensors"));
@@ -71,6 +71,23 @@ TEST_F(TrainCommand, AbsurdSettingsAndMissingFlagsAreRefused) {
   EXPECT_NE(steps.err.find("steps"), std::string::npos) << steps;
   EXPECT_EQ(Shell("$T --run run").exit_code, 2);
   EXPECT_FALSE(FileExists(directory_ / "run"));
+}
+
+TEST_F(TrainCommand, NumbersOfFlagsHaveBounds) {
+  WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 1}));
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"--config train.json --run run --steps -5", "--steps is -5; accepted are whole numbers from 0 to 1000000000"},
+      {"--train-tokenizer new --dialogues 0", "--dialogues is 0; accepted are whole numbers from 1 to 1000000000"},
+      {"--train-tokenizer new --dialogues -1", "--dialogues is -1"},
+      {"--train-tokenizer new --vocab 3", "--vocab is 3; accepted are whole numbers from 306 to 1048576"},
+  };
+  for (const auto& [flags, message] : cases) {
+    const RunResult result = Shell("$T " + flags);
+    EXPECT_EQ(result.exit_code, 2) << result;
+    EXPECT_NE(result.err.find("fathom train: " + message), std::string::npos) << result;
+  }
+  EXPECT_FALSE(DirectoryExists(directory_ / "run"));
+  EXPECT_FALSE(DirectoryExists(directory_ / "new"));
 }
 
 TEST_F(TrainCommand, WhereTheModelGoesIsLookedAtBeforeTheFirstStep) {
@@ -92,6 +109,25 @@ TEST_F(TrainCommand, WhereTheModelGoesIsLookedAtBeforeTheFirstStep) {
   EXPECT_NE(again.err.find("nothing is left to train, and --from is not used"), std::string::npos) << again;
 }
 
+TEST_F(TrainCommand, AModelThatDoesNotFitItselfGivesNoRecord) {
+  WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 1}));
+  ASSERT_EQ(Shell("$T --config train.json --run run --export model").exit_code, 0);
+  PutExpert(directory_ / "model", 0, int64_t{1} << 40);
+  const RunResult table = Shell("$T --golden model");
+  EXPECT_EQ(table.exit_code, 2) << table;
+  EXPECT_NE(table.err.find("layers.0.ffn.gate.tid2eid"), std::string::npos) << table;
+  std::string tokenizer = ReadTestFile(directory_ / "model/tokenizer.json");
+  const size_t list = tokenizer.find('[', tokenizer.find("\"added_tokens\""));
+  tokenizer.insert(list + 1, R"({"id": 700, "content": "<one too many>"}, )");
+  WriteTestFile(directory_ / "model/tokenizer.json", tokenizer);
+  const RunResult larger = Shell("$T --golden model");
+  EXPECT_EQ(larger.exit_code, 2) << larger;
+  EXPECT_NE(larger.err.find("model/tokenizer.json has token ids up to 700, but config.json's vocab_size is 640"),
+            std::string::npos)
+      << larger;
+  EXPECT_FALSE(FileExists(directory_ / "model/golden.json"));
+}
+
 TEST_F(TrainCommand, AnEvaluationWritesNothing) {
   WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 1}));
   const RunResult result = Shell("$T --config train.json --run run --evaluate");
@@ -107,6 +143,16 @@ TEST_F(TrainCommand, TheVocabularysDirectoryIsMadeBeforeTheWork) {
   const RunResult made = Shell("$T --train-tokenizer new/vocabulary --vocab 640 --dialogues 1000");
   EXPECT_EQ(made.exit_code, 0) << made;
   EXPECT_TRUE(FileExists(directory_ / "new/vocabulary/tokenizer.json"));
+}
+
+TEST_F(TrainCommand, CtrlCEndsTheTrainingOfATokenizerAtOnce) {
+  RunOptions options;
+  options.interrupt_after = "counting pieces of dialogues";
+  const RunResult result =
+      RunProgram({FATHOM_TRAIN_BINARY, "--train-tokenizer", directory_ / "new", "--dialogues", "1000000000"}, options);
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_EQ(result.exit_code, 130) << result;
+  EXPECT_FALSE(FileExists(directory_ / "new/tokenizer.json"));
 }
 
 TEST_F(TrainCommand, CtrlCWritesACheckpointOfTheLastWholeStep) {

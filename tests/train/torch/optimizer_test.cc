@@ -40,10 +40,34 @@ TEST(Orthogonalized, KeepsTheDirectionOfAnOrthogonalMatrix) {
 
 TEST(Orthogonalized, ZeroStaysZero) { EXPECT_EQ(Orthogonalized(torch::zeros({8, 16})).abs().max().item<double>(), 0); }
 
+TEST(Orthogonalized, WhatIsTooSmallForAnInverseBecomesZero) {
+  torch::manual_seed(3);
+  EXPECT_EQ(Orthogonalized(torch::randn({8, 16}) * 1e-40).abs().max().item<double>(), 0);
+  EXPECT_EQ(Orthogonalized(torch::randn({8, 16}) * 1e-33).abs().max().item<double>(), 0);
+  ExpectOrthogonal(Orthogonalized(torch::randn({8, 16}) * 1e-25), 0.05);
+}
+
+TEST(OptimizerTest, MatricesWithoutAGradientForLongStayFinite) {
+  const auto checkpoint = Checkpoint::Open(std::string(FATHOM_SHARED_DIR) + "/reference/golden/tiny-swa");
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  Parameters parameters = std::move(*Parameters::FromCheckpoint(**checkpoint));
+  TrainConfig config;
+  config.muon_momentum = 0.5;
+  Optimizer optimizer(config, parameters);
+  for (int step = 0; step < 131; ++step) {  // the momentum of the first gradient falls to 2^-130 of itself
+    for (Parameter& p : parameters.all()) {
+      if (p.trained) p.value.mutable_grad() = step == 0 ? torch::ones_like(p.value) : torch::zeros_like(p.value);
+    }
+    ASSERT_TRUE(optimizer.Step(1).ok()) << step;
+  }
+  const Status finite = parameters.CheckFinite();
+  EXPECT_TRUE(finite.ok()) << finite.message();
+}
+
 TEST(OptimizerTest, GradientsThatAreNotFiniteChangeNothing) {
   const auto checkpoint = Checkpoint::Open(std::string(FATHOM_SHARED_DIR) + "/reference/golden/tiny-swa");
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
-  Parameters parameters = Parameters::FromCheckpoint(**checkpoint);
+  Parameters parameters = std::move(*Parameters::FromCheckpoint(**checkpoint));
   Optimizer optimizer(TrainConfig{}, parameters);
   for (Parameter& p : parameters.all()) {
     if (p.trained) p.value.mutable_grad() = torch::ones_like(p.value);

@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "base/strings.h"
+#include "checkpoint/safetensors.h"
 #include "corpus/tokenizer_training.h"
 #include "tests/support/run_binary.h"
 #include "train/loss_log.h"
@@ -22,6 +24,19 @@ struct SmallRun {
   std::string data = "";      // more members of `data`, beginning with a comma
   std::string schedule = "";  // and of `schedule`
 };
+
+// Writes an expert's id over the entry of a token in the first hash layer's table of a model with one shard.
+inline void PutExpert(const std::string& model, int64_t token, int64_t expert) {
+  const std::string shard = model + "/model-00001-of-00001.safetensors";
+  std::string bytes = ReadTestFile(shard);
+  const auto file = SafetensorsFile::Open(shard);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  const TensorInfo* table = file->Find("layers.0.ffn.gate.tid2eid");
+  ASSERT_NE(table, nullptr);
+  const auto entry = static_cast<size_t>(token * table->shape[1]) * sizeof expert;
+  std::memcpy(bytes.data() + (table->bytes.data() - file->bytes().data()) + entry, &expert, sizeof expert);
+  WriteTestFile(shard, bytes);
+}
 
 inline std::string SmallConfig(const SmallRun& run) {
   return StrCat(R"({"model": {"architectures": ["DeepseekV4ForCausalLM"], "model_type": "deepseek_v4",

@@ -70,11 +70,12 @@ class TrainForward : public testing::TestWithParam<const char*> {
     batch_.tokens.resize(tokens->bytes.size() / sizeof(int32_t));
     std::memcpy(batch_.tokens.data(), tokens->bytes.data(), tokens->bytes.size());
     batch_.weights.assign(batch_.tokens.size(), 1.0f);
+    batch_.answers.assign(batch_.tokens.size(), 1);
     batch_.lengths = {static_cast<int64_t>(batch_.tokens.size())};
   }
 
   void ExpectLogits(const std::string& mode, double worst, double median, double same_best) {
-    Parameters parameters = Parameters::FromCheckpoint(*checkpoint_);
+    Parameters parameters = std::move(*Parameters::FromCheckpoint(*checkpoint_));
     TrainModel model(checkpoint_->config(), parameters);
     const torch::NoGradGuard no_grad;
     Tensor mtp;
@@ -127,7 +128,7 @@ class Gradients {
     config_.experts_per_token = config_.experts;
     config_.index_topk = 1000;
     config_.swiglu_limit = swiglu_limit;
-    parameters_ = std::make_unique<Parameters>(Parameters::FromCheckpoint(*checkpoint_));
+    parameters_ = std::make_unique<Parameters>(std::move(*Parameters::FromCheckpoint(*checkpoint_)));
     for (auto& [name, table] : parameters_->token_tables()) {
       table.clear();
       for (int64_t i = 0; i < config_.vocab_size * config_.experts; ++i) table.push_back(i % config_.experts);
@@ -138,6 +139,7 @@ class Gradients {
       for (int64_t t = 0; t < length; ++t) {
         batch_.tokens.push_back(static_cast<int32_t>(random.Below(static_cast<uint64_t>(config_.vocab_size))));
         batch_.weights.push_back(t == 0 ? 0.0f : t % 3 == 0 ? 0.1f : 1.0f);
+        batch_.answers.push_back(t % 3 == 0 ? 0 : 1);
       }
     }
   }
@@ -219,7 +221,7 @@ TEST(TrainGradients, OfTheIndexersLoss) {
 TEST(TrainForwardTest, DialoguesOfAStepDoNotSeeEachOther) {
   const ArithmeticScope exact({.half = false, .quantize_weights = true, .quantize_activations = true});
   const std::unique_ptr<Checkpoint> checkpoint = std::move(*Checkpoint::Open(GoldenFolder("tiny-full")));
-  Parameters parameters = Parameters::FromCheckpoint(*checkpoint);
+  Parameters parameters = std::move(*Parameters::FromCheckpoint(*checkpoint));
   TrainModel model(checkpoint->config(), parameters);
   const torch::NoGradGuard no_grad;
   TrainBatch both;
@@ -228,7 +230,10 @@ TEST(TrainForwardTest, DialoguesOfAStepDoNotSeeEachOther) {
   both.lengths = {140, 160};
   second.tokens.assign(both.tokens.begin() + 140, both.tokens.end());
   second.lengths = {160};
-  for (TrainBatch* batch : {&both, &second}) batch->weights.assign(batch->tokens.size(), 1.0f);
+  for (TrainBatch* batch : {&both, &second}) {
+    batch->weights.assign(batch->tokens.size(), 1.0f);
+    batch->answers.assign(batch->tokens.size(), 1);
+  }
   const Tensor together = model.Logits(both, nullptr, {}).narrow(0, 140, 160);
   EXPECT_LT(Compare(together, model.Logits(second, nullptr, {})).median, 1e-6);
 }

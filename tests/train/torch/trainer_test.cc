@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -44,6 +46,23 @@ class TrainerTest : public TrainFixture {
     options.stop_after_steps = stop_after;
     options.from = from;
     return Trainer::Create(std::move(config), options);
+  }
+
+  // The small configuration with another `expert_dtype`, or none.
+  static std::string ConfigWithExperts(const std::string& member) {
+    std::string text = SmallConfig({});
+    const std::string fp4 = R"(, "expert_dtype": "fp4")";
+    return text.replace(text.find(fp4), fp4.size(), member);
+  }
+
+  // Trains and exports; what the exported tensors and config.json say of the experts.
+  std::string ExportedExperts(Trainer& trainer, const std::string& name) {
+    EXPECT_TRUE(trainer.Run().ok());
+    EXPECT_TRUE(trainer.Export(directory_ / name).ok());
+    const auto checkpoint = Checkpoint::Open(directory_ / name);
+    EXPECT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+    const bool fp8 = (*checkpoint)->weights().layers[1].experts[0].w2.type == WeightType::kFp8;
+    return StrCat(fp8 ? "fp8" : "fp4", " ", (*checkpoint)->checkpoint_config().expert_dtype);
   }
 
   std::string ErrorOf(const Result<std::unique_ptr<Trainer>>& result) const {
@@ -101,8 +120,9 @@ TEST_F(TrainerTest, TheEngineComputesWhatTheTrainerComputes) {
   TrainBatch batch;
   for (int32_t t = 0; t < 200; ++t) batch.tokens.push_back(t * 13 % static_cast<int32_t>(config.vocab_size));
   batch.weights.assign(batch.tokens.size(), 1.0f);
+  batch.answers.assign(batch.tokens.size(), 1);
   batch.lengths = {static_cast<int64_t>(batch.tokens.size())};
-  Parameters parameters = Parameters::FromCheckpoint(**checkpoint);
+  Parameters parameters = std::move(*Parameters::FromCheckpoint(**checkpoint));
   Arithmetic() = {.half = false, .quantize_weights = true, .quantize_activations = false};
   const torch::NoGradGuard no_grad;
   const Tensor trained = TrainModel(config, parameters).Logits(batch, nullptr, {});
@@ -172,6 +192,59 @@ TEST_F(TrainerTest, AResumedRunNeedsNoFromAndTakesNoOtherModel) {
       << error;
 }
 
+TEST_F(TrainerTest, ExpertsKeepTheirFormat) {
+  const std::string fp8 = ConfigWithExperts(R"(, "expert_dtype": "fp8")");
+  const std::string silent = ConfigWithExperts("");
+  auto base = MakeWith(fp8, "base", 1);
+  ASSERT_TRUE(base.ok()) << ErrorOf(base);
+  EXPECT_EQ(ExportedExperts(**base, "model"), "fp8 fp8");
+  auto tuned = MakeWith(silent, "tuned", 1, directory_ / "model");
+  ASSERT_TRUE(tuned.ok()) << ErrorOf(tuned);
+  EXPECT_EQ(ExportedExperts(**tuned, "first"), "fp8 fp8");
+  auto resumed = MakeWith(silent, "tuned", 1);
+  ASSERT_TRUE(resumed.ok()) << ErrorOf(resumed);
+  EXPECT_EQ((*resumed)->position().step, 1);
+  EXPECT_EQ(ExportedExperts(**resumed, "second"), "fp8 fp8");
+
+  const std::string state = ErrorOf(MakeWith(SmallConfig({}), "tuned"));
+  EXPECT_NE(state.find(R"(its expert_dtype is "fp8", and model.expert_dtype is "fp4")"), std::string::npos) << state;
+  const std::string from = ErrorOf(MakeWith(SmallConfig({}), "other", 1, directory_ / "model"));
+  EXPECT_NE(from.find(R"(model has routed experts in fp8; config key model.expert_dtype is "fp4")"), std::string::npos)
+      << from;
+  auto random = MakeWith(silent, "random", 1);
+  ASSERT_TRUE(random.ok()) << ErrorOf(random);
+  EXPECT_EQ(ExportedExperts(**random, "third"), "fp4 fp4");
+}
+
+// What the assistant writes is known by itself, not by its weight.
+TEST_F(TrainerTest, AnswersAreTheSameTokensWithAnyPromptWeight) {
+  const auto evaluate = [&](const std::string& weight) {
+    auto trainer = Make("run", 0, {.data = StrCat(R"(, "prompt_weight": )", weight)});
+    EXPECT_TRUE(trainer.ok()) << ErrorOf(trainer);
+    const Result<StepLoss> loss = (*trainer)->Evaluate();
+    EXPECT_TRUE(loss.ok()) << loss.status().message();
+    return *loss;
+  };
+  const StepLoss low = evaluate("0.1");
+  const StepLoss full = evaluate("1");
+  EXPECT_GT(low.answer_tokens, 0);
+  EXPECT_EQ(full.answer_tokens, low.answer_tokens);
+  EXPECT_NEAR(full.answer_loss, low.answer_loss, 1e-3);
+}
+
+TEST_F(TrainerTest, EachHeldOutDialogueOfTheUserIsEvaluatedOnce) {
+  const std::string line =
+      R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b c d"}]})"
+      "\n";
+  WriteTestFile(directory_ / "own.jsonl", line + line);
+  auto trainer = Make("run", 1, {.data = R"(, "jsonl": "own.jsonl")"});
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  const Result<StepLoss> loss = (*trainer)->Evaluate();
+  ASSERT_TRUE(loss.ok()) << loss.status().message();
+  EXPECT_GT(loss->answer_tokens, 1);
+  EXPECT_LE(loss->answer_tokens, 6);  // five characters at the most, and the end
+}
+
 TEST_F(TrainerTest, OneDialogueIsTrainedOnWithoutAnEvaluation) {
   WriteTestFile(directory_ / "own.jsonl",
                 R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})");
@@ -196,6 +269,68 @@ TEST_F(TrainerTest, ARunDirectoryIsForOneProcess) {
     EXPECT_FALSE(FileExists(directory_ / "run/log.jsonl"));
   }
   EXPECT_TRUE((*trainer)->Run().ok());
+}
+
+TEST_F(TrainerTest, TheStateOfARunIsReadByWhomTheRunBelongsTo) {
+  auto trainer = Make("run", 1);
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  ASSERT_TRUE((*trainer)->Run().ok());
+  const auto lock = RunLock::Take(directory_ / "run");
+  ASSERT_TRUE(lock.ok()) << lock.status().message();
+  const auto locked = Make("run", 1);
+  EXPECT_NE(ErrorOf(locked).find("another process is training in"), std::string::npos) << ErrorOf(locked);
+  Result<TrainConfig> config = ReadTrainConfig(directory_ / "train.json");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  TrainerOptions options;
+  options.run_directory = directory_ / "run";
+  options.only_evaluates = true;
+  const auto evaluation = Trainer::Create(std::move(*config), options);
+  ASSERT_TRUE(evaluation.ok()) << ErrorOf(evaluation);
+  EXPECT_EQ((*evaluation)->position().step, 1);
+}
+
+TEST_F(TrainerTest, ARunThatAnotherProcessHasBegunMeanwhileIsLeftAlone) {
+  auto late = Make("run", 1);
+  auto early = Make("run", 1);
+  ASSERT_TRUE(late.ok() && early.ok());
+  ASSERT_TRUE((*early)->Run().ok());
+  const std::string log = ReadTestFile(directory_ / "run/log.jsonl");
+  const Status status = (*late)->Run();
+  EXPECT_EQ(status.exit_code(), 3);
+  EXPECT_NE(status.message().find("another process has trained in"), std::string::npos) << status.message();
+  EXPECT_EQ(ReadTestFile(directory_ / "run/log.jsonl"), log);
+}
+
+TEST_F(TrainerTest, ARunWhoseStateCannotBeFoundIsNoNewRun) {
+  const std::string state = directory_ / "run/state.safetensors";
+  const std::string log = directory_ / "run/log.jsonl";
+  auto trainer = Make("run", 2);
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  ASSERT_TRUE((*trainer)->Run().ok());
+  std::filesystem::rename(state, directory_ / "elsewhere");
+  {
+    const auto killed = Make("run", 2);  // before the first checkpoint, as it seems
+    ASSERT_TRUE(killed.ok()) << ErrorOf(killed);
+    EXPECT_EQ((*killed)->position().step, 0);
+  }
+  std::string lines;
+  for (int step = 1; step <= 1001; ++step) lines += StrCat("{\"step\":", step, "}\n");  // one past a checkpoint
+  WriteTestFile(log, lines);
+  const std::string missing = ErrorOf(Make("run", 2));
+  EXPECT_NE(missing.find("run/log.jsonl has 1001 steps, but there is no " + state), std::string::npos) << missing;
+  std::filesystem::create_symlink(directory_ / "nowhere", state);
+  const std::string dangling = ErrorOf(Make("run", 2));
+  EXPECT_NE(dangling.find(state), std::string::npos) << dangling;
+  std::filesystem::remove(state);
+  std::filesystem::create_directory(state);
+  const std::string directory = ErrorOf(Make("run", 2));
+  EXPECT_NE(directory.find(state), std::string::npos) << directory;
+  EXPECT_EQ(ReadTestFile(log), lines);
+  std::filesystem::remove(state);
+  std::filesystem::create_symlink(directory_ / "elsewhere", state);  // that leads to it
+  const auto found = Make("run", 2);
+  ASSERT_TRUE(found.ok()) << ErrorOf(found);
+  EXPECT_EQ((*found)->position().step, 2);
 }
 
 TEST_F(TrainerTest, NarrowStepsSeeLessAndTheEvaluationDoesNot) {
@@ -227,6 +362,23 @@ TEST_F(TrainerTest, BadInputsAreNamed) {
   EXPECT_NE(ErrorOf(Make("damaged")).find("damaged/state.safetensors"), std::string::npos);
 }
 
+TEST_F(TrainerTest, AModelWhoseTableNamesNoExpertIsNoStart) {
+  auto trainer = Make("run", 1);
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  ASSERT_TRUE((*trainer)->Export(directory_ / "model").ok());
+  for (const int64_t expert : {int64_t{4}, int64_t{-1}, int64_t{1} << 40}) {
+    PutExpert(directory_ / "model", 3, expert);
+    const auto result = Make("other", 1, {}, directory_ / "model");
+    EXPECT_NE(ErrorOf(result).find(StrCat("model: tensor layers.0.ffn.gate.tid2eid sends token 3 to expert ", expert,
+                                          "; the model has experts 0 to 3")),
+              std::string::npos)
+        << ErrorOf(result);
+    EXPECT_EQ(result.status().exit_code(), 2);
+  }
+  PutExpert(directory_ / "model", 3, 2);
+  EXPECT_TRUE(Make("other", 1, {}, directory_ / "model").ok());
+}
+
 TEST_F(TrainerTest, AnExportNeverReplacesAnotherDirectory) {
   auto trainer = Make("run", 1);
   ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
@@ -235,7 +387,22 @@ TEST_F(TrainerTest, AnExportNeverReplacesAnotherDirectory) {
   EXPECT_EQ(status.exit_code(), 2);
   EXPECT_NE(status.message().find("mine"), std::string::npos);
   EXPECT_EQ(ReadTestFile(directory_ / "mine/notes.txt"), "keep");
-  EXPECT_FALSE(FileExists(directory_ / "mine.partial"));
+}
+
+TEST_F(TrainerTest, AnExportLeavesDirectoriesThatLookLikeItsOwn) {
+  auto trainer = Make("run", 1);
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  WriteTestFile(directory_ / "made/model.partial/notes.txt", "keep");
+  WriteTestFile(directory_ / "made/model.replaced/notes.txt", "keep");
+  for (int time = 0; time < 2; ++time) {
+    const Status status = (*trainer)->Export(directory_ / "made/model");
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_TRUE(Checkpoint::Open(directory_ / "made/model").ok());
+  }
+  EXPECT_EQ(ReadTestFile(directory_ / "made/model.partial/notes.txt"), "keep");
+  EXPECT_EQ(ReadTestFile(directory_ / "made/model.replaced/notes.txt"), "keep");
+  const std::filesystem::directory_iterator made(directory_ / "made");
+  EXPECT_EQ(std::distance(begin(made), end(made)), 3);
 }
 
 }  // namespace

@@ -1,14 +1,15 @@
 // Requests to the server this page came from, and nowhere else.
 
+import { keep, recall } from './local';
+
 const keyName = 'fathom.key';
 
 export function storedKey(): string {
-  return localStorage.getItem(keyName) ?? '';
+  return recall(keyName) ?? '';
 }
 
 export function storeKey(key: string): void {
-  if (key) localStorage.setItem(keyName, key);
-  else localStorage.removeItem(keyName);
+  keep(keyName, key || null);
 }
 
 export class ApiFailure extends Error {

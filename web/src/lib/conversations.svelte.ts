@@ -1,9 +1,11 @@
 // The conversations: the list, the open one, and what is being answered.
 
-import { SvelteMap } from 'svelte/reactivity';
+import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import { ApiFailure } from './api';
 import { requestBody, statsOf, streamAnswer, type Answer, type Clock } from './chat';
 import * as db from './db';
+import { keep, recall } from './local';
+import { adopt, baseOf, mergeConversations, type Base } from './merge';
 import { loadModel, noteFailure, server } from './server.svelte';
 import type { Prefill } from './sse';
 import { addNode, newConversation, pathTo, removeSubtree, selectedPath, selectSibling, summaryOf } from './tree';
@@ -21,6 +23,12 @@ export interface Run {
   stop(): void;
 }
 
+// What tabs tell each other about a conversation: an answering one was stored, too, but is not complete.
+interface Notice {
+  id: string;
+  event: 'stored' | 'answering' | 'removed';
+}
+
 const settingsName = 'fathom.settings';
 const saveEveryMs = 2000;
 
@@ -28,29 +36,61 @@ class Conversations {
   list = $state<ConversationSummary[]>([]);
   current = $state<Conversation>(newConversation(storedSettings()));
   runs = new SvelteMap<string, Run>(); // by conversation
+  elsewhere = new SvelteSet<string>(); // conversations that another tab is receiving an answer for
   problem = $state(''); // of storage; shown once at the top
   announcement = $state(''); // for screen readers
 
-  // Conversations that are in memory, so that one that is being answered stays the same object.
   private opens = 0; // how many were asked for, to know the last
   private removed = new Set<string>();
+  // Those that are being answered or could not be stored: they stay the same objects while others are shown.
   private loaded = new Map<string, Conversation>();
-  private channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('fathom');
+  private bases = new WeakMap<Conversation, Base>();
+  private channel = openChannel();
 
   path = $derived(selectedPath(this.current));
   run = $derived(this.runs.get(this.current.id) ?? null);
 
   async start(): Promise<void> {
-    if (this.channel) this.channel.onmessage = () => void this.refresh();
+    if (this.channel) this.channel.onmessage = ({ data }) => void this.hear(data as Notice);
     addEventListener('pagehide', () => {
-      for (const id of this.runs.keys()) void this.save(this.loaded.get(id));
+      for (const conversation of this.loaded.values()) void this.save(conversation, true);
+      for (const id of this.runs.keys()) this.tell(id, 'stored');
     });
     await this.refresh();
   }
 
+  private tell(id: string, event: Notice['event']): void {
+    this.channel?.postMessage({ id, event } satisfies Notice);
+  }
+
+  private async hear({ id, event }: Notice): Promise<void> {
+    if (event === 'removed') return this.forget(id);
+    if (event === 'answering') this.elsewhere.add(id);
+    await Promise.all([this.refresh(), this.takeOver(id)]);
+    if (event === 'stored') this.elsewhere.delete(id);
+  }
+
+  // What another tab stored of a conversation that is in memory here.
+  private async takeOver(id: string): Promise<void> {
+    const conversation = this.inMemory(id);
+    if (!conversation) return;
+    let base: Base | undefined;
+    let stored: Conversation | undefined;
+    // A save that ended meanwhile knows of more than what was read here.
+    do {
+      base = this.bases.get(conversation);
+      stored = await db.loadConversation(id).catch(() => undefined);
+    } while (this.bases.get(conversation) !== base);
+    if (!stored) return;
+    const mine = $state.snapshot(conversation) as Conversation;
+    adopt(conversation, mine, mergeConversations(mine, stored, base));
+    this.bases.set(conversation, baseOf(stored, mine));
+  }
+
   private async refresh(): Promise<void> {
     try {
-      this.list = await db.loadSummaries();
+      const stored = (await db.loadSummaries()).filter(({ id }) => !this.loaded.has(id) && !this.removed.has(id));
+      this.list = newestFirst([...Array.from(this.loaded.values(), summaryOf), ...stored]);
     } catch (error) {
       this.problem = `Conversations cannot be kept in this browser: ${(error as Error).message}`;
     }
@@ -60,16 +100,34 @@ class Conversations {
   async open(id: string): Promise<boolean> {
     const number = ++this.opens;
     if (this.current.id === id) return true;
-    let conversation = this.runs.has(id) ? this.loaded.get(id) : undefined;
-    if (!conversation) {
-      const stored = await db.loadConversation(id).catch(() => undefined);
-      if (!stored) return false;
-      stored.settings = settingsFrom(stored.settings);
-      conversation = stored;
-    }
+    const conversation = this.loaded.get(id) ?? (await this.load(id));
+    if (!conversation) return false;
     // Meanwhile another one may have been asked for.
     if (number === this.opens) this.current = conversation;
     return true;
+  }
+
+  // The conversation as it is now; undefined if there is none of that id, or if it cannot be read.
+  async find(id: string): Promise<Conversation | undefined> {
+    return this.inMemory(id) ?? (await this.load(id));
+  }
+
+  private inMemory(id: string): Conversation | undefined {
+    return this.current.id === id ? this.current : this.loaded.get(id);
+  }
+
+  private async load(id: string): Promise<Conversation | undefined> {
+    try {
+      const stored = await db.loadConversation(id);
+      if (!stored) return undefined;
+      stored.settings = settingsFrom(stored.settings);
+      const conversation = reactive(stored);
+      this.bases.set(conversation, baseOf(stored));
+      return conversation;
+    } catch (error) {
+      this.problem = `The conversation cannot be read: ${(error as Error).message}`;
+      return undefined;
+    }
   }
 
   create(): void {
@@ -78,51 +136,68 @@ class Conversations {
   }
 
   async rename(id: string, title: string): Promise<void> {
-    const conversation = this.current.id === id ? this.current : this.loaded.get(id) ?? (await db.loadConversation(id));
+    const conversation = await this.find(id);
     if (!conversation || !title.trim()) return;
     conversation.title = title.trim().slice(0, 200);
     await this.save(conversation);
   }
 
   async remove(id: string): Promise<void> {
+    await this.forget(id);
+    this.tell(id, 'removed');
+  }
+
+  private async forget(id: string): Promise<void> {
     this.removed.add(id); // its answer, just stopped, must not save it again
     this.runs.get(id)?.stop();
     this.loaded.delete(id);
     this.list = this.list.filter((entry) => entry.id !== id);
     if (this.current.id === id) this.create();
     await db.deleteConversation(id).catch((error: Error) => (this.problem = error.message));
-    this.channel?.postMessage('changed');
   }
 
-  async everything(): Promise<Conversation[]> {
-    const all: Conversation[] = [];
-    await db.eachConversation((conversation) => all.push(conversation) > 0);
-    return all;
+  // Calls `visit` for one conversation after the other, as they are now, until it returns false.
+  async each(visit: (conversation: Conversation) => boolean): Promise<void> {
+    const here = new Map(this.loaded);
+    if (Object.keys(this.current.nodes).length) here.set(this.current.id, this.current);
+    for (const conversation of here.values()) if (!visit(conversation)) return;
+    try {
+      await db.eachConversation((conversation) => here.has(conversation.id) || visit(conversation));
+    } catch (error) {
+      this.problem = `Stored conversations are left out, for they cannot be read: ${(error as Error).message}`;
+    }
   }
 
   async add(imported: Conversation[]): Promise<void> {
-    for (const conversation of imported) await db.saveConversation(conversation);
-    await this.refresh();
-    this.channel?.postMessage('changed');
+    for (const conversation of imported) await this.save(reactive(conversation));
     if (imported[0]) await this.open(imported[0].id);
   }
 
-  async save(conversation: Conversation | undefined): Promise<void> {
-    if (!conversation || this.removed.has(conversation.id) || !Object.keys(conversation.nodes).length) return;
-    const snapshot = $state.snapshot(conversation) as Conversation;
-    const summary = summaryOf(snapshot);
-    this.list = [summary, ...this.list.filter((entry) => entry.id !== summary.id)].sort((a, b) => b.updated - a.updated);
+  // `leaving`: the page goes, with no time to look at what is stored.
+  private async save(conversation: Conversation, leaving = false): Promise<void> {
+    const { id, nodes } = conversation;
+    if (this.removed.has(id) || !Object.keys(nodes).length) return;
+    const mine = $state.snapshot(conversation) as Conversation;
+    const base = this.bases.get(conversation);
+    this.list = newestFirst([summaryOf(mine), ...this.list.filter((entry) => entry.id !== id)]);
+    this.loaded.set(id, conversation);
     try {
-      await db.saveConversation(snapshot);
-      this.channel?.postMessage('changed');
+      const join = (stored: Conversation) => mergeConversations(mine, stored, base);
+      const saved = await db.saveConversation(mine, leaving ? undefined : join);
+      adopt(conversation, mine, saved);
+      this.bases.set(conversation, baseOf(saved, mine));
+      if (!this.runs.has(id)) this.loaded.delete(id);
+      this.tell(id, this.runs.has(id) ? 'answering' : 'stored');
     } catch (error) {
+      if (this.removed.has(id)) return;
+      this.loaded.set(id, conversation);
       this.problem = `The conversation cannot be kept in this browser: ${(error as Error).message}`;
     }
   }
 
   saveSettings(): void {
     const { settings } = this.current;
-    localStorage.setItem(settingsName, JSON.stringify(settings));
+    keep(settingsName, JSON.stringify(settings));
     void this.save(this.current);
   }
 
@@ -284,9 +359,28 @@ class Updates {
   }
 }
 
+// Some browsers that block storage block this, too; then tabs learn of each other when they save.
+function openChannel(): BroadcastChannel | null {
+  try {
+    return new BroadcastChannel('fathom');
+  } catch {
+    return null;
+  }
+}
+
+function newestFirst(list: ConversationSummary[]): ConversationSummary[] {
+  return list.sort((a, b) => b.updated - a.updated);
+}
+
+// The conversation as an object whose changes the page follows.
+function reactive(conversation: Conversation): Conversation {
+  const followed = $state(conversation);
+  return followed;
+}
+
 function storedSettings(): Settings {
   try {
-    return settingsFrom(JSON.parse(localStorage.getItem(settingsName) ?? '{}'));
+    return settingsFrom(JSON.parse(recall(settingsName) ?? '{}'));
   } catch {
     return settingsFrom({});
   }

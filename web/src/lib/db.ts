@@ -50,11 +50,31 @@ export async function loadConversation(id: string): Promise<Conversation | undef
   return done(db.transaction('conversations').objectStore('conversations').get(id));
 }
 
-export async function saveConversation(conversation: Conversation): Promise<void> {
+// Stores a conversation, or what `join` makes of the one that is stored already; returns what it stored. Without `join`
+// nothing is waited for, which is all that a page has time for when it goes.
+export async function saveConversation(
+  conversation: Conversation,
+  join?: (stored: Conversation) => Conversation,
+): Promise<Conversation> {
   const transaction = (await open()).transaction(both, 'readwrite');
-  transaction.objectStore('conversations').put(conversation);
-  transaction.objectStore('summaries').put(summaryOf(conversation));
+  const conversations = transaction.objectStore('conversations');
+  let saved = conversation;
+  const put = () => {
+    conversations.put(saved);
+    transaction.objectStore('summaries').put(summaryOf(saved));
+  };
+  if (join) {
+    const read = conversations.get(conversation.id);
+    read.onsuccess = () => {
+      if (read.result) saved = join(read.result as Conversation);
+      put();
+    };
+  } else {
+    put();
+    transaction.commit();
+  }
   await finished(transaction);
+  return saved;
 }
 
 export async function deleteConversation(id: string): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { ApiFailure, getJson, getText } from './api';
 import { parseMetrics, total } from './prometheus';
-import { noteFailure } from './server.svelte';
+import { noteFailure, server } from './server.svelte';
 
 export interface Load {
   running: number | null;
@@ -138,8 +138,10 @@ function addPoint(before: { load: Load; time: number } | null, now: Load, time: 
   load.history = [...load.history, point].slice(-maxPoints);
 }
 
-// Polls until the returned function is called.
+// Polls until the returned function is called, or until a key is wanted. An effect that calls this does so again when one
+// was entered.
 export function watchLoad(): () => void {
+  void server.keysSet;
   const abort = new AbortController();
   let before: { load: Load; time: number } | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -156,6 +158,8 @@ export function watchLoad(): () => void {
       if (abort.signal.aborted) return;
       load.error = (error as Error).message;
       noteFailure(error);
+      // Asking on would open the dialog again that somebody has just closed.
+      if (error instanceof ApiFailure && error.status === 401) return;
     }
     if (!abort.signal.aborted) timer = setTimeout(() => void poll(), periodMs);
   };

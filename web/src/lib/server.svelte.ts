@@ -15,6 +15,7 @@ export const server = $state({
   hasKey: storedKey() !== '',
   keyDialog: false,
   keyRefused: false, // the stored key was not accepted
+  keysSet: 0, // how many were entered; what ended for want of one begins again with the next
 });
 
 export function contextSize(): number | null {
@@ -47,5 +48,6 @@ export function setKey(key: string): void {
   server.hasKey = key.trim() !== '';
   server.keyDialog = false;
   server.keyRefused = false;
+  server.keysSet++;
   void loadModel();
 }

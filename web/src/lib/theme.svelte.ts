@@ -1,10 +1,12 @@
 // Dark or light: as the system says, unless chosen here.
 
+import { keep, recall } from './local';
+
 export type Theme = 'auto' | 'light' | 'dark';
 const themeName = 'fathom.theme';
 
 function stored(): Theme {
-  const value = localStorage.getItem(themeName);
+  const value = recall(themeName);
   return value === 'light' || value === 'dark' ? value : 'auto';
 }
 
@@ -12,11 +14,7 @@ export const theme = $state({ choice: stored() });
 
 export function applyTheme(choice: Theme): void {
   theme.choice = choice;
-  if (choice === 'auto') {
-    localStorage.removeItem(themeName);
-    delete document.documentElement.dataset.theme;
-  } else {
-    localStorage.setItem(themeName, choice);
-    document.documentElement.dataset.theme = choice;
-  }
+  keep(themeName, choice === 'auto' ? null : choice);
+  if (choice === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = choice;
 }
