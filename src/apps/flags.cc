@@ -143,11 +143,11 @@ Result<std::string> ReadStdin(size_t max_bytes) {
   char buffer[65536];
   while (true) {
     const size_t size = std::fread(buffer, 1, sizeof buffer, stdin);
-    if (size == 0) break;
     text.append(buffer, size);
     if (text.size() > max_bytes) {
       return InvalidArgument(StrCat("standard input is longer than ", max_bytes, " bytes, the most that is accepted"));
     }
+    if (size < sizeof buffer) break;  // not asked again: a terminal would want a second Ctrl-D
   }
   if (std::ferror(stdin) != 0) return IoError(StrCat("cannot read standard input: ", std::strerror(errno)));
   return text;

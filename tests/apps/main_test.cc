@@ -53,7 +53,7 @@ TEST(Main, OutputThatIsLostIsAnError) {
       {"--version"},
       {"run", "--help"},
       {"verify", "--help"},
-      {"run", "--model", model, "-p", "x", "--max-tokens", "4", "-q"},
+      {"run", "--model", model, "-p", "x", "--max-tokens", "4", "--raw", "-q"},
       {"run", "--model", model, "-p", "x", "--max-tokens", "4", "--json"},
       {"chat", "--model", model, "--max-tokens", "4"},
       {"tokenize", "--model", model, "--count", "x"},
