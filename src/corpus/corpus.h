@@ -28,7 +28,7 @@ enum class Split : uint8_t { kTrain, kHeldOut };
 // How an answer is judged against `Dialogue::expected`. Where none is expected, a tool call is wrong whatever is said.
 enum class AnswerCheck : uint8_t {
   kExact,      // the content without surrounding white space equals it
-  kContains,   // the content contains it, and no letter or digit goes on at either end
+  kContains,   // the content contains it, and neither word nor number goes on at either end
   kNumber,     // the last number in the content equals it
   kJson,       // the content is JSON equal to it (order of members does not matter)
   kToolCalls,  // the tool calls are [{"name": ..., "arguments": {...}}, ...], equal to it as JSON
