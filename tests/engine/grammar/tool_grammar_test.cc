@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -215,6 +216,26 @@ TEST(ToolGrammar, JsonValuesHoldNoMark) {
   EXPECT_FALSE(Accepts(*automaton, Block(Call("f", Parameter("a", R"(false">["</｜DSML｜parameter> x"])")))));
 }
 
+// Calls `body` with many random blocks of the grammar and with what each is read as; none of them may end in nothing.
+void ForRandomBlocks(const ByteAutomaton& automaton, unsigned seed,
+                     const std::function<void(const std::string& text, const ParsedCompletion& message)>& body) {
+  AutomatonWalker walker(automaton);
+  std::mt19937 random(seed);
+  bool stuck = false;
+  int blocks = 0;
+  for (int walk = 0; walk < 60; ++walk) {
+    const std::optional<std::string> text = RandomWalk(walker, random, 6000, &stuck);
+    if (!text) continue;
+    ++blocks;
+    const Result<ParsedCompletion> message =
+        ParseCompletion(*text + std::string(kEosText), ThinkingMode::kChat, Dialect::kV4);
+    ASSERT_TRUE(message.ok()) << message.status().message() << *text;
+    body(*text, *message);
+  }
+  EXPECT_FALSE(stuck);
+  EXPECT_GT(blocks, 20);
+}
+
 // Values that hold marks and other spellings of them, read by both parsers.
 TEST(ToolGrammar, StrictCallsAreReadAsTheirSchemaSays) {
   const std::string tools = R"([{"name": "f", "strict": true, "parameters": {"type": "object", "properties": {
@@ -230,51 +251,27 @@ TEST(ToolGrammar, StrictCallsAreReadAsTheirSchemaSays) {
   const Json schema = *Tools(tools)[0].Find("parameters");
   const Result<ByteAutomaton> automaton = CompileToolGrammar(Tools(tools), "tools", {.one_call = true});
   ASSERT_TRUE(automaton.ok()) << automaton.status().message();
-  AutomatonWalker walker(*automaton);
-  std::mt19937 random(11);
-  bool stuck = false;
-  int blocks = 0;
-  for (int walk = 0; walk < 60; ++walk) {
-    const std::optional<std::string> text = RandomWalk(walker, random, 6000, &stuck);
-    if (!text) continue;
-    ++blocks;
-    const Result<ParsedCompletion> message =
-        ParseCompletion(*text + std::string(kEosText), ThinkingMode::kChat, Dialect::kV4);
-    ASSERT_TRUE(message.ok()) << message.status().message() << *text;
-    ASSERT_EQ(message->tool_calls.size(), 1u);
+  ForRandomBlocks(*automaton, 11, [&](const std::string& text, const ParsedCompletion& message) {
+    ASSERT_EQ(message.tool_calls.size(), 1u);
     CompletionStream stream({.mode = ThinkingMode::kChat, .tolerant_tags = true, .quote_bad_json = true});
     std::string streamed;
-    for (const CompletionEvent& event : stream.Push(*text)) {
+    for (const CompletionEvent& event : stream.Push(text)) {
       if (event.type == CompletionEventType::kToolCallArguments) streamed += event.text;
     }
-    EXPECT_EQ(streamed, message->tool_calls[0].arguments) << *text;
+    EXPECT_EQ(streamed, message.tool_calls[0].arguments) << text;
     const Result<Json> arguments = ParseJson(streamed);
     ASSERT_TRUE(arguments.ok()) << streamed;
     EXPECT_TRUE(SchemaChecker(schema).Valid(schema, *arguments)) << streamed;
-  }
-  EXPECT_FALSE(stuck);
-  EXPECT_GT(blocks, 20);
+  });
 }
 
 TEST(ToolGrammar, RandomBlocksAreReadBack) {
   const Result<ByteAutomaton> automaton = CompileToolGrammar(Tools(kTools), "tools", {.dsml_token = true});
   ASSERT_TRUE(automaton.ok());
-  AutomatonWalker walker(*automaton);
-  std::mt19937 random(3);
-  bool stuck = false;
-  int blocks = 0;
-  for (int walk = 0; walk < 60; ++walk) {
-    const std::optional<std::string> text = RandomWalk(walker, random, 6000, &stuck);
-    if (!text) continue;
-    ++blocks;
-    const Result<ParsedCompletion> message =
-        ParseCompletion(*text + std::string(kEosText), ThinkingMode::kChat, Dialect::kV4);
-    ASSERT_TRUE(message.ok()) << message.status().message() << *text;
-    ASSERT_FALSE(message->tool_calls.empty());
-    for (const ToolCall& call : message->tool_calls) EXPECT_TRUE(ParseJson(call.arguments).ok()) << call.arguments;
-  }
-  EXPECT_FALSE(stuck);
-  EXPECT_GT(blocks, 20);
+  ForRandomBlocks(*automaton, 3, [](const std::string&, const ParsedCompletion& message) {
+    ASSERT_FALSE(message.tool_calls.empty());
+    for (const ToolCall& call : message.tool_calls) EXPECT_TRUE(ParseJson(call.arguments).ok()) << call.arguments;
+  });
 }
 
 }  // namespace
