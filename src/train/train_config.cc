@@ -70,6 +70,7 @@ std::vector<Section> SectionsOf(TrainConfig* config, Narrow* narrow) {
         {"final_rate", Real{&c.final_rate, 0, 1}},
         {"quantize_from", WholeNumber{&c.quantize_from, 0, kMaxSteps}},
         {"narrow_window", WholeNumber{&c.narrow_window, 0, kMaxSteps}},
+        {"narrow_from", WholeNumber{&c.narrow_from, 0, kMaxSteps}},
         {"narrow_until", WholeNumber{&c.narrow_until, 0, kMaxSteps}},
         {"narrow_share", Real{&c.narrow_share, 0, 1}},
         {"checkpoint_every", WholeNumber{&c.checkpoint_every, 1, kMaxSteps}},
@@ -232,7 +233,7 @@ Result<TrainConfig> ReadTrainConfig(const std::string& path) {
 }
 
 int64_t WindowAt(const TrainConfig& config, int64_t step) {
-  if (config.narrow_window == 0) return config.model.window;
+  if (config.narrow_window == 0 || step < config.narrow_from) return config.model.window;
   const auto narrow_steps = [&](int64_t steps) { return std::floor(static_cast<double>(steps) * config.narrow_share); };
   const bool narrow = step < config.narrow_until || narrow_steps(step + 1) > narrow_steps(step);
   return narrow ? config.narrow_window : config.model.window;

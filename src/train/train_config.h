@@ -48,9 +48,10 @@ struct TrainConfig {
   double final_rate = 0.05;
   int64_t quantize_from = 0;  // first step with FP4/FP8 quantisation
   // A narrow sliding window leaves more to the compressed rows, which are learnt late or never as long as the window
-  // has what is asked for: the window of the steps before `narrow_until` and of this share of those after them. The
-  // others and the export have model.sliding_window. 0: always that.
+  // has what is asked for: the window of the steps from `narrow_from` until before `narrow_until` and of this share of
+  // those after them. The others and the export have model.sliding_window. 0: always that.
   int64_t narrow_window = 0;
+  int64_t narrow_from = 0;
   int64_t narrow_until = 0;
   double narrow_share = 0;
   int64_t checkpoint_every = 200;   // steps
@@ -79,8 +80,8 @@ struct TrainConfig {
 // accepted. That the files exist and that the vocabulary is the model's is for the caller to see.
 Result<TrainConfig> ReadTrainConfig(const std::string& path);
 
-// The sliding window of a step: narrow_window before narrow_until and in narrow_share of the steps (evenly spread)
-// after it, otherwise the model's.
+// The sliding window of a step: narrow_window from narrow_from until before narrow_until and in narrow_share of the
+// steps (evenly spread) after both, otherwise the model's.
 int64_t WindowAt(const TrainConfig& config, int64_t step);
 
 }  // namespace fathom

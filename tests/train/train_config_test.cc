@@ -179,6 +179,11 @@ TEST_F(TrainConfigTest, TheNarrowWindowIsThatOfTheFirstStepsAndOfAShareOfTheOthe
   for (int64_t step = 5; step < 105; ++step) narrow += WindowAt(*config, step) == 2 ? 1 : 0;
   EXPECT_EQ(narrow, 25);
   EXPECT_EQ(WindowAt(*Read(), 0), wide);
+  const Result<TrainConfig> later =
+      Read("schedule", R"({"narrow_window": 2, "narrow_from": 3, "narrow_until": 5, "narrow_share": 0})");
+  ASSERT_TRUE(later.ok()) << later.status().message();
+  for (int64_t step = 0; step < 10; ++step)
+    EXPECT_EQ(WindowAt(*later, step), step == 3 || step == 4 ? 2 : wide) << step;
   EXPECT_EQ(Error(Read("schedule", R"({"narrow_window": 2000})")),
             StrCat("schedule.narrow_window is 2000; accepted are at most the ", wide, " of model.sliding_window"));
 }

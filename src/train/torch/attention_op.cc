@@ -2,18 +2,24 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <vector>
 
 #include "base/check.h"
 #include "model/rotary.h"
 #include "numeric/math.h"
+#include "train/torch/gemm.h"
 #include "train/torch/vector_ops.h"
 
 namespace fathom {
 namespace {
 
 constexpr int64_t kQueries = 32;  // tokens of a block: with 8 heads, scores of a block fit the L2 cache
+// A dialogue is cut into parts, each of them one thread's work, so that a long one keeps all cores busy. Parts have
+// their own gradients of the rows that they share: not too many of them.
+constexpr int64_t kLeastPartTokens = 4 * kQueries;
+constexpr int64_t kMostParts = 32;
 
 float* Resize(std::vector<float>& buffer, int64_t size) {
   if (static_cast<int64_t>(buffer.size()) < size) buffer.resize(static_cast<size_t>(size));
@@ -39,38 +45,43 @@ struct Pointers {
   const float* index_keys;
 };
 
+// Consecutive tokens of one sequence.
+struct Part {
+  int64_t sequence;
+  int64_t first, end;  // tokens of the sequence
+};
+
 // Work space of one thread.
 struct Scratch {
-  std::vector<float> window_t, compressed_t, keys_t;  // transposed rows of the sequence
   std::vector<float> scores, gradients, block_o, block_do, target, index_scores, index_raw, index_gradient;
   std::vector<int32_t> order;
 };
 
-// One sequence, in blocks of queries.
-class SequenceAttention {
+// One part, in blocks of queries.
+class PartAttention {
  public:
-  SequenceAttention(const Plan& plan, const Pointers& in, int64_t sequence, Scratch& scratch)
-      : plan_(plan), in_(in), scratch_(scratch), config_(*plan.config) {
-    begin_ = plan.layout->token_begin(sequence);
-    length_ = plan.layout->token_begin(sequence + 1) - begin_;
-    if (plan.ratio != 0) {
-      row_begin_ = plan.layout->row_begin(plan.ratio, sequence);
-      rows_ = plan.layout->row_begin(plan.ratio, sequence + 1) - row_begin_;
-    }
-    window_stride_ = PadTo16(length_) + 16;  // a block of columns may begin anywhere and is padded to 16
-    rows_stride_ = PadTo16(rows_);
-    Transpose(in.window + begin_ * d(), length_, d(), window_stride_, scratch.window_t);
-    if (rows_ > 0) Transpose(in.compressed + row_begin_ * d(), rows_, d(), rows_stride_, scratch.compressed_t);
-    if (indexed()) Transpose(in.index_keys + row_begin_ * di(), rows_, di(), rows_stride_, scratch.keys_t);
+  PartAttention(const Plan& plan, const Pointers& in, const Part& part, Scratch& scratch)
+      : plan_(plan), in_(in), scratch_(scratch), config_(*plan.config), part_(part) {
+    begin_ = plan.layout->token_begin(part.sequence);
+    if (plan.ratio != 0) row_begin_ = plan.layout->row_begin(plan.ratio, part.sequence);
+    window_begin_ = WindowBegin(part.first);
+    rows_ = Visible(part.end - 1);
   }
+
+  // What the part sees: tokens of its sequence from window_begin() on, `window_rows` many, and the first `rows`
+  // compressed rows.
+  int64_t window_begin() const { return window_begin_; }
+  int64_t window_rows() const { return part_.end - window_begin_; }
+  int64_t rows() const { return rows_; }
 
   // Writes o and the logarithms of the softmax denominators [T, H]; returns the indexer's loss.
   double Forward(float* o, float* log_sums);
-  // Adds to the gradients of rows and keys; writes those of queries. `loss_factor` is the gradient of the indexer's
-  // loss.
+  // Adds to the gradients of what the part sees; writes those of queries. `loss_factor` is the gradient of the
+  // indexer's loss.
   struct Gradients {
-    float *q, *window, *compressed, *index_q, *index_w, *index_keys;
-    float* sink;  // of this sequence
+    float *q, *index_q, *index_w;             // of all tokens
+    float *window, *compressed, *index_keys;  // of what the part sees
+    float* sink;                              // this part's share
   };
   void Backward(const float* o, const float* log_sums, const float* do_out, float loss_factor, const Gradients& out);
 
@@ -83,6 +94,7 @@ class SequenceAttention {
     int64_t row_columns;     // padded
     int64_t columns() const { return window_columns + row_columns; }
     int64_t queries() const { return end - first; }
+    int64_t window_rows() const { return end - window_first; }
   };
 
   int64_t d() const { return config_.head_dim; }
@@ -90,24 +102,21 @@ class SequenceAttention {
   int64_t di() const { return config_.index_dim; }
   int64_t index_heads() const { return config_.index_heads; }
   bool indexed() const { return plan_.ratio == 4 && rows_ > 0; }
+  int64_t WindowBegin(int64_t token) const { return std::max<int64_t>(0, token - config_.window + 1); }
   int64_t Visible(int64_t token) const { return plan_.ratio == 0 ? 0 : (token + 1) / plan_.ratio; }
-
-  static void Transpose(const float* rows, int64_t count, int64_t width, int64_t stride, std::vector<float>& out) {
-    TransposeInto(rows, count, width, width, Resize(out, width * stride), stride, stride);
-  }
 
   Block MakeBlock(int64_t first) const {
     Block block = {};
     block.first = first;
-    block.end = std::min(length_, first + kQueries);
-    block.window_first = std::max<int64_t>(0, first - config_.window + 1);
-    block.window_columns = PadTo16(block.end - block.window_first);
+    block.end = std::min(part_.end, first + kQueries);
+    block.window_first = WindowBegin(first);
+    block.window_columns = PadTo16(block.window_rows());
     block.rows = Visible(block.end - 1);
     block.row_columns = PadTo16(block.rows);
     return block;
   }
 
-  // scores [queries * H, columns] = q . row / sqrt(d).
+  // scores [queries * H, columns] = factor * q . row; 0 where there is no row.
   void Scores(const Block& block, const float* q, float* scores, float factor) const;
   // The indexer's scores [queries, row_columns], and before the sum over heads [queries * Hi, row_columns].
   void IndexScores(const Block& block, float* scores, float* raw) const;
@@ -124,39 +133,43 @@ class SequenceAttention {
   const Pointers& in_;
   Scratch& scratch_;
   const ModelConfig& config_;
-  int64_t begin_ = 0, length_ = 0, row_begin_ = 0, rows_ = 0;
-  int64_t window_stride_ = 0, rows_stride_ = 0;
+  const Part part_;
+  int64_t begin_ = 0, row_begin_ = 0;  // of the sequence, in the step
+  int64_t window_begin_ = 0, rows_ = 0;
 };
 
-void SequenceAttention::Scores(const Block& block, const float* q, float* scores, float factor) const {
+void PartAttention::Scores(const Block& block, const float* q, float* scores, float factor) const {
   const int64_t m = block.queries() * heads();
-  SmallMatMul(m, block.window_columns, d(), q, d(), 1, scratch_.window_t.data() + block.window_first, window_stride_,
-              scores, block.columns(), false);
-  if (block.rows > 0) {
-    SmallMatMul(m, block.row_columns, d(), q, d(), 1, scratch_.compressed_t.data(), rows_stride_,
-                scores + block.window_columns, block.columns(), false);
+  const int64_t columns = block.columns();
+  StridedGemm(Product::kNT, m, block.window_rows(), d(), q, d(), in_.window + (begin_ + block.window_first) * d(), d(),
+              scores, columns, false);
+  StridedGemm(Product::kNT, m, block.rows, d(), q, d(), in_.compressed + row_begin_ * d(), d(),
+              scores + block.window_columns, columns, false);
+  for (int64_t i = 0; i < m; ++i) {
+    float* row = scores + i * columns;
+    std::fill(row + block.window_rows(), row + block.window_columns, 0.0f);
+    std::fill(row + block.window_columns + block.rows, row + columns, 0.0f);
+    for (int64_t j = 0; factor != 1 && j < columns; ++j) row[j] *= factor;
   }
-  if (factor == 1) return;
-  for (int64_t i = 0; i < m * block.columns(); ++i) scores[i] *= factor;
 }
 
-void SequenceAttention::IndexScores(const Block& block, float* scores, float* raw) const {
+void PartAttention::IndexScores(const Block& block, float* scores, float* raw) const {
   const int64_t columns = block.row_columns;
-  SmallMatMul(block.queries() * index_heads(), columns, di(),
-              in_.index_q + (begin_ + block.first) * index_heads() * di(), di(), 1, scratch_.keys_t.data(),
-              rows_stride_, raw, columns, false);
+  StridedGemm(Product::kNT, block.queries() * index_heads(), block.rows, di(),
+              in_.index_q + (begin_ + block.first) * index_heads() * di(), di(), in_.index_keys + row_begin_ * di(),
+              di(), raw, columns, false);
   for (int64_t t = 0; t < block.queries(); ++t) {
     float* out = scores + t * columns;
-    std::fill_n(out, columns, 0.0f);
+    std::fill_n(out, block.rows, 0.0f);
     for (int64_t h = 0; h < index_heads(); ++h) {
       const float weight = in_.index_w[(begin_ + block.first + t) * index_heads() + h];
       const float* row = raw + (t * index_heads() + h) * columns;
-      for (int64_t j = 0; j < columns; ++j) out[j] += weight * std::max(row[j], 0.0f);
+      for (int64_t j = 0; j < block.rows; ++j) out[j] += weight * std::max(row[j], 0.0f);
     }
   }
 }
 
-void SequenceAttention::Choose(int64_t token, const float* scores, bool sorted) {
+void PartAttention::Choose(int64_t token, const float* scores, bool sorted) {
   const int64_t visible = Visible(token);
   const int64_t count = std::min(config_.index_topk, visible);
   std::vector<int32_t>& order = scratch_.order;
@@ -171,7 +184,7 @@ void SequenceAttention::Choose(int64_t token, const float* scores, bool sorted) 
   order.resize(static_cast<size_t>(count));
 }
 
-void SequenceAttention::Mask(const Block& block, const float* index_scores, float* scores) {
+void PartAttention::Mask(const Block& block, const float* index_scores, float* scores) {
   std::vector<uint8_t> chosen(static_cast<size_t>(block.row_columns));
   for (int64_t t = 0; t < block.queries(); ++t) {
     const int64_t token = block.first + t;
@@ -182,7 +195,7 @@ void SequenceAttention::Mask(const Block& block, const float* index_scores, floa
       std::fill(chosen.begin(), chosen.end(), uint8_t{0});
       for (const int32_t row : scratch_.order) chosen[static_cast<size_t>(row)] = 1;
     }
-    const int64_t low = std::max<int64_t>(0, token - config_.window + 1) - block.window_first;
+    const int64_t low = WindowBegin(token) - block.window_first;
     const int64_t high = token - block.window_first;
     for (int64_t h = 0; h < heads(); ++h) {
       float* row = scores + (t * heads() + h) * block.columns();
@@ -197,7 +210,7 @@ void SequenceAttention::Mask(const Block& block, const float* index_scores, floa
   }
 }
 
-bool SequenceAttention::Target(const Block& block, int64_t token, const float* p, float* target) const {
+bool PartAttention::Target(const Block& block, int64_t token, const float* p, float* target) const {
   const int64_t visible = Visible(token);
   if (visible < 2) return false;
   std::fill_n(target, visible, 0.0f);
@@ -214,7 +227,7 @@ bool SequenceAttention::Target(const Block& block, int64_t token, const float* p
   return true;
 }
 
-double SequenceAttention::IndexLoss(const float* target, float* scores, int64_t rows) {
+double PartAttention::IndexLoss(const float* target, float* scores, int64_t rows) {
   float largest = -INFINITY;
   for (int64_t j = 0; j < rows; ++j) {
     if (target[j] >= 0) largest = std::max(largest, scores[j]);
@@ -236,12 +249,12 @@ double SequenceAttention::IndexLoss(const float* target, float* scores, int64_t 
   return loss;
 }
 
-double SequenceAttention::Forward(float* o, float* log_sums) {
+double PartAttention::Forward(float* o, float* log_sums) {
   double loss = 0;
   const float factor = 1.0f / std::sqrt(static_cast<float>(d()));
   const Rotation& rotation = plan_.layout->at_tokens(plan_.ratio != 0);
   const int64_t half = config_.rope_dim / 2;
-  for (int64_t first = 0; first < length_; first += kQueries) {
+  for (int64_t first = part_.first; first < part_.end; first += kQueries) {
     const Block block = MakeBlock(first);
     const int64_t m = block.queries() * heads();
     float* scores = Resize(scratch_.scores, m * block.columns());
@@ -275,12 +288,10 @@ double SequenceAttention::Forward(float* o, float* log_sums) {
       log_sums[(begin_ + first) * heads() + i] = largest + std::log(sum);
     }
     float* out = o + (begin_ + first) * heads() * d();
-    SmallMatMul(m, d(), block.end - block.window_first, scores, block.columns(), 1,
+    StridedGemm(Product::kNN, m, d(), block.window_rows(), scores, block.columns(),
                 in_.window + (begin_ + block.window_first) * d(), d(), out, d(), false);
-    if (block.rows > 0) {
-      SmallMatMul(m, d(), block.rows, scores + block.window_columns, block.columns(), 1,
-                  in_.compressed + row_begin_ * d(), d(), out, d(), true);
-    }
+    StridedGemm(Product::kNN, m, d(), block.rows, scores + block.window_columns, block.columns(),
+                in_.compressed + row_begin_ * d(), d(), out, d(), true);
     for (int64_t i = 0; i < m; ++i) {
       const int64_t token = begin_ + first + i / heads();
       Rotate(out + i * d() + d() - 2 * half, 2 * half, Floats(rotation.cosine) + token * half,
@@ -296,12 +307,12 @@ double SequenceAttention::Forward(float* o, float* log_sums) {
   return loss;
 }
 
-void SequenceAttention::Backward(const float* o, const float* log_sums, const float* do_out, float loss_factor,
-                                 const Gradients& out) {
+void PartAttention::Backward(const float* o, const float* log_sums, const float* do_out, float loss_factor,
+                             const Gradients& out) {
   const float factor = 1.0f / std::sqrt(static_cast<float>(d()));
   const Rotation& rotation = plan_.layout->at_tokens(plan_.ratio != 0);
   const int64_t half = config_.rope_dim / 2;
-  for (int64_t first = 0; first < length_; first += kQueries) {
+  for (int64_t first = part_.first; first < part_.end; first += kQueries) {
     const Block block = MakeBlock(first);
     const int64_t m = block.queries() * heads();
     const int64_t columns = block.columns();
@@ -341,19 +352,19 @@ void SequenceAttention::Backward(const float* o, const float* log_sums, const fl
       }
       out.sink[i % heads()] -= Exp(in_.sink[i % heads()] - log_sum) * pull;
     }
-    const int64_t window_rows = block.end - block.window_first;
-    const int64_t window_at = (begin_ + block.window_first) * d();
+    const float* window = in_.window + (begin_ + block.window_first) * d();
+    float* window_gradient = out.window + (block.window_first - window_begin_) * d();
     const float* q = in_.q + at;
-    SmallMatMul(m, d(), window_rows, ds, columns, 1, in_.window + window_at, d(), out.q + at, d(), false);
-    SmallMatMul(window_rows, d(), m, ds, 1, columns, q, d(), out.window + window_at, d(), true);
-    SmallMatMul(window_rows, d(), m, p, 1, columns, block_do, d(), out.window + window_at, d(), true);
+    StridedGemm(Product::kNN, m, d(), block.window_rows(), ds, columns, window, d(), out.q + at, d(), false);
+    StridedGemm(Product::kTN, block.window_rows(), d(), m, ds, columns, q, d(), window_gradient, d(), true);
+    StridedGemm(Product::kTN, block.window_rows(), d(), m, p, columns, block_do, d(), window_gradient, d(), true);
     if (block.rows == 0) continue;
     const float* ds_rows = ds + block.window_columns;
     const float* p_rows = p + block.window_columns;
-    float* compressed = out.compressed + row_begin_ * d();
-    SmallMatMul(m, d(), block.rows, ds_rows, columns, 1, in_.compressed + row_begin_ * d(), d(), out.q + at, d(), true);
-    SmallMatMul(block.rows, d(), m, ds_rows, 1, columns, q, d(), compressed, d(), true);
-    SmallMatMul(block.rows, d(), m, p_rows, 1, columns, block_do, d(), compressed, d(), true);
+    StridedGemm(Product::kNN, m, d(), block.rows, ds_rows, columns, in_.compressed + row_begin_ * d(), d(), out.q + at,
+                d(), true);
+    StridedGemm(Product::kTN, block.rows, d(), m, ds_rows, columns, q, d(), out.compressed, d(), true);
+    StridedGemm(Product::kTN, block.rows, d(), m, p_rows, columns, block_do, d(), out.compressed, d(), true);
     if (!plan_.index_loss || index_scores == nullptr) continue;
 
     float* target = Resize(scratch_.target, block.row_columns);
@@ -380,10 +391,10 @@ void SequenceAttention::Backward(const float* o, const float* log_sums, const fl
     }
     const int64_t index_m = block.queries() * index_heads();
     const int64_t index_at = (begin_ + first) * index_heads() * di();
-    SmallMatMul(index_m, di(), block.rows, draw, row_columns, 1, in_.index_keys + row_begin_ * di(), di(),
+    StridedGemm(Product::kNN, index_m, di(), block.rows, draw, row_columns, in_.index_keys + row_begin_ * di(), di(),
                 out.index_q + index_at, di(), false);
-    SmallMatMul(block.rows, di(), index_m, draw, 1, row_columns, in_.index_q + index_at, di(),
-                out.index_keys + row_begin_ * di(), di(), true);
+    StridedGemm(Product::kTN, block.rows, di(), index_m, draw, row_columns, in_.index_q + index_at, di(),
+                out.index_keys, di(), true);
   }
 }
 
@@ -392,13 +403,64 @@ Pointers PointersOf(const variable_list& tensors) {
   return {at(0), at(1), at(2), at(3), at(4), at(5), at(6)};
 }
 
-// Calls body(sequence, scratch) for all sequences, the longest first.
+// All sequences in parts, one after the other.
+std::vector<Part> PartsOf(const SequenceLayout& layout) {
+  std::vector<Part> parts;
+  for (int64_t sequence = 0; sequence < layout.sequences(); ++sequence) {
+    const int64_t length = layout.token_begin(sequence + 1) - layout.token_begin(sequence);
+    const int64_t blocks = (length + kQueries - 1) / kQueries;
+    const int64_t tokens = std::max(kLeastPartTokens, (blocks + kMostParts - 1) / kMostParts * kQueries);
+    for (int64_t first = 0; first < length; first += tokens) {
+      parts.push_back({sequence, first, std::min(length, first + tokens)});
+    }
+  }
+  return parts;
+}
+
+// Calls body(index, attention) for all parts. Those with the most work come first, so that no core is left alone with
+// one of them at the end.
 template <typename Body>
-void ForEachSequence(const SequenceLayout& layout, const Body& body) {
-  ParallelParts(layout.sequences(), [&](int64_t i) {
+void ForEachPart(const Plan& plan, const Pointers& in, const std::vector<Part>& parts, const Body& body) {
+  const auto work = [&](size_t index) {
+    const Part& part = parts[index];
+    const int64_t rows = plan.ratio == 0 ? 0 : part.end / plan.ratio;
+    return (part.end - part.first) * (std::min(part.end, plan.config->window + kQueries) + rows);
+  };
+  std::vector<size_t> order(parts.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::greater(), work);
+  ParallelParts(static_cast<int64_t>(order.size()), [&](int64_t i) {
     thread_local Scratch scratch;
-    body(layout.by_length()[static_cast<size_t>(i)], scratch);
+    const size_t index = order[static_cast<size_t>(i)];
+    PartAttention attention(plan, in, parts[index], scratch);
+    body(index, attention);
   });
+}
+
+// What a part adds to gradients that it shares with other parts of its sequence.
+struct SharedGradients {
+  std::vector<float> window, compressed, index_keys, sink;
+  int64_t window_begin = 0;
+};
+
+void AddTo(float* sum, const std::vector<float>& values) {
+  for (size_t i = 0; i < values.size(); ++i) sum[i] += values[i];
+}
+
+// Each sequence's parts in their order: the same sums whatever thread did what.
+void AddShared(const Plan& plan, const std::vector<Part>& parts, const std::vector<SharedGradients>& shared,
+               const variable_list& out) {
+  const SequenceLayout& layout = *plan.layout;
+  const int64_t d = plan.config->head_dim;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const int64_t sequence = parts[i].sequence;
+    AddTo(Floats(out[1]) + (layout.token_begin(sequence) + shared[i].window_begin) * d, shared[i].window);
+    AddTo(Floats(out[2]), shared[i].sink);
+    if (plan.ratio == 0) continue;
+    const int64_t row = layout.row_begin(plan.ratio, sequence);
+    AddTo(Floats(out[3]) + row * d, shared[i].compressed);
+    if (plan.ratio == 4) AddTo(Floats(out[6]) + row * plan.config->index_dim, shared[i].index_keys);
+  }
 }
 
 struct AttendFunction : torch::autograd::Function<AttendFunction> {
@@ -407,13 +469,12 @@ struct AttendFunction : torch::autograd::Function<AttendFunction> {
                                const Tensor& index_keys, const Plan& plan) {
     const variable_list inputs = {q, window, sink, compressed, index_q, index_w, index_keys};
     const Pointers in = PointersOf(inputs);
-    const SequenceLayout& layout = *plan.layout;
     Tensor o = torch::empty_like(q);
     Tensor log_sums = torch::empty({q.size(0), plan.config->heads}, torch::kFloat32);
-    std::vector<double> losses(static_cast<size_t>(layout.sequences()));
-    ForEachSequence(layout, [&](int64_t sequence, Scratch& scratch) {
-      losses[static_cast<size_t>(sequence)] =
-          SequenceAttention(plan, in, sequence, scratch).Forward(Floats(o), Floats(log_sums));
+    const std::vector<Part> parts = PartsOf(*plan.layout);
+    std::vector<double> losses(parts.size());
+    ForEachPart(plan, in, parts, [&](size_t index, PartAttention& attention) {
+      losses[index] = attention.Forward(Floats(o), Floats(log_sums));
     });
     Tensor loss = torch::full({1}, std::accumulate(losses.begin(), losses.end(), 0.0), torch::kFloat32);
     context->save_for_backward({q, window, sink, compressed, index_q, index_w, index_keys, o, log_sums});
@@ -436,21 +497,28 @@ struct AttendFunction : torch::autograd::Function<AttendFunction> {
     const float loss_factor = plan.index_loss ? grads[1].item<float>() : 0;
     variable_list out;
     for (size_t i = 0; i < 7; ++i) out.push_back(torch::zeros_like(saved[i]));
-    const int64_t heads = plan.config->heads;
-    const SequenceLayout& layout = *plan.layout;
-    std::vector<float> sinks(static_cast<size_t>(layout.sequences() * heads));
-    ForEachSequence(layout, [&](int64_t sequence, Scratch& scratch) {
-      const SequenceAttention::Gradients to = {Floats(out[0]),
-                                               Floats(out[1]),
-                                               Floats(out[3]),
-                                               Floats(out[4]),
-                                               Floats(out[5]),
-                                               Floats(out[6]),
-                                               sinks.data() + sequence * heads};
-      SequenceAttention(plan, in, sequence, scratch)
-          .Backward(Floats(saved[7]), Floats(saved[8]), Floats(g), loss_factor, to);
+    const std::vector<Part> parts = PartsOf(*plan.layout);
+    std::vector<SharedGradients> shared(parts.size());
+    ForEachPart(plan, in, parts, [&](size_t index, PartAttention& attention) {
+      SharedGradients& to = shared[index];
+      const auto zeros = [](int64_t rows, int64_t width) {
+        return std::vector<float>(static_cast<size_t>(rows * width));
+      };
+      to.window = zeros(attention.window_rows(), plan.config->head_dim);
+      to.compressed = zeros(attention.rows(), plan.config->head_dim);
+      if (plan.ratio == 4) to.index_keys = zeros(attention.rows(), plan.config->index_dim);
+      to.sink = zeros(plan.config->heads, 1);
+      to.window_begin = attention.window_begin();
+      attention.Backward(Floats(saved[7]), Floats(saved[8]), Floats(g), loss_factor,
+                         {.q = Floats(out[0]),
+                          .index_q = Floats(out[4]),
+                          .index_w = Floats(out[5]),
+                          .window = to.window.data(),
+                          .compressed = to.compressed.data(),
+                          .index_keys = to.index_keys.data(),
+                          .sink = to.sink.data()});
     });
-    for (size_t i = 0; i < sinks.size(); ++i) Floats(out[2])[static_cast<int64_t>(i) % heads] += sinks[i];
+    AddShared(plan, parts, shared, out);
     out.emplace_back();
     return out;
   }

@@ -30,7 +30,8 @@ struct AttentionOutputs {
   Tensor index_loss;
 };
 
-// Rows that the indexer chose for a token of the step, best first: for comparisons with the reference.
+// Rows that the indexer chose for a token of the step, best first: for comparisons with the reference. Called by
+// several threads at once, for different tokens.
 using SelectionTap = std::function<void(int64_t token, const std::vector<int32_t>& rows)>;
 
 AttentionOutputs Attend(const AttentionInputs& inputs, int64_t ratio, const ModelConfig& config,

@@ -103,6 +103,14 @@ void GemmInto(Product product, int64_t m, int64_t n, int64_t k, const float* a, 
   Run(product, m, n, k, false, a, b, c, accumulate);
 }
 
+void StridedGemm(Product product, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_stride, const float* b,
+                 int64_t b_stride, float* c, int64_t c_stride, bool accumulate) {
+  if (m == 0 || n == 0 || (k == 0 && accumulate)) return;
+  const dnnl_status_t status = dnnl_sgemm(product == Product::kTN ? 'T' : 'N', product == Product::kNT ? 'T' : 'N', m,
+                                          n, k, 1.0f, a, a_stride, b, b_stride, accumulate ? 1.0f : 0.0f, c, c_stride);
+  FATHOM_CHECK(status == dnnl_success);
+}
+
 namespace {
 
 // Steps have any number of tokens; products are compiled for multiples of this, and a rest is padded with zeros.

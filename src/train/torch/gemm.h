@@ -25,6 +25,10 @@ void GemmInto(Product product, int64_t m, int64_t n, int64_t k, const uint16_t* 
 void GemmInto(Product product, int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c,
               bool accumulate = false);
 
+// The same of parts of matrices, float on both sides; `_stride`s are between rows. For small products of many shapes.
+void StridedGemm(Product product, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_stride, const float* b,
+                 int64_t b_stride, float* c, int64_t c_stride, bool accumulate);
+
 // The product as a new tensor; a and b are contiguous matrices, both BF16 or both float. The first axis of a is that of
 // the tokens.
 torch::Tensor Gemm(Product product, const torch::Tensor& a, const torch::Tensor& b);

@@ -56,6 +56,10 @@ void AddMode(const std::string& mode, TrainModel& model, const ModelConfig& conf
   const int64_t prefill = count - kGoldenDecode;
   const int64_t selected_columns = std::min(config.index_topk, prefill / 4);
   std::vector<LayerIds> layers(static_cast<size_t>(config.layers));
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    if (config.ratio(layer) != 4) continue;
+    layers[static_cast<size_t>(layer)].selected.assign(static_cast<size_t>(prefill * selected_columns), -1);
+  }
   ForwardTaps taps;
   taps.experts = [&](int64_t layer, const std::vector<int32_t>& experts) {
     const auto end = experts.begin() + prefill * config.experts_per_token;
@@ -64,7 +68,6 @@ void AddMode(const std::string& mode, TrainModel& model, const ModelConfig& conf
   taps.selected = [&](int64_t layer, int64_t token, const std::vector<int32_t>& rows) {
     if (token >= prefill) return;
     std::vector<int32_t>& selected = layers[static_cast<size_t>(layer)].selected;
-    selected.resize(static_cast<size_t>(prefill * selected_columns), -1);
     std::copy(rows.begin(), rows.end(), selected.begin() + token * selected_columns);
   };
   const bool has_mtp = config.mtp_layers > 0;

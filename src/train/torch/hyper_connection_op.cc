@@ -1,11 +1,13 @@
 #include "train/torch/hyper_connection_op.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
 
 #include "base/check.h"
 #include "numeric/math.h"
+#include "train/torch/gemm.h"
 #include "train/torch/vector_ops.h"
 
 namespace fathom {
@@ -131,14 +133,16 @@ Shape ShapeOf(const AutogradContext& context, const Tensor& streams) {
 }
 
 // z [count, rows padded] of tokens: (v fn^T) / sqrt(mean v^2 + eps), and the divisor's inverse.
-void Project(const Shape& shape, const float* v, int64_t count, const float* fn_transposed, float* z, float* inverse) {
+void Project(const Shape& shape, const float* v, int64_t count, const float* fn, float* z, float* inverse) {
   const int64_t padded = PadTo16(shape.rows());
-  SmallMatMul(count, padded, shape.flat(), v, shape.flat(), 1, fn_transposed, padded, z, padded, false);
+  StridedGemm(Product::kNT, count, shape.rows(), shape.flat(), v, shape.flat(), fn, shape.flat(), z, padded, false);
   for (int64_t t = 0; t < count; ++t) {
     const float* token = v + t * shape.flat();
     const float mean = Dot(token, token, shape.flat()) / static_cast<float>(shape.flat());
     inverse[t] = 1.0f / std::sqrt(mean + shape.rms_eps);
-    for (int64_t row = 0; row < padded; ++row) z[t * padded + row] *= inverse[t];
+    float* row = z + t * padded;
+    for (int64_t i = 0; i < shape.rows(); ++i) row[i] *= inverse[t];
+    std::fill(row + shape.rows(), row + padded, 0.0f);
   }
 }
 
@@ -165,8 +169,7 @@ variable_list MixBeforeFunction::forward(AutogradContext* context, const Tensor&
   Tensor comb = torch::empty({head ? 0 : tokens, s, s}, torch::kFloat32);
   Tensor z = torch::empty({tokens, padded}, torch::kFloat32);
   Tensor inverse = torch::empty({tokens}, torch::kFloat32);
-  std::vector<float> fn_transposed(static_cast<size_t>(shape.flat() * padded));
-  TransposeInto(Floats(fn), shape.rows(), shape.flat(), shape.flat(), fn_transposed.data(), padded, padded);
+  const float* fn_data = Floats(fn);
   const float* scales = Floats(scale);
   const float* bases = Floats(base);
   const float* stream_data = Floats(streams);
@@ -177,7 +180,7 @@ variable_list MixBeforeFunction::forward(AutogradContext* context, const Tensor&
   float* inverse_data = Floats(inverse);
   ParallelRanges(tokens, kGrain, [&](int64_t begin, int64_t end) {
     const float* v = stream_data + begin * shape.flat();
-    Project(shape, v, end - begin, fn_transposed.data(), z_all + begin * padded, inverse_data + begin);
+    Project(shape, v, end - begin, fn_data, z_all + begin * padded, inverse_data + begin);
     Sinkhorn sinkhorn;
     std::vector<Lanes> logits(static_cast<size_t>(s * s));
     for (int64_t t = begin; t < end; ++t) {
@@ -303,9 +306,10 @@ variable_list MixBeforeFunction::backward(AutogradContext* context, variable_lis
         for (int64_t i = 0; i < shape.flat(); ++i) dv[i] += shrink * v[i];
       }
       const float* v = stream_data + first * shape.flat();
-      SmallMatMul(count, shape.flat(), rows, dz.data(), padded, 1, fn, shape.flat(),
+      StridedGemm(Product::kNN, count, shape.flat(), rows, dz.data(), padded, fn, shape.flat(),
                   dstream_data + first * shape.flat(), shape.flat(), true);
-      SmallMatMul(rows, shape.flat(), count, dz.data(), 1, padded, v, shape.flat(), sum.fn.data(), shape.flat(), true);
+      StridedGemm(Product::kTN, rows, shape.flat(), count, dz.data(), padded, v, shape.flat(), sum.fn.data(),
+                  shape.flat(), true);
     }
   });
   Tensor dfn = torch::zeros_like(saved[1]);

@@ -279,10 +279,10 @@ HeadLoss HeadCrossEntropy(const Tensor& x, const Tensor& head, const Targets& ta
     if (targets.weights[t] > 0) rows.push_back(static_cast<int64_t>(t));
   }
   Tensor dx;
-  Tensor dhead;
+  Tensor dhead_transposed;  // [width, vocab]: the product is twice as fast this way round
   if (gradients) {
     dx = torch::zeros_like(x, torch::kFloat32);
-    dhead = torch::zeros_like(head, torch::kFloat32);
+    dhead_transposed = torch::zeros({width, vocab}, torch::kFloat32);
   }
   const torch::NoGradGuard no_grad;
   const Tensor head_half = ToHalf(head.detach().contiguous());
@@ -326,12 +326,15 @@ HeadLoss HeadCrossEntropy(const Tensor& x, const Tensor& head, const Targets& ta
     for (int64_t i = 0; i < count; ++i) {
       std::copy_n(Floats(chunk_dx) + i * width, width, Floats(dx) + chunk_rows[i] * width);
     }
-    dhead += Gemm(Product::kTN, gradient, inputs);
+    WithHalf(inputs, [&](auto* data) {
+      GemmInto(Product::kTN, width, vocab, kRows, data, static_cast<decltype(data)>(gradient.data_ptr()),
+               Floats(dhead_transposed), /*accumulate=*/true);
+    });
   }
   const Tensor value = torch::full({1}, sum, torch::kFloat32);
   if (gradients) {
     const torch::AutoGradMode with_grad(true);
-    loss.sum = GivenGradients::apply(x, head, value, dx, dhead);
+    loss.sum = GivenGradients::apply(x, head, value, dx, dhead_transposed.t().contiguous());
   } else {
     loss.sum = value;
   }

@@ -1,7 +1,6 @@
 #include "train/torch/sequence_layout.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "model/rotary.h"
 
@@ -38,11 +37,6 @@ SequenceLayout::SequenceLayout(const ModelConfig& config, const std::vector<int6
     rows4_.push_back(rows4_.back() + length / 4);
     rows128_.push_back(rows128_.back() + length / 128);
   }
-  by_length_.resize(lengths.size());
-  std::iota(by_length_.begin(), by_length_.end(), 0);
-  std::stable_sort(by_length_.begin(), by_length_.end(), [&](int64_t a, int64_t b) {
-    return lengths[static_cast<size_t>(a)] > lengths[static_cast<size_t>(b)];
-  });
   plain_ = Tables(config, false, token_begin_, 1);
   compressed_ = Tables(config, true, token_begin_, 1);
   blocks4_ = Tables(config, true, rows4_, 4);

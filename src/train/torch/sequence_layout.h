@@ -33,8 +33,6 @@ class SequenceLayout {
     return (ratio == 4 ? rows4_ : rows128_)[static_cast<size_t>(sequence)];
   }
   int64_t rows(int64_t ratio) const { return row_begin(ratio, sequences()); }
-  // Sequences, the longest first: the order of work.
-  const std::vector<int64_t>& by_length() const { return by_length_; }
 
   // Tables at the tokens' positions, for layers with or without compression (section 7.3).
   const Rotation& at_tokens(bool compressed) const { return compressed ? compressed_ : plain_; }
@@ -45,7 +43,6 @@ class SequenceLayout {
   std::vector<int64_t> token_begin_;
   std::vector<int64_t> rows4_;
   std::vector<int64_t> rows128_;
-  std::vector<int64_t> by_length_;
   Rotation plain_;
   Rotation compressed_;
   Rotation blocks4_;

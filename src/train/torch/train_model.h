@@ -52,7 +52,7 @@ struct StepLoss {
   std::vector<std::vector<int64_t>> expert_load;
 };
 
-// What to hand out while a forward runs; for comparisons.
+// What to hand out while a forward runs; for comparisons. `selected` is called by several threads at once.
 struct ForwardTaps {
   std::function<void(int64_t layer, int64_t token, const std::vector<int32_t>& rows)> selected;
   std::function<void(int64_t layer, const std::vector<int32_t>& experts)> experts;  // [T, k]

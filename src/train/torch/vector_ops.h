@@ -1,5 +1,5 @@
-// vector_ops.h - loops that the trainer's operations are made of: rounding to the release's formats, small float
-// products, work split over the cores.
+// vector_ops.h - loops that the trainer's operations are made of: rounding to the release's formats, work split
+// over the cores.
 //
 // Sums are cut into a fixed number of parts that are added in order, so a run's bits do not depend on the number of
 // threads.
@@ -91,15 +91,6 @@ inline void HadamardInPlace(float* x, int64_t n) {
   const float factor = 1.0f / __builtin_sqrtf(static_cast<float>(n));
   for (int64_t i = 0; i < n; ++i) x[i] *= factor;
 }
-
-// C [m, n] = A B, or C += A B with `accumulate`. A's element (i, k) is a[i * a_row + k * a_col]; B [depth, n] and C are
-// row-major with the strides given; n is a multiple of 16.
-void SmallMatMul(int64_t m, int64_t n, int64_t depth, const float* a, int64_t a_row, int64_t a_col, const float* b,
-                 int64_t b_stride, float* c, int64_t c_stride, bool accumulate);
-
-// out [cols, row_stride_out] = transpose of x [rows, cols]; columns rows..padded_rows-1 of `out` become zero.
-void TransposeInto(const float* x, int64_t rows, int64_t cols, int64_t x_stride, float* out, int64_t out_stride,
-                   int64_t padded_rows);
 
 // Calls body(part) for part in [0, parts), on all cores, in any order.
 template <typename Body>
