@@ -79,9 +79,9 @@ fi
 # has nothing to find where there is one thread; under emulation the whole model is compared once, by its bits.
 tsan_folders=(base model engine http)
 tsan_tests='ThreadPool|Progress|Log\.|Engine|HttpServer|HttpConnection|SameBitsOnOneTwoAndThreeThreads/tinyhash|SameBitsInABatch.*/tinyhash'
-# Each of its two takes minutes then.
+# These take long then, and others do what their threads do.
 tsan_left_out=()
-[[ -n ${FATHOM_LONG_TESTS-} ]] || tsan_left_out=(-E WhatFoundNoRoom)
+[[ -n ${FATHOM_LONG_TESTS-} ]] || tsan_left_out=(-E 'WhatFoundNoRoom|ASharedBeginningIsKept|AFollowUpReadsOnly')
 aarch64_folders=(numeric kernels)
 train_folders=(train_torch)
 # What touches memory by hand, and the connection. What reads what others wrote is in the fuzzers, under the same
@@ -94,7 +94,9 @@ asan_left_out+=':ServingTest.TwoHundredRequests*:StateMemory.WhatIsKept*:*Replay
 asan_left_out+=':*PrefixBits*.FromDiskAfterItLeftRam*:*DiskWriting*.WhatFoundNoRoom*:*DiskWriting*/Recompute'
 asan_left_out+=':*CacheMemory*.SequencesWithOneLong*'
 asan_left_out+=':*AStandingDiskCosts*:*PrefixBits*FromRam/Periodic:*PrefixBits*FromDiskAfterA*/Recompute'
-asan_left_out+=':*PrefixBits*FromWhere*/Recompute:*PrefixBits*After*/Recompute:*PrefixBits*Choices*/Recompute'
+asan_left_out+=':*PrefixBits*FromWhere*:*PrefixBits*After*/Recompute:*PrefixBits*Choice*/Recompute'
+# Minutes of plain loops over large memory, whose edges shorter tests beside them reach.
+asan_left_out+=':TopRows.TiesGo*:TopRows.WhatTheSample*:MatMul.ModelShapes:StateMemory.StatesDoNot*:Bandwidth.IsARate*'
 for preset in full csa swa wide; do asan_left_out+=":*Replay.*/tiny_$preset:*Determinism.*/tiny$preset"; done
 cmake_options=()  # for every variant
 logs=$root/build/test-logs

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # tools/train_nano.sh OUT - trains Nano from nothing: the eight runs of models/nano/, each from the weights of the one
-# before. With --last only the last run, from the weights that the repository's history has: the text is the one that
-# run was trained on, so the model comes out to the bit where processor and libraries compute alike. Every run can be
-# stopped and goes on when the same command is given again. The model comes to lie in OUT/nano, with --last in
-# OUT/last/nano.
+# before. With --last only the last run, by the program and from the weights that the repository's history has: text and
+# trainer are those of that run, so the model comes out to the bit where processor and libraries compute alike. Every
+# run can be stopped and goes on when the same command is given again. The model comes to lie in OUT/nano, with --last
+# in OUT/last/nano.
 set -euo pipefail
 
 usage="Usage: tools/train_nano.sh [--last] OUT   (a directory for the runs and the model; hours on two cores)
-  --last   only the last run, from the weights before it in the repository's history; says whether the model that
-           comes out is models/nano to the bit"
+  --last   only the last run, by the program and from the weights of that time in the repository's history; says
+           whether the model that comes out is models/nano to the bit"
 last_run=8
+# The repository as it was when the last run was made.
+last_commit=7198a9d9115c34222787df71d337063f97cbfc09
 # models/nano as it was before the last run, as git names a tree.
 previous_tree=2270fef197433009b29b2c5b3e8ec47155e3661e
 shipped=(config.json model.safetensors.index.json model-00001-of-00001.safetensors tokenizer.json)
@@ -34,34 +36,39 @@ out=$1${last:+/last}
 mkdir -p -- "$out"
 out=$(readlink -f -- "$out")
 
-# previous_weights DIR: all of it or nothing is there afterwards.
-previous_weights() {
-  local part=$1.part
-  if ! git -C "$root" cat-file -e "$previous_tree" 2>/dev/null; then
-    echo "tools/train_nano.sh: --last needs models/nano as it was before the last run (tree $previous_tree); this copy of the" \
-      "repository does not have its history. \`git fetch --unshallow\` brings it." >&2
+# from_history OBJECT DIR: all of it or nothing is there afterwards.
+from_history() {
+  local part=$2.part
+  [[ ! -e $2 ]] || return 0
+  if ! git -C "$root" cat-file -e "$1" 2>/dev/null; then
+    echo "tools/train_nano.sh: --last needs $1 of the repository's history, which this copy does not have." \
+      "\`git fetch --unshallow\` brings it." >&2
     exit 1
   fi
   rm -rf -- "$part"
   mkdir -- "$part"
-  git -C "$root" archive "$previous_tree" | tar -x -C "$part"
-  mv -T -- "$part" "$1"
+  git -C "$root" archive "$1" | tar -x -C "$part"
+  mv -T -- "$part" "$2"
 }
 
 from=()
 first_run=1
+source=$root
 if [[ -n $last ]]; then
-  [[ -e $out/previous ]] || previous_weights "$out/previous"
+  from_history "$previous_tree" "$out/previous"
+  from_history "$last_commit" "$out/source"
   from=(--from "$out/previous")
   first_run=$last_run
+  source=$out/source
+  unset FATHOM_BUILD_DIR  # a program of its own
 fi
 for ((run = first_run; run <= last_run; ++run)); do
-  config=$root/models/nano/train-$run.json
-  ((run > 1)) || config=$root/models/nano/train.json
+  config=$source/models/nano/train-$run.json
+  ((run > 1)) || config=$source/models/nano/train.json
   model=$out/model-$run
   ((run < last_run)) || model=$out/nano
   if [[ ! -e $model/config.json ]]; then
-    "$root/fathom" train --config "$config" --run "$out/run-$run" "${from[@]}" --export "$model"
+    "$source/fathom" train --config "$config" --run "$out/run-$run" "${from[@]}" --export "$model"
   fi
   from=(--from "$model")
 done

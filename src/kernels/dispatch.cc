@@ -20,7 +20,9 @@ std::vector<const KernelTable*> SupportedKernels() {
 #if defined(__x86_64__)
   if (cpu.avx2 && cpu.fma && cpu.f16c && cpu.bmi2) {
     tables.push_back(&avx2::kKernels);
+#ifdef FATHOM_AVX512_TABLE
     if (cpu.avx512) tables.push_back(&avx512::kKernels);
+#endif
   }
 #elif defined(__aarch64__)
   if (cpu.neon && cpu.neon_fp16 && cpu.neon_dotprod) tables.push_back(&neon::kKernels);

@@ -44,7 +44,9 @@ constexpr PeakLoops kPlainLoops = {PlainF32, PlainInt8};
 const PeakLoops& LoopsInUse() {
   const std::string_view name = Kernels().name;
 #if defined(__x86_64__)
+#ifdef FATHOM_AVX512_TABLE
   if (name == "avx512") return avx512::kPeakLoops;
+#endif
   if (name == "avx2") return avx2::kPeakLoops;
 #elif defined(__aarch64__)
   if (name == "neon") return neon::kPeakLoops;

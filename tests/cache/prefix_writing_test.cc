@@ -1,5 +1,6 @@
 // What is kept gets to a slow, standing or failing disk beside everything else, and within the budget of RAM.
 #include <atomic>
+#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -328,7 +329,8 @@ TEST_F(PrefixWritingTest, WithoutStatesNoBlockStaysBehindAMissingOne) {
 
 // Whatever comes together, the budget holds, and in the end RAM, disk and counters agree.
 TEST_F(PrefixWritingTest, AnyMixtureOfCalls) {
-  for (uint32_t seed = 0; seed < 60; ++seed) {
+  const uint32_t seeds = std::getenv("FATHOM_LONG_TESTS") != nullptr ? 60 : 15;
+  for (uint32_t seed = 0; seed < seeds; ++seed) {
     std::minstd_rand random(seed + 1);
     const auto chance = [&](int one_in) { return random() % static_cast<uint32_t>(one_in) == 0; };
     PrefixCacheOptions options = OnDisk(chance(2) ? 6 * one_ : int64_t{1} << 30);
