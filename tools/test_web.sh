@@ -46,7 +46,7 @@ counted units.log '^ *Tests .*[0-9]+ passed' '^ *Tests .*[0-9]+ failed'
 
 export FATHOM_DIST=$build/web/dist FATHOM_BINARY=$build/bin/fathom FATHOM_MODEL=$root/models/nano
 export XDG_CACHE_HOME=$tests/home XDG_CONFIG_HOME=$tests/home XDG_DATA_HOME=$tests/home XDG_STATE_HOME=$tests/home
-for file in page nano; do
+for file in answers conversations looks nano; do
   node --test --test-reporter=tap "tests/browser/$file.test.mjs" 2>&1 | tee "$file.log" || true
   counted "$file.log" '^# pass [0-9]+' '^# (fail|cancelled) [0-9]+'
 done
