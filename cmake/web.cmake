@@ -5,6 +5,11 @@
 option(FATHOM_WEB "Build the web page (needs npm)" ON)
 find_program(FATHOM_NPM npm)
 
+# Where npm was missing it is looked for again when somebody touches this.
+if(NOT FATHOM_NPM)
+  set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/web/package.json)
+endif()
+
 set(npm "")
 if(FATHOM_WEB AND FATHOM_NPM AND NOT FATHOM_SANITIZE)
   set(npm ${FATHOM_NPM})

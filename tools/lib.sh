@@ -71,6 +71,7 @@ follow() {
 run_logged() {
   local log=$1 what=$2 status=0
   shift 2
+  rm -f "$log.status"  # of a run that was stopped
   { "$@" 2>&1 || printf '%s\n' $? >"$log.status"; } </dev/null | tee "$log" | follow "$what" || true
   clear_live
   if [[ -e $log.status ]]; then
@@ -99,7 +100,11 @@ missing_packages() {
   done
 }
 
-install_once() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
+# The machine's own updates may hold dpkg's lock for a while.
+install_once() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 "$@"
+}
 
 # ensure_packages WHY PACKAGE...: installs the missing ones, saying which.
 ensure_packages() {
@@ -132,13 +137,23 @@ ensure_packages() {
 
 # --- building --------------------------------------------------------------------------------------------------------
 
-# As many compilers as there are cores and gigabytes: the largest source files take about 1 GB each.
+# As many compilers as there are cores and gigabytes, a container's limits among them: the largest source files take about
+# 1 GB each.
 jobs() {
-  local cores gigabytes
-  cores=$(nproc)
-  gigabytes=$(awk '/^MemAvailable/ {print int($2 / 1000000)}' /proc/meminfo 2>/dev/null) || gigabytes=$cores
-  ((gigabytes < cores)) && cores=$gigabytes
-  printf '%d' $((cores < 1 ? 1 : cores))
+  local count limit period used
+  count=$(nproc)
+  limit=$(awk '/^MemAvailable/ {print int($2 / 1000000)}' /proc/meminfo 2>/dev/null) || limit=$count
+  ((limit < count)) && count=$limit
+  if read -r limit period 2>/dev/null </sys/fs/cgroup/cpu.max && [[ $limit =~ ^[0-9]+$ && $period =~ ^[1-9][0-9]*$ ]]; then
+    limit=$(((limit + period - 1) / period))
+    ((limit < count)) && count=$limit
+  fi
+  if read -r limit 2>/dev/null </sys/fs/cgroup/memory.max && [[ $limit =~ ^[0-9]+$ ]]; then
+    read -r used 2>/dev/null </sys/fs/cgroup/memory.current || used=0
+    limit=$(((limit - used) / 1000000000))
+    ((limit < count)) && count=$limit
+  fi
+  printf '%d' $((count < 1 ? 1 : count))
 }
 
 # Whether build directory DIR was configured for this tree, and not for one that was copied or moved here.
@@ -180,18 +195,14 @@ build_program() {
   fi
   trap 'clear_live; say "stopped; the next start goes on from here."; exit 130' INT TERM
   if ! up_to_date; then
-    local packages=("${build_packages[@]}")
     if [[ $preset == train ]]; then
-      packages+=("${train_packages[@]}")
-    elif ! command -v npm >/dev/null; then
-      # For the web page. Node.js often comes from elsewhere than Debian; any will do.
-      if ((EUID == 0)) || command -v sudo >/dev/null; then
-        packages+=("${web_packages[@]}")
-      else
+      ensure_packages 'building' "${build_packages[@]}" "${train_packages[@]}"
+    else
+      ensure_packages 'building' "${build_packages[@]}"
+      # Node.js often comes from elsewhere than Debian; any will do, and the program can do without.
+      npm --version >/dev/null 2>&1 || (ensure_packages 'the web page' "${web_packages[@]}") ||
         say 'without npm the web page of `fathom serve` is left out'
-      fi
     fi
-    ensure_packages 'building' "${packages[@]}"
     rm -f "$build"/fathom.stamp.*
     say "building into $build"
     local start=$SECONDS
@@ -200,6 +211,7 @@ build_program() {
       fail 'the build failed.'
     fi
     say "built in $(duration $((SECONDS - start)))"
+    if grep -q 'npm could not fetch' "$log"; then say "npm could not fetch the web page's libraries, so it is left out; see $log"; fi
   fi
   trap - INT TERM
   exec 9>&-

@@ -109,6 +109,12 @@ trap 'clear_live; say stopped; exit 130' INT TERM
 # A single check that is not a ctest run.
 count_check() { (($1 == 0)) && passed=$((passed + 1)) || failed=$((failed + 1)); }
 
+# count_summary PASSED FAILED: what a test program says at its end. One that does not say it has failed.
+count_summary() {
+  passed=$((passed + ${1:-0}))
+  failed=$((failed + ${2:-1}))
+}
+
 # step NAME WHAT COMMAND...: one logged command that counts only when it fails.
 step() {
   local log=$logs/$1.log what=$2
@@ -119,10 +125,15 @@ step() {
   return 1
 }
 
-# build_variant PRESET TARGET...: configures with tests and builds. `all` is everything.
+# build_variant PRESET TARGET...: configures with tests and builds. `all` is everything. ./fathom builds in one of the
+# directories, too: one at a time.
 build_variant() {
   local dir=$root/build/$1
-  configure "$dir" "$1" -DFATHOM_TESTS=ON "${cmake_options[@]}" && ninja -C "$dir" -j "$(jobs)" "${@:2}"
+  mkdir -p "$dir"
+  (
+    flock 9
+    configure "$dir" "$1" -DFATHOM_TESTS=ON -DFATHOM_TRAIN=OFF "${cmake_options[@]}" && ninja -C "$dir" -j "$(jobs)" "${@:2}"
+  ) 9>"$dir/fathom.lock"
 }
 
 # The ctest label of each test is its folder in tests/.
@@ -196,8 +207,7 @@ stage_sdk() {
   FATHOM_BINARY=$root/build/release/bin/fathom run_logged "$log" 'sdk: testing' node --test --test-reporter=tap \
     --test-timeout=300000 "$root"/tests/sdk/*.test.mjs || status=$?
   ((status == 0)) || grep -A12 -E '^ *not ok' "$log" | head -n 150
-  passed=$((passed + $(sed -n 's/^# pass //p' "$log")))
-  failed=$((failed + $(sed -n 's/^# fail //p' "$log")))
+  count_summary "$(sed -n 's/^# pass //p' "$log")" "$(sed -n 's/^# fail //p' "$log")"
   return "$status"
 }
 
@@ -209,8 +219,7 @@ stage_load() {
     --test-concurrency=1 --test-timeout=1200000 "$root"/tests/load/*.test.mjs || status=$?
   ((status == 0)) || grep -A12 -E '^ *not ok' "$log" | head -n 150
   sed -n 's/^ *# \([0-9].*[a-z%B)].*\)$/\1/p' "$log"
-  passed=$((passed + $(sed -n 's/^# pass //p' "$log")))
-  failed=$((failed + $(sed -n 's/^# fail //p' "$log")))
+  count_summary "$(sed -n 's/^# pass //p' "$log")" "$(sed -n 's/^# fail //p' "$log")"
   return "$status"
 }
 
@@ -316,8 +325,7 @@ stage_web() {
   run_logged "$log" 'web: testing' "$root/tools/test_web.sh" "$root/build/release" || status=$?
   ((status == 0)) || tail -n 150 "$log"
   counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1)
-  passed=$((passed + ${counts% *}))
-  failed=$((failed + ${counts#* }))
+  count_summary "${counts% *}" "${counts#* }"
   return "$status"
 }
 
@@ -337,9 +345,15 @@ command -v npm >/dev/null || test_packages+=("${web_packages[@]}")
 [[ " ${stages[*]} " != *" train "* ]] || test_packages+=("${train_packages[@]}")
 ensure_packages 'testing' "${build_packages[@]}" "${test_packages[@]}"
 mkdir -p "$logs"
+exec 8>"$logs/lock"
+if ! flock -n 8; then
+  say 'waiting for other tests of this tree to end'
+  flock 8
+fi
 
 for stage in "${stages[@]}"; do
   started=$SECONDS result=ok
+  cmake_options=()
   before_passed=$passed before_failed=$failed
   printf '== %s\n' "$stage"
   "stage_$stage" || result=FAILED

@@ -10,8 +10,8 @@ usage="Usage: tools/train_nano.sh [--last] OUT   (a directory for the runs and t
   --last   only the last run, by the program and from the weights of that time in the repository's history; says
            whether the model that comes out is models/nano to the bit"
 last_run=8
-# The repository as it was when the last run was made.
-last_commit=7198a9d9115c34222787df71d337063f97cbfc09
+# The repository with the program of the last run.
+last_commit=4b240ed4486ac5fb829cc259bb7a1ac3286c3847
 # models/nano as it was before the last run, as git names a tree.
 previous_tree=2270fef197433009b29b2c5b3e8ec47155e3661e
 shipped=(config.json model.safetensors.index.json model-00001-of-00001.safetensors tokenizer.json)

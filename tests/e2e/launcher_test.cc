@@ -166,7 +166,8 @@ TEST_F(Launcher, TheTrainerNeedsMorePackages) {
   EXPECT_FALSE(fs::exists(directory_ / "apt-calls")) << "the program itself needs nothing of the trainer's";
   const RunResult result = Start({"train"}, WithFakeCommands());
   EXPECT_EQ(result.exit_code, 43) << result;
-  EXPECT_EQ(ReadTestFile(directory_ / "apt-calls"), "install -y --no-install-recommends libtorch-dev libdnnl-dev\n");
+  EXPECT_EQ(ReadTestFile(directory_ / "apt-calls"),
+            "install -y --no-install-recommends -o DPkg::Lock::Timeout=300 libtorch-dev libdnnl-dev\n");
 }
 
 TEST_F(Launcher, MovedTreeConfiguresAfresh) {
@@ -193,18 +194,25 @@ TEST_F(Launcher, ParallelStartsBuildOnce) {
 }
 
 TEST_F(Launcher, InterruptWhileBuildingEndsCleanly) {
-  // Said by the process that is slow: a shell that was about to start one would have lost the signal.
+  // Said by the process that is slow: a shell that was about to start one would have lost the signal. Ninja itself
+  // catches it and ends with a status of its own, which is none of the next build's.
   WriteTestFile(directory_ / "said", "[1/2] slow\n");
-  FakeNinja("exec tail -f '" + directory_ / "said" + "'");
-  RunOptions options = WithFakeCommands();
-  options.terminal = true;
-  options.interrupt_after = "building [1/2]";
-  options.timeout_seconds = 60;
-  const RunResult result = Start({}, options);
-  EXPECT_FALSE(result.timed_out) << "the slow command was waited for";
-  EXPECT_EQ(result.exit_code, 130) << result;
-  EXPECT_TRUE(result.out.ends_with("\r\x1b[Kfathom: stopped; the next start goes on from here.\r\n")) << result;
-  EXPECT_EQ(Start({}).exit_code, 42);
+  for (const std::string& slow : {"exec tail -f '" + directory_ / "said" + "'",
+                                  std::string("trap 'exit 2' INT; echo '[1/2] slow'; while :; do sleep 0.1; done")}) {
+    FakeNinja(slow);
+    RunOptions options = WithFakeCommands();
+    options.terminal = true;
+    options.interrupt_after = "building [1/2]";
+    options.timeout_seconds = 60;
+    const RunResult result = Start({}, options);
+    EXPECT_FALSE(result.timed_out) << "the slow command was waited for";
+    EXPECT_EQ(result.exit_code, 130) << result;
+    EXPECT_TRUE(result.out.ends_with("\r\x1b[Kfathom: stopped; the next start goes on from here.\r\n")) << result;
+    FakeNinja("exec /usr/bin/ninja \"$@\"");
+    const RunResult next = Start({}, WithFakeCommands());
+    EXPECT_EQ(next.exit_code, 42) << next;
+    fs::remove_all(root_ + "/build");
+  }
 }
 
 TEST_F(Launcher, TerminalShowsOneLineThatIsTakenAway) {
@@ -216,6 +224,19 @@ TEST_F(Launcher, TerminalShowsOneLineThatIsTakenAway) {
   EXPECT_NE(result.out.find("\r\x1b[Kbuilding [1/3]"), std::string::npos) << result;
   EXPECT_NE(result.out.find("\r\x1b[Kbuilding [2/3]"), std::string::npos) << result;
   EXPECT_NE(result.out.find("\r\x1b[Kfathom: built in "), std::string::npos) << result;
+}
+
+TEST_F(Launcher, WithoutNpmThePageIsLeftOut) {
+  FakeCommand("npm", "exit 1");
+  FakeCommand("dpkg-query", std::string(kEverythingIsInstalled) + " | grep -v -e npm -e nodejs");
+  FakeCommand("apt-get", "echo 'E: no network'; exit 100");
+  FakeCommand("sudo", "[ \"$1\" = -v ] || exec \"$@\"");
+  const RunResult result = Start({}, WithFakeCommands());
+  EXPECT_EQ(result.exit_code, 42) << result;
+  EXPECT_NE(result.err.find("fathom: apt-get could not install nodejs npm\n"
+                            "fathom: without npm the web page of `fathom serve` is left out\n"),
+            std::string::npos)
+      << result;
 }
 
 TEST_F(Launcher, InstallsMissingPackagesAsRoot) {
@@ -230,7 +251,8 @@ TEST_F(Launcher, InstallsMissingPackagesAsRoot) {
       std::string::npos)
       << result;
   EXPECT_EQ(ReadTestFile(directory_ / "apt-calls"),
-            "install -y --no-install-recommends ninja-build rapidjson-dev libcli11-dev libedit-dev libssl-dev "
+            "install -y --no-install-recommends -o DPkg::Lock::Timeout=300 ninja-build rapidjson-dev libcli11-dev "
+            "libedit-dev libssl-dev "
             "libxxhash-dev libboost-dev libzstd-dev zlib1g-dev\n");
 }
 
