@@ -87,7 +87,7 @@ class Chat {
 
   // Reads and answers until the end, or until nobody gets the answers.
   void Converse() {
-    while (!quit_ && std::ferror(stdout) == 0) {
+    while (!quit_ && !InterruptRequested() && std::ferror(stdout) == 0) {
       std::optional<std::string> input = editor_.Read();
       if (!input) break;
       Take(std::move(*input));
@@ -269,6 +269,7 @@ int Run(const ChatFlags& flags) {
   InstallInterruptHandler();
   const Result<std::unique_ptr<LoadedModel>> model = LoadedModel::Load(flags.model);
   if (!model.ok()) return Fail(model.status());
+  if (InterruptRequested()) return Cancelled("").exit_code();
   const EffortRequest effort = EffortFrom(flags.thinking, **model);
   const Result<EffortChoice> choice = ChooseEffort((*model)->dialect(), effort);
   if (!choice.ok()) return Fail(choice.status());

@@ -129,7 +129,8 @@ std::optional<std::string> LineEditor::ReadLine(const std::string& prompt, Kind 
     el_reset(terminal_->edit);
     if (kind == Kind::kQuestion) return std::nullopt;
     ClearInterrupt();
-    std::fputc('\n', stdout);  // what was typed stays in its line
+    if (InterruptRequested()) return std::nullopt;  // the program is to end
+    std::fputc('\n', stdout);                       // what was typed stays in its line
     std::fflush(stdout);
     line = el_gets(terminal_->edit, &size);
   }
@@ -172,6 +173,7 @@ std::optional<std::string> LineEditor::ReadLines(const std::string& prompt, Kind
     if (InterruptRequested()) {
       if (!interactive_ || kind == Kind::kQuestion) return std::nullopt;
       ClearInterrupt();  // Ctrl-C in the moment before the line was begun
+      if (InterruptRequested()) return std::nullopt;
     }
     if (!line) {
       if (continued) return text;

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <new>
 #include <string_view>
 #include <system_error>
 
@@ -57,7 +58,7 @@ class ReadBuffer {
   ReadBuffer(ThreadPool& pool, uint64_t bytes)
       : pieces_(static_cast<int64_t>(std::max<uint64_t>(bytes / kPieceBytes, 1))) {
     void* mapping = ::mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    FATHOM_CHECK(mapping != MAP_FAILED);
+    if (mapping == MAP_FAILED) throw std::bad_alloc();
     data_ = {static_cast<uint8_t*>(mapping), Unmap{size()}};
     ::madvise(mapping, size(), MADV_HUGEPAGE);
     pool.ParallelFor(pieces_, 1, [&](int64_t begin, int64_t end, int) {

@@ -375,6 +375,10 @@ Status WriteFileAtomically(const std::string& path, std::string_view content, st
     const uint32_t kept = exists ? info.st_mode & 0777 : 0666;
     const Descriptor file(CreateBeside(target, mode.value_or(kept), &temporary));
     if (file.get() < 0) return SystemError(path, "create");
+    // Whoever may write a file of another's leaves it that one's. Fails for all but root, whose files are then as
+    // before.
+    if (exists) [[maybe_unused]]
+      const int owned = ::fchown(file.get(), info.st_uid, info.st_gid);
     if (exists && !mode) ::fchmod(file.get(), kept);  // what the umask took; where that fails it has less
     status = WriteAll(file.get(), content, path);
     if (status.ok() && ::fsync(file.get()) != 0) status = SystemError(path, "sync");

@@ -123,7 +123,7 @@ bool TooLarge(std::string_view text) {
     const size_t point = std::min(mantissa.find('.'), mantissa.size());
     const size_t first = mantissa.find_first_of("123456789");
     const auto place = static_cast<int64_t>(point) - static_cast<int64_t>(first);
-    return place + exponent > 0;
+    return exponent > -place;
   }
   const size_t first = text.find_first_of("123456789");
   return first < std::min(text.find('.'), text.size());

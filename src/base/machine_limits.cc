@@ -1,7 +1,5 @@
 #include "base/machine_limits.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "base/topology.h"
 
 namespace fathom {
 namespace {
@@ -72,11 +71,7 @@ class LimitReader {
     if (const auto kib = PositiveNumber(FieldOf(ReadKernelFile(root_ + "/proc/meminfo"), "MemTotal"))) {
       limits_.ram_bytes = *kib * 1024;
     }
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    // Fails on machines with more CPUs than the mask holds; 1024 cores are then as good a guess as any.
-    limits_.cores =
-        sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? std::max(1, CPU_COUNT(&allowed)) : CPU_SETSIZE;
+    limits_.cores = static_cast<int>(AllowedCpus().size());
     const std::string groups = ReadKernelFile(root_ + "/proc/self/cgroup");
     for (const std::string_view line : Split(groups, '\n')) ReadHierarchy(line);
     return limits_;

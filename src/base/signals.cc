@@ -13,6 +13,7 @@ namespace fathom {
 namespace {
 
 std::atomic<bool> interrupt_requested{false};
+std::atomic<bool> end_requested{false};  // by SIGTERM or SIGHUP
 std::atomic<bool> reload_requested{false};
 std::atomic<MappedFileName> mapped_file_name{nullptr};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<MappedFileName>::is_always_lock_free,
@@ -25,6 +26,7 @@ void WriteLiteral(const char* text) {
 
 void OnInterrupt(int signal_number) {
   const int saved_errno = errno;
+  if (signal_number == SIGTERM) end_requested.store(true, std::memory_order_relaxed);
   if (interrupt_requested.exchange(true, std::memory_order_relaxed)) {
     WriteLiteral("\n");
     _exit(128 + signal_number);
@@ -32,7 +34,10 @@ void OnInterrupt(int signal_number) {
   errno = saved_errno;
 }
 
-void OnHangUp(int /*signal_number*/) { interrupt_requested.store(true, std::memory_order_relaxed); }
+void OnHangUp(int /*signal_number*/) {
+  end_requested.store(true, std::memory_order_relaxed);
+  interrupt_requested.store(true, std::memory_order_relaxed);
+}
 
 void OnReload(int /*signal_number*/) { reload_requested.store(true, std::memory_order_relaxed); }
 
@@ -68,7 +73,9 @@ void InstallInterruptHandler() {
 
 bool InterruptRequested() { return interrupt_requested.load(std::memory_order_relaxed); }
 
-void ClearInterrupt() { interrupt_requested.store(false, std::memory_order_relaxed); }
+void ClearInterrupt() {
+  interrupt_requested.store(end_requested.load(std::memory_order_relaxed), std::memory_order_relaxed);
+}
 
 void RequestInterrupt() { interrupt_requested.store(true, std::memory_order_relaxed); }
 

@@ -16,7 +16,8 @@ void InstallInterruptHandler();
 // Whether Ctrl-C was pressed since the start or the last ClearInterrupt(). Thread-safe; costs a relaxed load.
 bool InterruptRequested();
 
-// Forgets the request, for a program that goes on (chat stops the answer and not the program).
+// Forgets Ctrl-C, for a program that goes on (chat stops the answer and not the program). SIGTERM and SIGHUP are meant
+// for the program: what they requested stays.
 void ClearInterrupt();
 
 // Sets the flag as Ctrl-C would.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 
 #include "base/check.h"
 
@@ -63,7 +64,12 @@ ThreadPool::ThreadPool(int threads, const std::vector<std::vector<int>>& cpus)
                (cpus.empty() || cpus.size() == static_cast<size_t>(threads)));
   workers_.reserve(static_cast<size_t>(threads - 1));
   for (int worker = 1; worker < threads; ++worker) {
-    workers_.emplace_back([this, worker] { WorkerLoop(worker); });
+    try {
+      workers_.emplace_back([this, worker] { WorkerLoop(worker); });
+    } catch (const std::system_error&) {  // the system allows no more of them (ulimit -u, a control group's pids.max)
+      while (shares_.size() > workers_.size() + 1) shares_.pop_back();
+      break;
+    }
     if (!cpus.empty() && !HoldTo(workers_.back(), cpus[static_cast<size_t>(worker)])) holds_ = false;
   }
 }

@@ -22,7 +22,7 @@ class ThreadPool {
  public:
   // `threads` >= 1, the caller of ParallelFor included. The own threads are held to the CPUs that `cpus` (empty, or one
   // list per thread; base/topology.h) gives them; a list may be empty. The caller's thread, which is the first, is left
-  // as it is: the system finds the place that the others leave.
+  // as it is: the system finds the place that the others leave. Where the system allows fewer threads there are fewer.
   explicit ThreadPool(int threads, const std::vector<std::vector<int>>& cpus = {});
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -3,8 +3,10 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <fstream>
+#include <memory>
 #include <set>
 #include <string_view>
 
@@ -106,13 +108,19 @@ Topology ReadTopology(const std::vector<int>& allowed, const std::string& root) 
 }
 
 std::vector<int> AllowedCpus() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
   std::vector<int> cpus;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (CPU_ISSET(cpu, &allowed)) cpus.push_back(cpu);
+  for (int count = CPU_SETSIZE; count <= kMostCpus; count *= 2) {
+    const std::unique_ptr<cpu_set_t, decltype([](cpu_set_t* set) { CPU_FREE(set); })> allowed(CPU_ALLOC(count));
+    if (allowed == nullptr) break;
+    const size_t bytes = CPU_ALLOC_SIZE(count);
+    if (sched_getaffinity(0, bytes, allowed.get()) != 0) {
+      if (errno != EINVAL) break;
+      continue;  // the kernel knows of more CPUs than that
     }
+    for (int cpu = 0; cpu < count; ++cpu) {
+      if (CPU_ISSET_S(static_cast<size_t>(cpu), bytes, allowed.get())) cpus.push_back(cpu);
+    }
+    break;
   }
   if (cpus.empty()) cpus.push_back(0);
   return cpus;

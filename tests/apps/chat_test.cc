@@ -243,6 +243,21 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndNotTheProgram) {
   EXPECT_EQ(session.ExitCode(), 0);
 }
 
+TEST_F(ChatTerminal, SigtermEndsItAtThePromptAndInAnAnswer) {
+  for (const bool answering : {false, true}) {
+    PtySession session(FATHOM_BINARY, Arguments(), Environment());
+    ASSERT_TRUE(session.WaitFor("/help lists the commands"));
+    ASSERT_TRUE(session.WaitForPrompt());
+    if (answering) {
+      session.Type("hello\r");
+      ASSERT_TRUE(session.WaitFor("hello\r\n"));
+      ASSERT_TRUE(session.WaitForBytes(100));
+    }
+    session.Signal(SIGTERM);
+    EXPECT_EQ(session.ExitCode(), 130) << answering;
+  }
+}
+
 TEST_F(ChatTerminal, WithoutCursorMovementThereArePromptsAndNoEscapes) {
   for (const char* term : {"dumb", ""}) {
     std::vector<std::string> arguments = Arguments();

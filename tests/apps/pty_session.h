@@ -57,6 +57,8 @@ class PtySession {
     EXPECT_EQ(write(terminal_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
   }
 
+  void Signal(int number) const { EXPECT_EQ(kill(child_, number), 0); }
+
   // Waits until the terminal has shown `text` since the last match, and forgets everything up to it.
   bool WaitFor(std::string_view text) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);

@@ -195,6 +195,22 @@ TEST(File, AtomicWriteReplacesAndLeavesNothingBehind) {
   EXPECT_EQ(EntriesOf(directory), 1U);
 }
 
+TEST(File, AtomicWriteKeepsTheOwner) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can write what belongs to others";
+  const TemporaryDirectory directory;
+  const std::string path = directory / "file";
+  WriteTestFile(path, "old");
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  ASSERT_EQ(::chown(path.c_str(), 65534, 65534), 0);
+  ASSERT_TRUE(WriteFileAtomically(path, "new").ok());
+  struct stat info = {};
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 65534u);
+  EXPECT_EQ(info.st_gid, 65534u);
+  EXPECT_EQ(info.st_mode & 0777, 0640u);
+  EXPECT_EQ(ReadTestFile(path), "new");
+}
+
 TEST(File, FailedAtomicWriteKeepsTheOldFile) {
   const TemporaryDirectory directory;
   const std::string missing = directory / "missing/file";

@@ -67,6 +67,8 @@ TEST(Json, DoublesOutOfRangeAreInfiniteOrZero) {
   EXPECT_EQ(Parsed(std::string(400, '1')).AsDouble(), HUGE_VAL);
   EXPECT_EQ(Parsed("1e99999999999999999999").AsDouble(), HUGE_VAL);
   EXPECT_EQ(Parsed("1e-400").AsDouble(), 0.0);
+  EXPECT_EQ(Parsed("1e9223372036854775807").AsDouble(), HUGE_VAL);
+  EXPECT_EQ(Parsed("0.01e-9223372036854775808").AsDouble(), 0.0);
   EXPECT_EQ(Parsed("1e-99999999999999999999").AsDouble(), 0.0);
   EXPECT_EQ(Parsed("0." + std::string(400, '0') + "1").AsDouble(), 0.0);
   EXPECT_EQ(Parsed("0." + std::string(400, '0') + "1e800").AsDouble(), HUGE_VAL);

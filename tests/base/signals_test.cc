@@ -20,25 +20,38 @@ TEST(Signals, FirstInterruptOnlySetsTheFlag) {
   EXPECT_TRUE(InterruptRequested());
   ClearInterrupt();
   EXPECT_FALSE(InterruptRequested());
-  raise(SIGTERM);
-  EXPECT_TRUE(InterruptRequested());
-  ClearInterrupt();
-  signal(SIGINT, SIG_DFL);
-  signal(SIGTERM, SIG_DFL);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_DFL);
 }
 
-TEST(Signals, HangUpSetsTheFlagUnlessItIsIgnored) {
-  signal(SIGHUP, SIG_IGN);
-  InstallInterruptHandler();
-  raise(SIGHUP);
-  EXPECT_FALSE(InterruptRequested());
-  signal(SIGHUP, SIG_DFL);
-  InstallInterruptHandler();
-  raise(SIGHUP);
-  EXPECT_TRUE(InterruptRequested());
-  raise(SIGHUP);  // goes on
-  ClearInterrupt();
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_DFL);
+TEST(SignalsDeathTest, HangUpSetsTheFlagUnlessItIsIgnored) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        signal(SIGHUP, SIG_IGN);
+        InstallInterruptHandler();
+        raise(SIGHUP);
+        if (InterruptRequested()) _exit(8);
+        signal(SIGHUP, SIG_DFL);
+        InstallInterruptHandler();
+        raise(SIGHUP);
+        raise(SIGHUP);  // goes on
+        _exit(InterruptRequested() ? 7 : 9);
+      },
+      testing::ExitedWithCode(7), "");
+}
+
+TEST(SignalsDeathTest, WhatIsToEndTheProgramIsNotForgotten) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  for (const int number : {SIGTERM, SIGHUP}) {
+    EXPECT_EXIT(
+        {
+          InstallInterruptHandler();
+          raise(number);
+          ClearInterrupt();
+          _exit(InterruptRequested() ? 7 : 8);
+        },
+        testing::ExitedWithCode(7), "");
+  }
 }
 
 // 7: the write fails.
