@@ -135,10 +135,10 @@ std::string DescribePlacement(const ModelFlags& flags, const ThreadPool& pool, c
   const std::vector<int>& first = placed.front();
   std::string text =
       StrCat(DescribeTopology(topology), "; ", pool.threads(), pool.threads() == 1 ? " thread" : " threads",
-             first.empty()       ? ", not held to CPUs"
-             : !pool.holds()     ? ", which the system does not let be held to CPUs"
-             : first.size() == 1 ? ", each held to a CPU"
-                                 : ", each held to a node");
+             first.empty() || pool.threads() == 1 ? ", not held to CPUs"
+             : !pool.holds()                      ? ", which the system does not let be held to CPUs"
+             : first.size() == 1                  ? ", all but the first held to a CPU each"
+                                                  : ", all but the first held to a node each");
   if (topology.nodes() < 2) return text;
   std::vector<std::span<const uint8_t>> ranges;
   for (const SafetensorsFile& shard : checkpoint.shards()) ranges.push_back(shard.bytes());

@@ -100,8 +100,8 @@ std::string KernelTableNames();
 // several NUMA nodes what is read from now on goes to all of them in turn.
 Result<std::unique_ptr<ThreadPool>> MakeThreadPool(const ModelFlags& flags);
 
-// What was found of the machine, and how its threads are used: "1 NUMA node with 2 cores; 2 threads, held to none", and
-// where the weights lie if that matters.
+// What was found of the machine, and how its threads are used: "1 NUMA node with 2 cores; 2 threads, not held to CPUs",
+// and where the weights lie if that matters.
 std::string DescribePlacement(const ModelFlags& flags, const ThreadPool& pool, const Checkpoint& checkpoint);
 
 }  // namespace fathom

@@ -5,12 +5,12 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "apps/flags.h"
 #include "apps/golden_check.h"
 #include "apps/verify.h"
+#include "base/cpu_features.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/strings.h"
@@ -22,7 +22,7 @@ namespace {
 struct VerifyGoldenFlags {
   std::string folder;
   std::vector<std::string> modes = {"exact", "f32", "product"};
-  int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  int threads = GetCpuFeatures().cores;
   std::string isa = "auto";
   bool json = false;
   bool verbose = false;

@@ -20,7 +20,7 @@
 // Nothing depends on which rows or tokens are computed together. No kernel allocates; all are thread-safe.
 //
 // Codes that a sound checkpoint does not hold: an E8M0 scale code of 0 may count as 0 and one of 255 as infinity; an
-// E4M3 NaN code counts as +-480. `fathom inspect --verify` finds them.
+// E4M3 NaN code counts as +-480. `fathom inspect --verify` finds those of 255 and NaN.
 #ifndef FATHOM_KERNELS_KERNELS_H_
 #define FATHOM_KERNELS_KERNELS_H_
 

@@ -12,8 +12,9 @@ namespace fathom {
 // A job for the product of all rows of `w` with `tokens` rows of x.
 MatMulArgs MatMulJob(const Matrix& w, const Activations& x, int64_t tokens, float* y, int64_t y_stride);
 
-// Runs all jobs (each over its [row_begin, row_end)) in one parallel region: the experts of a layer, or the projections
-// that share an input, cost one fork and join together. Picks the kernel by weight type and by whether x was quantised.
+// Runs all jobs (each over its [row_begin, row_end)) in one parallel region: one side of a layer's experts, or the
+// projections that share an input, cost one fork and join together. Picks the kernel by weight type and by whether x
+// was quantised.
 void MatMul(ThreadPool& pool, std::span<const MatMulArgs> jobs);
 
 // How many tasks MatMul() cuts a job into that runs alone on so many threads: no more of them than that take part.

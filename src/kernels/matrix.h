@@ -85,7 +85,7 @@ struct alignas(64) Fp8Chunk {
   int32_t residual_offset[16];
   float scale[4];      // the power of two of each 128 columns; 0 beyond the row's end
   uint32_t residuals;  // how many are not zero
-  // The first of those, as many as fit into what alignment leaves: where X stands in `words`, its lane, the residual.
+  // The first of those, ten, for which alignment leaves room: where X stands in `words`, its lane, the residual.
   static constexpr uint32_t kListed = 10;
   uint16_t listed_place[kListed];
   uint8_t listed_lane[kListed];

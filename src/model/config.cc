@@ -23,6 +23,12 @@ Status Positive(const char* key, double value, double high) {
                                 "; accepted are numbers above 0 up to ", StrFormat("%g", high)));
 }
 
+Status Between(const char* key, double value, double low, double high) {
+  if (value >= low && value <= high) return {};
+  return InvalidArgument(StrCat("config key ", key, " is ", StrFormat("%g", value), "; accepted are numbers from ",
+                                StrFormat("%g", low), " to ", StrFormat("%g", high)));
+}
+
 }  // namespace
 
 Status ModelConfig::Validate() const {
@@ -91,9 +97,10 @@ Status ModelConfig::Validate() const {
   }
   FATHOM_RETURN_IF_ERROR(Range("rope_scaling.original_max_position_embeddings", yarn_original_context, 0, 1 << 30));
   if (yarn_original_context > 0) {
-    FATHOM_RETURN_IF_ERROR(Positive("rope_scaling.factor", yarn_factor, 1e6));
-    FATHOM_RETURN_IF_ERROR(Positive("rope_scaling.beta_fast", yarn_beta_fast, 1e6));
-    FATHOM_RETURN_IF_ERROR(Positive("rope_scaling.beta_slow", yarn_beta_slow, 1e6));
+    // Angles stay within what SinCosDouble() takes.
+    FATHOM_RETURN_IF_ERROR(Between("rope_scaling.factor", yarn_factor, 1, 1e6));
+    FATHOM_RETURN_IF_ERROR(Between("rope_scaling.beta_fast", yarn_beta_fast, 1e-3, 1e6));
+    FATHOM_RETURN_IF_ERROR(Between("rope_scaling.beta_slow", yarn_beta_slow, 1e-3, 1e6));
   }
   if (indexer) {
     FATHOM_RETURN_IF_ERROR(Range("index_n_heads", index_heads, 1, 4096));
@@ -103,6 +110,10 @@ Status ModelConfig::Validate() const {
                                     "; it must be a power of two and at least qk_rope_head_dim ", rope_dim));
     }
     FATHOM_RETURN_IF_ERROR(Range("index_topk", index_topk, 1, 1 << 20));
+  } else {  // used by no layer, but workspaces are sized by them
+    FATHOM_RETURN_IF_ERROR(Range("index_n_heads", index_heads, 0, 4096));
+    FATHOM_RETURN_IF_ERROR(Range("index_head_dim", index_dim, 0, 4096));
+    FATHOM_RETURN_IF_ERROR(Range("index_topk", index_topk, 0, 1 << 20));
   }
   FATHOM_RETURN_IF_ERROR(Range("hc_mult", streams, 1, 16));
   FATHOM_RETURN_IF_ERROR(Range("hc_sinkhorn_iters", sinkhorn_iterations, 1, 1000));

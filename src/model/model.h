@@ -3,9 +3,10 @@
 //   Model model(config, weights, {}, pool);
 //   Workspace workspace(model, /*max_tokens=*/512);
 //   SequenceCache cache(model.cache_layout());
-//   Batch batch{.tokens = ids, .segments = {{&cache, 512}}};
+//   const Segment segments[] = {{&cache, 512}};
+//   Batch batch{.tokens = ids, .segments = segments};
 //   MatView<const float> streams = model.Forward(batch, workspace);
-//   model.Logits(streams.Rows(511, 1), logits, workspace);
+//   model.Logits(streams.Rows(511, 1), workspace, logits);
 //
 // One Forward serves any mix of prefill chunks and decode steps of any number of sequences. Every token's result is the
 // same bits whatever else is in the batch, however its sequence was cut into calls, and on any number of threads.

@@ -1,8 +1,8 @@
 // math.h - elementary functions that give the same bits on every machine.
 //
-// libm differs between processors (fused or not) and versions. These use only +, -, *, / and integer operations on
-// IEEE numbers, are compiled with contraction off, and are branch-free so that the compiler vectorises loops over them;
-// a vectorised loop gives the same bits as a scalar one.
+// libm differs between processors (fused or not) and versions. These use only +, -, *, /, square roots and integer
+// operations on IEEE numbers and are compiled with contraction off. Those of floats are branch-free, so that the
+// compiler vectorises loops over them; a vectorised loop gives the same bits as a scalar one.
 #ifndef FATHOM_NUMERIC_MATH_H_
 #define FATHOM_NUMERIC_MATH_H_
 
@@ -48,7 +48,7 @@ inline float Silu(float x) { return x / (1.0f + Exp(-x)); }
 double ExpDouble(double x);
 // log(1 + y) for y >= 0.
 double Log1pDouble(double y);
-// Sine and cosine of an angle in [0, 2^22] radians.
+// Sine and cosine of an angle in [0, 2^24] radians.
 void SinCosDouble(double angle, double* sine, double* cosine);
 
 // sqrt(softplus(z)), softplus(z) = z for z > 20 (section 7.7).

@@ -1,6 +1,5 @@
 // fathom-train - the trainer: a program of its own, because it needs libtorch. `./fathom train` builds and runs it.
 #include <malloc.h>
-#include <omp.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <string>
 #include <system_error>
 
+#include "base/cpu_features.h"
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/signals.h"
@@ -155,7 +155,7 @@ int Main(int argc, char** argv) {
   IgnoreFileSizeSignal();
   KeepFreedMemory();
   // Left alone, libtorch takes half of the processors on machines whose topology it does not know.
-  torch::set_num_threads(omp_get_num_procs());
+  torch::set_num_threads(GetCpuFeatures().cores);
   Status status;
   try {  // libtorch and oneDNN report by exceptions
     status = Dispatch(flags);

@@ -103,6 +103,16 @@ TEST(ConfigJson, MissingKeysAreNamed) {
   }
 }
 
+TEST(ConfigJson, IndexerKeysAreBoundedWhereNoLayerHasOne) {
+  Json config = TinyConfig();
+  config.Set("compress_ratios", *ParseJson("[0, 0, 128, 0, 0, 0, 0]"));
+  config.Set("index_head_dim", *ParseJson("48"));
+  EXPECT_TRUE(ParseConfigJson(config.Dump(), "c").ok()) << "nobody computes with it";
+  config.Set("index_topk", *ParseJson("4611686018427387904"));
+  EXPECT_EQ(ParseConfigJson(config.Dump(), "c").status().message(),
+            "c: config key index_topk is 4611686018427387904; accepted are 0 to 1048576");
+}
+
 struct BadValue {
   const char* key;
   const char* value;
@@ -148,7 +158,7 @@ TEST(ConfigJson, AbsurdValuesNameKeyFoundAndAccepted) {
       {"rope_scaling", "{\"type\": \"yarn\", \"original_max_position_embeddings\": 64}",
        "config key rope_scaling.factor is missing"},
       {"rope_scaling", "{\"type\": \"yarn\", \"factor\": -4, \"original_max_position_embeddings\": 64}",
-       "config key rope_scaling.factor is -4; accepted are numbers above 0 up to 1e+06"},
+       "config key rope_scaling.factor is -4; accepted are numbers from 1 to 1e+06"},
       {"architectures", "[\"LlamaForCausalLM\"]",
        "config key architectures is \"LlamaForCausalLM\"; accepted is \"DeepseekV4ForCausalLM\""},
       {"architectures", "[\"DeepseekV41ForCausalLM\"]",

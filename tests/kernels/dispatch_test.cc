@@ -32,6 +32,7 @@ TEST(Dispatch, ProcessorsWithVectorsGetTheirTable) {
 TEST(Dispatch, EveryTableIsComplete) {
   for (const KernelTable* table : SupportedKernels()) {
     EXPECT_NE(table->quantize_fp8, nullptr) << table->name;
+    EXPECT_NE(table->quantize_int8, nullptr) << table->name;
     EXPECT_NE(table->matmul_fp4, nullptr) << table->name;
     EXPECT_NE(table->matmul_fp4_f32, nullptr) << table->name;
     EXPECT_NE(table->matmul_fp8, nullptr) << table->name;

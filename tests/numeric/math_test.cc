@@ -85,6 +85,8 @@ TEST(SinCosDouble, ErrorUpToTheLongestContext) {
   EXPECT_EQ(cosine, 1);
 }
 
+TEST(SqrtSoftplus, NaNStaysNaN) { EXPECT_TRUE(std::isnan(SqrtSoftplus(std::nanf("")))); }
+
 TEST(SqrtSoftplus, RelativeError) {
   for (int i = -8000; i <= 3000; ++i) {
     const auto z = static_cast<float>(i / 100.0);

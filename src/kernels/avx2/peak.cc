@@ -5,8 +5,8 @@
 namespace fathom {
 namespace {
 
-volatile float float_sink;
-volatile int int_sink;
+thread_local volatile float float_sink;
+thread_local volatile int int_sink;
 
 int64_t FmaF32(int64_t rounds) {
   __m256 sums[kPeakChains];

@@ -16,8 +16,8 @@ namespace neon {
 extern const PeakLoops kPeakLoops;
 }
 
-// Independent chains, so that latency does not show: at least latency x ports of all three (4 x 2, 5 x 2, 4 x 4), and
-// few enough for 16 registers with the two operands.
+// Independent chains, so that latency does not show: at least latency x ports (4 x 2, 5 x 2), and few enough for 16
+// registers with the two operands. Arm cores with four ports would want 16: for them the peak found is low.
 inline constexpr int kPeakChains = 12;
 // Multiply-adds per chain in a round.
 inline constexpr int kPeakSteps = 64;
