@@ -8,6 +8,9 @@
 namespace fathom {
 namespace {
 
+// Most models' calls have no more: with all 384 experts of V4-Pro and the shared one, two matrices each, it is 770.
+constexpr size_t kUsualJobs = 1024;
+
 int64_t Parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 
 // What one task computes: so many rows of the matrix for so many tokens.
@@ -106,8 +109,10 @@ int64_t MatMulTasks(const MatMulArgs& job, int threads) {
 }
 
 void MatMul(ThreadPool& pool, std::span<const MatMulArgs> jobs) {
-  // First task of each job; kept from call to call so that a step does not allocate.
+  // First task of each job; kept from call to call, and large enough from the first one on, so that a step does not
+  // allocate however many experts its tokens choose.
   static thread_local std::vector<int64_t> first;
+  first.reserve(kUsualJobs);
   first.clear();
   int64_t total = 0;
   for (const MatMulArgs& job : jobs) {

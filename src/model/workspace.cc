@@ -16,6 +16,7 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
   const int64_t t = max_tokens;
   position.Allocate(t);
   segment.Allocate(t);
+  first.reserve(static_cast<size_t>(t));
   for (Buffer<float>* table : {&cos_plain, &sin_plain, &cos_compressed, &sin_compressed})
     table->Allocate(t * c.rope_dim / 2);
 
