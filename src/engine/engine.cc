@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
-#include <map>
 #include <optional>
 #include <random>
 
@@ -296,10 +295,12 @@ void Engine::Step() {
 }
 
 void Engine::PublishStats() {
-  std::map<int32_t, PriorityLoad, std::greater<>> loads;
+  priorities_.clear();
   scheduler_.ForEach([&](const Sequence& sequence) {
-    PriorityLoad& load = loads[sequence.request().priority];
-    ++(sequence.started() ? load.running : load.waiting);
+    const int32_t priority = sequence.request().priority;
+    auto load = std::ranges::lower_bound(priorities_, priority, std::greater<>(), &PriorityLoad::priority);
+    if (load == priorities_.end() || load->priority != priority) load = priorities_.insert(load, {priority, 0, 0});
+    ++(sequence.started() ? load->running : load->waiting);
   });
   const Usage& finished = scheduler_.finished_usage();
   const double service = scheduler_.mean_service_seconds();
@@ -317,8 +318,7 @@ void Engine::PublishStats() {
   stats.handler_seconds = handler_seconds_;
   stats.waiting = scheduler_.waiting();
   stats.running = scheduler_.running();
-  stats.priorities.clear();
-  for (auto& [priority, load] : loads) stats.priorities.push_back({priority, load.waiting, load.running});
+  stats.priorities = priorities_;
   stats.cache_bytes = scheduler_.cache_bytes();
   stats.prefixes = scheduler_.prefixes();
   stats.prefill_budget = scheduler_.prefill_budget();

@@ -121,6 +121,7 @@ class Engine {
   int64_t turns_ = 0;
   double step_seconds_ = 0;
   double handler_seconds_ = 0;
+  std::vector<PriorityLoad> priorities_;  // of PublishStats(), a member to keep its memory
   SteadyTime requests_published_;
 
   std::thread thread_;  // last: it uses everything above

@@ -24,6 +24,7 @@
 #ifndef FATHOM_ENGINE_SAMPLER_H_
 #define FATHOM_ENGINE_SAMPLER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <unordered_map>
@@ -40,6 +41,13 @@ double UniformDraw(uint64_t seed, uint64_t index);
 
 // Buffers of one thread that samples.
 struct SamplerScratch {
+  // Room for `vocab` tokens, so that nothing is allocated when a thread draws for the first time.
+  void Reserve(size_t vocab) {
+    logits.reserve(vocab);
+    weights.reserve(vocab);
+    ids.reserve(vocab);
+  }
+
   std::vector<float> logits;
   std::vector<float> weights;
   std::vector<int32_t> ids;

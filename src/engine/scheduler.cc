@@ -294,24 +294,26 @@ std::vector<int64_t> Scheduler::SnapshotPositions(const Sequence& sequence, cons
 
 void Scheduler::PlanChunks() {
   chunks_.clear();
-  std::vector<StepCandidate> candidates;
+  started_.clear();
+  candidates_.clear();
   int64_t answers = 0;
-  std::vector<Sequence*> started;
   for (const auto& sequence : running_) {
     if (!sequence->started()) continue;
     const GenerateRequest& request = sequence->request();
-    started.push_back(sequence.get());
-    candidates.push_back(
+    started_.push_back(sequence.get());
+    candidates_.push_back(
         {sequence->pending(), sequence->max_chunk(), request.priority, shares_.Of(request.user).served});
     answers += static_cast<int64_t>(sequence->pending() == 1);
   }
   prefill_allowed_ = options_.step_tokens - answers;
   if (answers > 0) prefill_allowed_ = std::min(prefill_allowed_, pacer_.budget());
-  const std::vector<int64_t> shares = PlanStep(candidates, answers + prefill_allowed_, 2 * options_.step_tokens);
-  for (size_t index = 0; index < shares.size(); ++index) {
-    if (shares[index] > 0) chunks_.push_back({started[index], shares[index]});
+  PlanStep(candidates_, answers + prefill_allowed_, 2 * options_.step_tokens, &step_shares_);
+  for (const bool single : {true, false}) {
+    for (size_t index = 0; index < started_.size(); ++index) {
+      const int64_t tokens = step_shares_[index];
+      if (tokens > 0 && (tokens == 1) == single) chunks_.push_back({started_[index], tokens});
+    }
   }
-  std::stable_partition(chunks_.begin(), chunks_.end(), [](const Chunk& chunk) { return chunk.tokens == 1; });
 }
 
 void Scheduler::DidStep(double seconds) {

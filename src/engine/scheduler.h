@@ -151,6 +151,10 @@ class Scheduler {
   Queue running_;
   Queue ended_;  // in the order of their ends
   std::vector<Chunk> chunks_;
+  // Those that may take part in the planned step, and the tokens of each. Members to keep their memory.
+  std::vector<Sequence*> started_;
+  std::vector<StepCandidate> candidates_;
+  std::vector<int64_t> step_shares_;
   int64_t prefill_allowed_ = 0;  // in the planned step
   UserShares shares_;
   PrefillPacer pacer_;

@@ -71,8 +71,10 @@ AdmissionPlan PlanAdmission(std::span<const AdmissionCandidate> candidates, int6
   return plan;
 }
 
-std::vector<int64_t> PlanStep(std::span<const StepCandidate> candidates, int64_t budget, int64_t max_lead) {
-  std::vector<int64_t> shares(candidates.size(), 0);
+void PlanStep(std::span<const StepCandidate> candidates, int64_t budget, int64_t max_lead,
+              std::vector<int64_t>* shares_out) {
+  std::vector<int64_t>& shares = *shares_out;
+  shares.assign(candidates.size(), 0);
   std::set<int32_t, std::greater<>> priorities;
   for (size_t index = 0; index < candidates.size(); ++index) {
     if (candidates[index].pending == 1) {
@@ -109,7 +111,6 @@ std::vector<int64_t> PlanStep(std::span<const StepCandidate> candidates, int64_t
     const int64_t left = give(in_order, budget - half);
     budget = give(in_order, give(shortest_first, half + left));
   }
-  return shares;
 }
 
 void UserShares::Enter(const std::string& user) {

@@ -51,12 +51,14 @@ struct StepCandidate {
   int64_t served = 0;  // tokens read for its user
 };
 
-// Distributes `budget` tokens over the candidates, which are in order of arrival. Returns each one's share, perhaps 0.
-// First everyone with one pending token gets it: answers keep moving; `budget` must suffice for that. Of the rest one
-// half goes in the order of priority, users served least, and arrival, so that one user's long prompts finish one after
-// the other; and one half to whoever has least to read and not more than a budget, so that a short prompt does not wait
-// for long ones. Users that are ahead of others by more than `max_lead` tokens have no part in the second half.
-std::vector<int64_t> PlanStep(std::span<const StepCandidate> candidates, int64_t budget, int64_t max_lead);
+// Distributes `budget` tokens over the candidates, which are in order of arrival: `shares_out` gets each one's, perhaps
+// 0. First everyone with one pending token gets it: answers keep moving; `budget` must suffice for that. Of the rest
+// one half goes in the order of priority, users served least, and arrival, so that one user's long prompts finish one
+// after the other; and one half to whoever has least to read and not more than a budget, so that a short prompt does
+// not wait for long ones. Users that are ahead of others by more than `max_lead` tokens have no part in the second
+// half. Takes memory only where there is more than one token to be read, if `shares_out` has room.
+void PlanStep(std::span<const StepCandidate> candidates, int64_t budget, int64_t max_lead,
+              std::vector<int64_t>* shares_out);
 
 // How many tokens were read for every user that has requests.
 class UserShares {

@@ -23,6 +23,7 @@ StepRunner::StepRunner(const Model& model, const Tokenizer& tokenizer, int64_t s
   const ModelConfig& config = model.config();
   rows_.resize(static_cast<size_t>(max_sequences * config.streams * config.hidden_size));
   logits_.resize(static_cast<size_t>(logits_rows_ * config.vocab_size));
+  for (SamplerScratch& scratch : scratch_) scratch.Reserve(static_cast<size_t>(config.vocab_size));
 }
 
 MatView<const float> StepRunner::Forward(std::span<const Scheduler::Chunk> chunks) {
@@ -48,7 +49,7 @@ MatView<const float> StepRunner::Logits(MatView<const float> streams) {
 
 void StepRunner::Run(std::span<const Scheduler::Chunk> chunks) {
   const MatView<const float> streams = Forward(chunks);
-  std::vector<Sequence*> ready;
+  ready_.clear();
   int64_t row = 0;
   for (const Scheduler::Chunk& chunk : chunks) {
     Sequence* sequence = chunk.sequence;
@@ -63,10 +64,10 @@ void StepRunner::Run(std::span<const Scheduler::Chunk> chunks) {
       sequence->Finish(FinishReason::kLength);
       continue;
     }
-    std::copy_n(streams.row(row - 1), streams.cols, rows_.data() + static_cast<int64_t>(ready.size()) * streams.cols);
-    ready.push_back(sequence);
+    std::copy_n(streams.row(row - 1), streams.cols, rows_.data() + static_cast<int64_t>(ready_.size()) * streams.cols);
+    ready_.push_back(sequence);
   }
-  if (!ready.empty()) SampleAndAppend(ready);
+  if (!ready_.empty()) SampleAndAppend();
 }
 
 void StepRunner::TellPromptLogprobs(Sequence* sequence, MatView<const float> streams) {
@@ -103,23 +104,23 @@ Result<std::vector<GeneratedToken>> StepRunner::PromptLogprobsOf(std::span<const
   return tokens;
 }
 
-void StepRunner::SampleAndAppend(std::span<Sequence* const> ready) {
-  const auto count = static_cast<int64_t>(ready.size());
+void StepRunner::SampleAndAppend() {
+  const auto count = static_cast<int64_t>(ready_.size());
   const int64_t width = model_.config().streams * model_.config().hidden_size;
   const MatView<const float> logits = Logits({rows_.data(), count, width});
-  std::vector<Result<Sample>> samples(ready.size(), Sample{});
+  samples_.assign(ready_.size(), Sample{});
   {
     const Stopwatch watch(&sampling_seconds_);
     model_.pool().ParallelFor(count, 1, [&](int64_t begin, int64_t end, int worker) {
       for (int64_t index = begin; index < end; ++index) {
         const auto at = static_cast<size_t>(index);
-        samples[at] = ready[at]->sampler().Next(logits.row_span(index), ready[at]->AllowedTokens(),
-                                                &scratch_[static_cast<size_t>(worker)]);
+        samples_[at] = ready_[at]->sampler().Next(logits.row_span(index), ready_[at]->AllowedTokens(),
+                                                  &scratch_[static_cast<size_t>(worker)]);
       }
     });
   }
-  generated_tokens_ += std::ranges::count_if(samples, [](const Result<Sample>& sample) { return sample.ok(); });
-  for (size_t index = 0; index < ready.size(); ++index) ready[index]->Append(std::move(samples[index]));
+  generated_tokens_ += std::ranges::count_if(samples_, [](const Result<Sample>& sample) { return sample.ok(); });
+  for (size_t index = 0; index < ready_.size(); ++index) ready_[index]->Append(std::move(samples_[index]));
 }
 
 }  // namespace fathom

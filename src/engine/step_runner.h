@@ -42,7 +42,8 @@ class StepRunner {
   void TellPromptLogprobs(Sequence* sequence, MatView<const float> streams);
   Result<std::vector<GeneratedToken>> PromptLogprobsOf(std::span<const int32_t> ids, MatView<const float> streams,
                                                        int64_t count);
-  void SampleAndAppend(std::span<Sequence* const> ready);
+  // A token for each of ready_.
+  void SampleAndAppend();
 
   const Model& model_;
   const Tokenizer& tokenizer_;
@@ -50,6 +51,8 @@ class StepRunner {
   const int64_t logits_rows_;
   std::vector<int32_t> tokens_;
   std::vector<Segment> segments_;
+  std::vector<Sequence*> ready_;         // those with nothing left to read after the step
+  std::vector<Result<Sample>> samples_;  // of ready_
   std::vector<float> rows_;              // [max_sequences, S * D]
   std::vector<float> logits_;            // [logits_rows_, V]
   std::vector<SamplerScratch> scratch_;  // one per thread of the pool
