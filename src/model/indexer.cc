@@ -14,7 +14,8 @@ namespace {
 // Compressed rows of a ratio-4 layer that a query at `position` may see.
 int64_t VisibleRows(int64_t position) { return (position + 1) / 4; }
 
-// qi <- Q4(Hadamard(rotate(qi))), and w scaled by di^-0.5 * Hi^-0.5.
+// qi <- Q4(Hadamard(rotate(qi))), and w scaled by di^-0.5 * Hi^-0.5. A head at a time: those of one token are shared
+// out, too.
 void PrepareQueries(const Step& step) {
   const ModelConfig& c = step.config;
   Workspace& ws = step.ws;
@@ -22,16 +23,15 @@ void PrepareQueries(const Step& step) {
   const auto scale =
       static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.index_dim) * static_cast<double>(c.index_heads)));
   const int64_t half = c.rope_dim / 2;
-  step.pool.ParallelFor(step.tokens, 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t token = begin; token < end; ++token) {
-      for (int64_t head = 0; head < c.index_heads; ++head) {
-        float* q = ws.index_q.data() + (token * c.index_heads + head) * c.index_dim;
-        Rotate(q + c.index_dim - c.rope_dim, c.rope_dim, ws.cos_compressed.data() + token * half,
-               ws.sin_compressed.data() + token * half);
-        Hadamard(q, c.index_dim);
-        EncodeIndexRow(layout, q, ws.index_q_rows.data() + (token * c.index_heads + head) * layout.bytes());
-        ws.index_w[token * c.index_heads + head] *= scale;
-      }
+  step.pool.ParallelFor(step.tokens * c.index_heads, 4, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t token = i / c.index_heads;
+      float* q = ws.index_q.data() + i * c.index_dim;
+      Rotate(q + c.index_dim - c.rope_dim, c.rope_dim, ws.cos_compressed.data() + token * half,
+             ws.sin_compressed.data() + token * half);
+      Hadamard(q, c.index_dim);
+      EncodeIndexRow(layout, q, ws.index_q_rows.data() + i * layout.bytes());
+      ws.index_w[i] *= scale;
     }
   });
 }

@@ -49,6 +49,19 @@ TEST_P(Determinism, SameBitsOnOneTwoAndThreeThreads) {
   }
 }
 
+// Where a step has one token, threads share its heads and rows.
+TEST_P(Determinism, SameBitsTokenByTokenOnAnyNumberOfThreads) {
+  constexpr int64_t kRead = kTokens - 12;
+  TinyModel first(*checkpoint_, 1);
+  SequenceCache cache(first.model().cache_layout());
+  first.Append(Slice(0, kRead), &cache);
+  for (const int threads : {1, 2, 3, 5, 8}) {
+    TinyModel tiny(*checkpoint_, threads);
+    SequenceCache fork = cache.Fork();
+    EXPECT_EQ(Hash(ReadTo(kTokens, 1, &tiny, &fork)), Hash(WholeFrom(kRead))) << threads << " threads";
+  }
+}
+
 TEST_P(Determinism, SameBitsInChunksAndTokenByToken) {
   TinyModel tiny(*checkpoint_, 2);
   for (const int64_t chunk : {1, 7, 64, 128}) {
@@ -136,31 +149,36 @@ TEST_P(Determinism, ResetStartsAnew) {
 }
 
 // The last tokens of a 1M context: indexer over 262,143 rows, ratio-128 over 8,191, rotation at a million. A truthful
-// prefill would take hours, so the rows are synthetic; the two ways through the last tokens must still agree.
+// prefill would take hours, so the rows are synthetic; the ways through the last tokens must still agree.
 TEST_P(Determinism, EndOfAMillionTokenContext) {
+  constexpr int64_t kContext = 1 << 20;
   ModelConfig config = checkpoint_->config();
-  config.max_context = 1 << 20;
+  config.max_context = kContext;
   ThreadPool pool(2);
   const Model model(config, checkpoint_->weights(), {}, pool);
-  Workspace workspace(model, 16);
-  SequenceCache first(model.cache_layout());
-  first.FillSynthetic((1 << 20) - 9, 3);
-  SequenceCache second = first.Fork();
-  const std::span<const int32_t> ids(tokens_.data(), 9);
-  const auto run = [&](SequenceCache* cache, std::span<const int32_t> part, std::vector<float>* logits) {
-    const Segment segment = {cache, static_cast<int64_t>(part.size())};
-    const MatView<const float> streams = model.Forward({part, {&segment, 1}}, workspace);
-    const size_t at = logits->size();
-    logits->resize(at + part.size() * static_cast<size_t>(config.vocab_size));
-    model.Logits(streams, workspace, MatView<float>(logits->data() + at, streams.rows, config.vocab_size));
+  SequenceCache past(model.cache_layout());
+  past.FillSynthetic(kContext - 9, 3);
+  // The logits of the last tokens, read `chunk` at a time.
+  const auto read = [&](int threads, int64_t chunk) {
+    ThreadPool own_pool(threads);
+    const Model own(config, checkpoint_->weights(), {}, own_pool);
+    Workspace workspace(own, 16);
+    SequenceCache cache = past.Fork();
+    std::vector<float> logits;
+    for (int64_t at = 0; at < 9; at += chunk) {
+      const Segment segment = {&cache, chunk};
+      const MatView<const float> streams = own.Forward({Slice(at, at + chunk), {&segment, 1}}, workspace);
+      const size_t before = logits.size();
+      logits.resize(before + static_cast<size_t>(chunk * config.vocab_size));
+      own.Logits(streams, workspace, MatView<float>(logits.data() + before, chunk, config.vocab_size));
+    }
+    EXPECT_EQ(cache.position(), kContext);
+    return logits;
   };
-  std::vector<float> at_once;
-  std::vector<float> one_by_one;
-  run(&first, ids, &at_once);
-  for (size_t i = 0; i < ids.size(); ++i) run(&second, ids.subspan(i, 1), &one_by_one);
-  EXPECT_EQ(first.position(), 1 << 20);
+  const std::vector<float> at_once = read(2, 9);
   for (const float logit : at_once) ASSERT_TRUE(std::isfinite(logit));
-  EXPECT_EQ(Hash(at_once), Hash(one_by_one));
+  for (const int threads : {1, 2, 3, 5}) EXPECT_EQ(Hash(read(threads, 1)), Hash(at_once)) << threads << " threads";
+  EXPECT_EQ(Hash(read(3, 3)), Hash(at_once));
 }
 
 INSTANTIATE_TEST_SUITE_P(Presets, Determinism, ::testing::Values("tiny-full", "tiny-wide", "tiny-hash"),
