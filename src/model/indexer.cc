@@ -59,7 +59,7 @@ void ScoreRange(const Step& step, int64_t layer, int64_t token, int64_t begin, i
   }
 }
 
-// The arrays the reference calls `index_score` and `selected`: all tokens of a single segment.
+// The arrays the reference calls `index_score` and `selected` (best first): all tokens of a single segment.
 void TapSelection(const Step& step, int64_t layer, int64_t first, int64_t count, int64_t row_stride) {
   if (step.taps == nullptr) return;
   const SequenceCache& cache = *step.batch.segments[0].cache;
@@ -68,15 +68,15 @@ void TapSelection(const Step& step, int64_t layer, int64_t first, int64_t count,
   if (rows == 0) return;
   std::vector<float> scores;
   std::vector<int32_t> ids;
-  TopRowsScratch top;
   for (int64_t token = first; token < first + count; ++token) {
     const float* row_scores = step.ws.index_scores.data() + (token - first) * row_stride;
-    const int64_t visible = VisibleRows(step.ws.position[token]);
+    const int64_t visible = step.ws.visible_rows[token];
     for (int64_t row = 0; row < rows; ++row) scores.push_back(row < visible ? row_scores[row] : -3e38f);
-    TopRows(row_scores, visible, k, &top);
-    std::sort(top.ids.begin(), top.ids.end(), [&](int32_t a, int32_t b) { return ScoresHigher(row_scores, a, b); });
-    top.ids.resize(static_cast<size_t>(k), -1);
-    ids.insert(ids.end(), top.ids.begin(), top.ids.end());
+    const int32_t* selected = step.ws.selected.data() + token * step.config.index_topk;
+    std::vector<int32_t> top(selected, selected + step.ws.selected_count[token]);
+    std::ranges::sort(top, [&](int32_t a, int32_t b) { return ScoresHigher(row_scores, a, b); });
+    top.resize(static_cast<size_t>(k), -1);
+    ids.insert(ids.end(), top.begin(), top.end());
   }
   step.taps->Tap(layer, "index_score", MatView<const float>(scores.data(), count, rows));
   step.taps->TapIds(layer, "selected", MatView<const int32_t>(ids.data(), count, k));
@@ -86,11 +86,12 @@ void TapSelection(const Step& step, int64_t layer, int64_t first, int64_t count,
 
 void SelectRows(const Step& step, int64_t layer) {
   Workspace& ws = step.ws;
-  const int64_t topk = step.config.index_topk;
   PrepareQueries(step);
   int64_t most_rows = 1;
-  for (int64_t token = 0; token < step.tokens; ++token)
-    most_rows = std::max(most_rows, VisibleRows(ws.position[token]));
+  for (int64_t token = 0; token < step.tokens; ++token) {
+    ws.visible_rows[token] = VisibleRows(ws.position[token]);
+    most_rows = std::max(most_rows, ws.visible_rows[token]);
+  }
   // As many tokens at a time as the score buffer holds.
   const int64_t group = std::min(step.tokens, ws.index_scores.size() / most_rows);
   // Rows of one task: as many as leave every thread some, since each task unpacks the token's queries again.
@@ -102,22 +103,22 @@ void SelectRows(const Step& step, int64_t layer) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t token = first + task / ranges;
         const int64_t row = task % ranges * range;
-        const int64_t last = std::min(row + range, VisibleRows(ws.position[token]));
+        const int64_t last = std::min(row + range, ws.visible_rows[token]);
         if (row < last) {
           ScoreRange(step, layer, token, row, last, &ws.workers[static_cast<size_t>(worker)],
                      ws.index_scores.data() + (token - first) * most_rows);
         }
       }
     });
-    step.pool.ParallelFor(count, 1, [&](int64_t begin, int64_t end, int worker) {
-      TopRowsScratch& top = ws.workers[static_cast<size_t>(worker)].top_rows;
-      for (int64_t token = first + begin; token < first + end; ++token) {
-        TopRows(ws.index_scores.data() + (token - first) * most_rows, VisibleRows(ws.position[token]), topk, &top);
-        std::sort(top.ids.begin(), top.ids.end());
-        std::copy(top.ids.begin(), top.ids.end(), ws.selected.data() + token * topk);
-        ws.selected_count[token] = static_cast<int32_t>(top.ids.size());
-      }
-    });
+    TopRowsArgs top;
+    top.tokens = count;
+    top.scores = ws.index_scores.data();
+    top.stride = most_rows;
+    top.rows = ws.visible_rows.data() + first;
+    top.k = step.config.index_topk;
+    top.selected = ws.selected.data() + first * top.k;
+    top.selected_count = ws.selected_count.data() + first;
+    TopRows(step.pool, top, &ws.top_rows);
     TapSelection(step, layer, first, count, most_rows);
   }
 }

@@ -2,54 +2,106 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
+#include <numeric>
 
+#include "base/check.h"
 #include "kernels/kernels.h"
 
 namespace fathom {
 namespace {
 
+constexpr float kNoBound = -std::numeric_limits<float>::infinity();
 constexpr int64_t kSample = 4096;
+// Rows of one task: a few microseconds, several times what handing it out takes; 16 of them at a million tokens.
+constexpr int64_t kPartRows = 16384;
 
-// The rows that reach a bound which about 2 k of them should reach, judged by a sample. False if fewer than k do, or
-// so many (ties, or scores that go up and down with the sample's steps) that all rows may as well be looked at.
-bool RowsAboveGuess(const float* scores, int64_t n, int64_t k, TopRowsScratch* scratch) {
+// A score that about 2 k of the rows should reach, judged by a sample. No bound if there are so few rows, or k is so
+// large a part of them, that all may as well be candidates. Fewer than k may reach it, or many more (ties, or scores
+// that go up and down with the sample's steps).
+float GuessBound(const float* scores, int64_t n, int64_t k) {
   const int64_t stride = n / kSample;
-  if (stride < 2) return false;
+  if (stride < 2) return kNoBound;
   const int64_t sampled = n / stride;
   // Of k of n rows the sample has k * sampled / n on average; that twice as many and eight are fewer than k by chance
   // happens once in a million times.
   const int64_t rank = 2 * k * sampled / n + 8;
-  if (4 * rank > sampled) return false;
-  std::vector<float>& sample = scratch->sample;
-  sample.resize(static_cast<size_t>(sampled));
-  for (int64_t i = 0; i < sampled; ++i) sample[static_cast<size_t>(i)] = scores[i * stride];
-  std::nth_element(sample.begin(), sample.begin() + rank, sample.end(), std::greater<>());
-  const float least = sample[static_cast<size_t>(rank)];
-  const int64_t most = std::min(n, 4 * rank * stride);
-  scratch->ids.resize(static_cast<size_t>(most));
-  const int64_t found = Kernels().select_at_least(scores, n, least, most, scratch->ids.data());
-  if (found < k || found == most) return false;
-  scratch->ids.resize(static_cast<size_t>(found));
-  return true;
+  if (4 * rank > sampled) return kNoBound;
+  float sample[2 * kSample];  // n < (stride + 1) * kSample, so fewer than 3/2 of them are filled
+  for (int64_t i = 0; i < sampled; ++i) sample[i] = scores[i * stride];
+  std::nth_element(sample, sample + rank, sample + sampled, std::greater<>());
+  return sample[rank];
+}
+
+// The rows of a part, numbered from its first, whose scores reach the bound; returns how many.
+int32_t CandidatesOf(const float* scores, int64_t rows, float bound, int32_t* ids) {
+  if (bound == kNoBound) {
+    std::iota(ids, ids + rows, 0);
+    return static_cast<int32_t>(rows);
+  }
+  return static_cast<int32_t>(Kernels().select_at_least(scores, rows, bound, rows, ids));
+}
+
+// Pushes the candidates of all parts together, numbered from row 0; returns how many they are.
+int64_t Join(const int32_t* counts, int64_t parts, int32_t* ids) {
+  int64_t joined = 0;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t first = part * kPartRows;
+    for (int64_t i = 0; i < counts[part]; ++i) ids[joined++] = ids[first + i] + static_cast<int32_t>(first);
+  }
+  return joined;
+}
+
+// The k best of the candidates, ascending, to the front.
+void KeepBest(const float* scores, int64_t candidates, int64_t k, int32_t* ids) {
+  if (candidates <= k) return;  // they are ascending
+  std::nth_element(ids, ids + k, ids + candidates, [&](int32_t a, int32_t b) { return ScoresHigher(scores, a, b); });
+  std::sort(ids, ids + k);
 }
 
 }  // namespace
 
-void TopRowsScratch::Reserve(int64_t rows) {
-  ids.reserve(static_cast<size_t>(rows));
-  sample.reserve(static_cast<size_t>(std::min(rows, 2 * kSample)));
+void TopRowsScratch::Allocate(int64_t tokens, int64_t scores) {
+  scores_ = scores;
+  candidates_ = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(scores));
+  candidate_counts_.resize(static_cast<size_t>(tokens + scores / kPartRows));  // a last, short part for every token
+  bounds_.resize(static_cast<size_t>(tokens));
 }
 
-void TopRows(const float* scores, int64_t n, int64_t k, TopRowsScratch* scratch) {
-  std::vector<int32_t>& ids = scratch->ids;
-  if (!RowsAboveGuess(scores, n, k, scratch)) {
-    ids.resize(static_cast<size_t>(n));
-    for (int64_t row = 0; row < n; ++row) ids[static_cast<size_t>(row)] = static_cast<int32_t>(row);
-  }
-  if (static_cast<int64_t>(ids.size()) <= k) return;
-  std::nth_element(ids.begin(), ids.begin() + k, ids.end(),
-                   [scores](int32_t a, int32_t b) { return ScoresHigher(scores, a, b); });
-  ids.resize(static_cast<size_t>(k));
+void TopRows(ThreadPool& pool, const TopRowsArgs& args, TopRowsScratch* scratch) {
+  FATHOM_CHECK(args.tokens <= static_cast<int64_t>(scratch->bounds_.size()) &&
+               args.tokens * args.stride <= scratch->scores_);
+  const int64_t parts = (args.stride + kPartRows - 1) / kPartRows;
+  int32_t* counts = scratch->candidate_counts_.data();
+  float* bounds = scratch->bounds_.data();
+  pool.ParallelFor(args.tokens, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t token = begin; token < end; ++token) {
+      bounds[token] = GuessBound(args.scores + token * args.stride, args.rows[token], args.k);
+    }
+  });
+  pool.ParallelFor(args.tokens * parts, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t token = task / parts;
+      const int64_t first = task % parts * kPartRows;
+      const int64_t rows = std::clamp<int64_t>(args.rows[token] - first, 0, kPartRows);
+      const int64_t at = token * args.stride + first;
+      counts[task] = CandidatesOf(args.scores + at, rows, bounds[token], scratch->candidates_.get() + at);
+    }
+  });
+  pool.ParallelFor(args.tokens, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t token = begin; token < end; ++token) {
+      int32_t* ids = scratch->candidates_.get() + token * args.stride;
+      const int64_t count = std::min(args.k, args.rows[token]);
+      int64_t candidates = Join(counts + token * parts, parts, ids);
+      if (candidates < count) {  // the guess was too high
+        candidates = args.rows[token];
+        std::iota(ids, ids + candidates, 0);
+      }
+      KeepBest(args.scores + token * args.stride, candidates, count, ids);
+      std::copy_n(ids, count, args.selected + token * args.k);
+      args.selected_count[token] = static_cast<int32_t>(count);
+    }
+  });
 }
 
 }  // namespace fathom

@@ -39,6 +39,8 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
   const bool indexer = std::find(c.ratios.begin(), c.ratios.end(), 4) != c.ratios.end();
   const int64_t max_rows = indexer ? max_context_ / 4 + 1 : 0;
   index_scores.Allocate(std::min(t * max_rows, std::max(max_rows, kIndexScoreFloats)));
+  top_rows.Allocate(t, index_scores.size());
+  visible_rows.Allocate(t);
   selected.Allocate(indexer ? t * c.index_topk : 0);
   selected_count.Allocate(t);
   for (Buffer<float>* rows : {&grouped, &grouped_q}) rows->Allocate(t * c.o_groups * c.o_rank);
@@ -65,7 +67,6 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
     worker.attend.Allocate(AttendScratchFloats(c.heads, c.head_dim));
     worker.rows.reserve(static_cast<size_t>(c.window + std::max(c.index_topk, max_context_ / 128 + 1)));
     worker.keys.reserve(static_cast<size_t>(max_rows));
-    worker.top_rows.Reserve(max_rows);
     worker.row.resize(static_cast<size_t>(std::max(c.head_dim, c.index_dim)));
   }
 }

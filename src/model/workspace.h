@@ -83,6 +83,8 @@ class Workspace {
   Buffer<uint8_t> index_q_rows;            // [T, Hi] stored rows
   Buffer<float> index_w;                   // [T, Hi]
   Buffer<float> index_scores;              // a group of tokens x compressed rows
+  TopRowsScratch top_rows;                 // of those
+  Buffer<int64_t> visible_rows;            // [T] how many compressed rows of ratio 4 a token may see
   Buffer<int32_t> selected;                // [T, topk] ascending
   Buffer<int32_t> selected_count;          // [T]
   Buffer<float> o;                         // [T, H*d]
@@ -110,8 +112,7 @@ class Workspace {
     Buffer<float> attend;              // AttendScratchFloats(H, d)
     std::vector<const uint8_t*> rows;  // rows a token attends to
     std::vector<const uint8_t*> keys;  // indexer rows of a range
-    TopRowsScratch top_rows;
-    std::vector<float> row;  // a compressed row being made
+    std::vector<float> row;            // a compressed row being made
   };
   std::vector<Worker> workers;
 

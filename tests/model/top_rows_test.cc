@@ -21,24 +21,44 @@ std::vector<int32_t> Expected(const std::vector<float>& scores, int64_t k) {
   return rows;
 }
 
-std::vector<int32_t> Selected(const std::vector<float>& scores, int64_t k, TopRowsScratch* scratch) {
-  TopRows(scores.data(), static_cast<int64_t>(scores.size()), k, scratch);
-  std::vector<int32_t> rows = scratch->ids;
-  std::sort(rows.begin(), rows.end());
-  return rows;
+// One token's rows.
+std::vector<int32_t> Selected(ThreadPool& pool, const std::vector<float>& scores, int64_t k, TopRowsScratch* scratch) {
+  const auto rows = static_cast<int64_t>(scores.size());
+  std::vector<int32_t> selected(static_cast<size_t>(k), -1);
+  int32_t count = 0;
+  TopRows(pool,
+          {.tokens = 1,
+           .scores = scores.data(),
+           .stride = rows,
+           .rows = &rows,
+           .k = k,
+           .selected = selected.data(),
+           .selected_count = &count},
+          scratch);
+  selected.resize(static_cast<size_t>(count));
+  return selected;
 }
 
-// Around the lengths at which the way changes, and the rows of a million tokens.
-constexpr int64_t kLengths[] = {1, 127, 128, 129, 4096, 8191, 8192, 8193, 20'000};
+// Around the lengths at which the way changes, parts end, and the rows of a million tokens.
+constexpr int64_t kLengths[] = {1, 127, 128, 129, 4096, 8191, 8192, 8193, 16384, 16385, 20'000, 32768};
 constexpr int64_t kMostRows = 250'000;
 
 void ExpectAsSorted(const std::function<float(int64_t)>& score) {
   TopRowsScratch scratch;
+  scratch.Allocate(1, kMostRows);
+  ThreadPool one(1);
+  ThreadPool two(2);
+  ThreadPool three(3);
+  ThreadPool seven(7);
   const auto expect = [&](int64_t n, std::initializer_list<int64_t> counts) {
     std::vector<float> scores(static_cast<size_t>(n));
     for (int64_t row = 0; row < n; ++row) scores[static_cast<size_t>(row)] = score(row);
     for (const int64_t k : counts) {
-      EXPECT_TRUE(Selected(scores, k, &scratch) == Expected(scores, k)) << k << " of " << n;
+      const std::vector<int32_t> expected = Expected(scores, k);
+      for (ThreadPool* pool : {&one, &two, &three, &seven}) {
+        EXPECT_TRUE(Selected(*pool, scores, k, &scratch) == expected)
+            << k << " of " << n << ", " << pool->threads() << " threads";
+      }
     }
   };
   for (const int64_t n : kLengths) expect(n, {1, 128, 512, 3000});
@@ -76,15 +96,39 @@ TEST(TopRows, NothingButInfinities) {
   ExpectAsSorted([](int64_t row) { return row % 3 == 0 ? kInfinity : -kInfinity; });
 }
 
-TEST(TopRows, KeepsItsMemory) {
+// Tokens of one step that see different numbers of rows, none among them.
+TEST(TopRows, OfSeveralTokens) {
+  constexpr int64_t kStride = 40'000;
+  constexpr int64_t kBest = 100;
+  const std::vector<int64_t> rows = {40'000, 0, 99, 100, 101, 16'384, 17'000, 1};
+  const auto tokens = static_cast<int64_t>(rows.size());
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> scores(rows.size() * kStride);
+  for (float& score : scores) score = normal(random);
   TopRowsScratch scratch;
-  scratch.Reserve(kMostRows);
-  const int32_t* ids = scratch.ids.data();
-  const float* sample = scratch.sample.data();
-  const std::vector<float> scores(kMostRows, 1.0f);
-  for (const int64_t n : kLengths) TopRows(scores.data(), n, 512, &scratch);
-  EXPECT_EQ(scratch.ids.data(), ids);
-  EXPECT_EQ(scratch.sample.data(), sample);
+  scratch.Allocate(tokens, tokens * kStride);
+  for (const int threads : {1, 2, 3, 5}) {
+    ThreadPool pool(threads);
+    std::vector<int32_t> selected(rows.size() * kBest, -1);
+    std::vector<int32_t> counts(rows.size(), -1);
+    TopRows(pool,
+            {.tokens = tokens,
+             .scores = scores.data(),
+             .stride = kStride,
+             .rows = rows.data(),
+             .k = kBest,
+             .selected = selected.data(),
+             .selected_count = counts.data()},
+            &scratch);
+    for (size_t token = 0; token < rows.size(); ++token) {
+      const float* own = scores.data() + static_cast<int64_t>(token) * kStride;
+      const std::vector<int32_t> expected = Expected({own, own + rows[token]}, kBest);
+      const auto first = selected.begin() + static_cast<int64_t>(token) * kBest;
+      EXPECT_TRUE(std::vector<int32_t>(first, first + counts[token]) == expected)
+          << "token " << token << ", " << threads << " threads";
+    }
+  }
 }
 
 }  // namespace
