@@ -97,6 +97,7 @@ asan_left_out+=':*AStandingDiskCosts*:*PrefixBits*FromRam/Periodic:*PrefixBits*F
 asan_left_out+=':*PrefixBits*FromWhere*:*PrefixBits*After*/Recompute:*PrefixBits*Choice*/Recompute'
 # Minutes of plain loops over large memory, whose edges shorter tests beside them reach.
 asan_left_out+=':TopRows.TiesGo*:TopRows.WhatTheSample*:MatMul.ModelShapes:StateMemory.StatesDoNot*:Bandwidth.IsARate*'
+asan_left_out+=':*Determinism.*/nano'
 for preset in full csa swa wide; do asan_left_out+=":*Replay.*/tiny_$preset:*Determinism.*/tiny$preset"; done
 cmake_options=()  # for every variant
 logs=$root/build/test-logs

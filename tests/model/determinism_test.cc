@@ -11,17 +11,18 @@ namespace fathom {
 namespace {
 
 using testing::Hash;
-using testing::OpenGolden;
+using testing::OpenGoldenOrNano;
 using testing::RandomTokens;
 using testing::TinyModel;
 
 constexpr int64_t kTokens = 300;  // past block ends of both ratios, two windows and ring wrap-around
 
-// Every test runs on presets that between them have every layer kind, wide heads and hash routing.
+// Every test runs on presets that between them have every layer kind, wide heads and hash routing, and on a model with
+// enough heads to share out those of one token.
 class Determinism : public ::testing::TestWithParam<const char*>, protected testing::TestTokens {
  protected:
   void SetUp() override {
-    checkpoint_ = OpenGolden(GetParam());
+    checkpoint_ = OpenGoldenOrNano(GetParam());
     ASSERT_NE(checkpoint_, nullptr);
     tokens_ = RandomTokens(kTokens, checkpoint_->config().vocab_size, 7);
     SelectKernels("auto");
@@ -181,7 +182,7 @@ TEST_P(Determinism, EndOfAMillionTokenContext) {
   EXPECT_EQ(Hash(read(3, 3)), Hash(at_once));
 }
 
-INSTANTIATE_TEST_SUITE_P(Presets, Determinism, ::testing::Values("tiny-full", "tiny-wide", "tiny-hash"),
+INSTANTIATE_TEST_SUITE_P(Presets, Determinism, ::testing::Values("tiny-full", "tiny-wide", "tiny-hash", "nano"),
                          [](const auto& param) {
                            std::string name = param.param;
                            name.erase(std::remove(name.begin(), name.end(), '-'), name.end());

@@ -11,7 +11,7 @@ namespace fathom {
 namespace {
 
 using testing::Hash;
-using testing::OpenGolden;
+using testing::OpenGoldenOrNano;
 using testing::RandomTokens;
 using testing::TinyModel;
 
@@ -21,13 +21,7 @@ constexpr int64_t kBlock = CacheLayout::kBlockTokens;
 class Replay : public ::testing::TestWithParam<const char*>, protected testing::TestTokens {
  protected:
   void SetUp() override {
-    if (std::string_view(GetParam()) == "nano") {
-      Result<std::unique_ptr<Checkpoint>> nano = Checkpoint::Open(FATHOM_SOURCE_DIR "/models/nano");
-      ASSERT_TRUE(nano.ok()) << nano.status().message();
-      checkpoint_ = std::move(*nano);
-    } else {
-      checkpoint_ = OpenGolden(GetParam());
-    }
+    checkpoint_ = OpenGoldenOrNano(GetParam());
     ASSERT_NE(checkpoint_, nullptr);
     Read({});
   }

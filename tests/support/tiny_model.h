@@ -26,6 +26,14 @@ inline std::unique_ptr<Checkpoint> OpenGolden(const std::string& preset) {
   return checkpoint.ok() ? std::move(*checkpoint) : nullptr;
 }
 
+// The same, or the trained model of models/.
+inline std::unique_ptr<Checkpoint> OpenGoldenOrNano(const std::string& name) {
+  if (name != "nano") return OpenGolden(name);
+  Result<std::unique_ptr<Checkpoint>> nano = Checkpoint::Open(FATHOM_SOURCE_DIR "/models/nano");
+  EXPECT_TRUE(nano.ok()) << nano.status().message();
+  return nano.ok() ? std::move(*nano) : nullptr;
+}
+
 // Token ids from a fixed generator.
 inline std::vector<int32_t> RandomTokens(int64_t count, int64_t vocab, uint32_t seed) {
   std::vector<int32_t> tokens;
