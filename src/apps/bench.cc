@@ -41,14 +41,19 @@ products, which is what it takes (one with --activations int8). The roof of read
 eight times the last-level caches but at most an eighth of the memory; weights lie in more memory and perhaps in
 smaller pages, so that a second loop reads what a token reads, and nothing else.
 
+Below each run a table says where the time of a prefill and of a decode step went, by the mean: the milliseconds of each
+part, its share of the time, what its weights and products come to per second, and its share of the roof that leaves
+less of that, reads or arithmetic. Attention, indexer and compressor have no weights and so no rates.
+
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa,
 activations}, roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s and
 large_page_share (of the weights, in pages of 2 MB; both null if weights do not fit the memory), f32_flop_per_s,
 int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0)
 {tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds: mean seconds of each part of a prefill or a
-step; tokens, weight_bytes, flop (of a repetition, or of an average decode step); weight_bytes_per_s, flop_per_s,
-bandwidth_share, token_read_share (null: not measured), compute_share; extrapolated: null, or for a model with fewer
-layers than the release {model, from_layers, to_layers,
+step; parts {NAME {time_share, weight_bytes, flop, weight_bytes_per_s, flop_per_s, bound ("reads" or "arithmetic"; it and
+roof_share are null for a part without weights), roof_share}}; tokens, weight_bytes, flop (of a repetition, or of an
+average decode step); weight_bytes_per_s, flop_per_s, bandwidth_share, token_read_share (null: not measured),
+compute_share; extrapolated: null, or for a model with fewer layers than the release {model, from_layers, to_layers,
 tokens_per_s (null: the release has kinds of layers that this model has not)}}}]}. A speed or share is null, too, where
 the time was too short for the clock.
 

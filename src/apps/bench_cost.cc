@@ -7,31 +7,39 @@
 namespace fathom {
 namespace {
 
-// What every token of a layer is multiplied with, some of it empty.
-std::array<const Matrix*, 17> DenseMatrices(const LayerWeights& layer) {
-  return {&layer.attn_mix.fn,
-          &layer.wq_a,
-          &layer.wq_b,
-          &layer.wkv,
-          &layer.wo_a,
-          &layer.wo_b,
-          &layer.compressor.wkv,
-          &layer.compressor.wgate,
-          &layer.indexer.wq_b,
-          &layer.indexer.weights_proj,
-          &layer.indexer.compressor.wkv,
-          &layer.indexer.compressor.wgate,
-          &layer.ffn_mix.fn,
-          &layer.gate,
-          &layer.shared.w1,
-          &layer.shared.w2,
-          &layer.shared.w3};
+struct PartMatrix {
+  StepPart part;
+  const Matrix* matrix;
+};
+
+// What every token of a layer is multiplied with, some of it empty, by the part whose time the product is.
+std::array<PartMatrix, 17> DenseMatrices(const LayerWeights& layer) {
+  return {{{StepPart::kStreams, &layer.attn_mix.fn},
+           {StepPart::kAttentionInput, &layer.wq_a},
+           {StepPart::kAttentionInput, &layer.wq_b},
+           {StepPart::kAttentionInput, &layer.wkv},
+           {StepPart::kAttentionOutput, &layer.wo_a},
+           {StepPart::kAttentionOutput, &layer.wo_b},
+           {StepPart::kAttentionInput, &layer.compressor.wkv},
+           {StepPart::kAttentionInput, &layer.compressor.wgate},
+           {StepPart::kAttentionInput, &layer.indexer.wq_b},
+           {StepPart::kAttentionInput, &layer.indexer.weights_proj},
+           {StepPart::kAttentionInput, &layer.indexer.compressor.wkv},
+           {StepPart::kAttentionInput, &layer.indexer.compressor.wgate},
+           {StepPart::kStreams, &layer.ffn_mix.fn},
+           {StepPart::kRouter, &layer.gate},
+           {StepPart::kExperts, &layer.shared.w1},
+           {StepPart::kExperts, &layer.shared.w2},
+           {StepPart::kExperts, &layer.shared.w3}}};
+}
+
+bool SameShape(const Matrix& a, const Matrix& b) {
+  return a.type == b.type && a.scale_type == b.scale_type && a.rows == b.rows && a.cols == b.cols;
 }
 
 }  // namespace
 
-StepCost& StepCost::operator+=(const StepCost& other) {
-  tokens += other.tokens;
+Work& Work::operator+=(const Work& other) {
   weight_bytes += other.weight_bytes;
   flops += other.flops;
   f32_ops += other.f32_ops;
@@ -39,24 +47,50 @@ StepCost& StepCost::operator+=(const StepCost& other) {
   return *this;
 }
 
-void CostModel::Add(const Matrix& matrix, Cost* cost) {
-  if (matrix.empty()) return;
-  cost->bytes += static_cast<double>(matrix.bytes());
-  const double weights = static_cast<double>(matrix.rows) * static_cast<double>(matrix.cols);
-  (matrix.type == WeightType::kFp4 ? cost->fp4_weights : cost->other_weights) += weights;
+Work& Work::operator/=(double count) {
+  weight_bytes /= count;
+  flops /= count;
+  f32_ops /= count;
+  int8_ops /= count;
+  return *this;
 }
 
-void CostModel::AddExpert(const ExpertWeights& expert, Cost* cost) {
-  for (const Matrix* matrix : {&expert.w1, &expert.w2, &expert.w3}) Add(*matrix, cost);
+Work StepCost::total() const {
+  Work sum;
+  for (const Work& work : parts) sum += work;
+  return sum;
+}
+
+StepCost& StepCost::operator+=(const StepCost& other) {
+  tokens += other.tokens;
+  for (size_t part = 0; part < kStepParts; ++part) parts[part] += other.parts[part];
+  return *this;
+}
+
+void CostModel::Add(StepPart part, Inputs inputs, const Matrix& matrix) {
+  if (matrix.empty()) return;
+  auto found = std::ranges::find_if(matrices_, [&](const Matrices& other) {
+    return other.part == part && other.inputs == inputs && SameShape(other.shape, matrix);
+  });
+  if (found == matrices_.end()) {
+    Matrix shape = matrix;
+    shape.data = shape.scale = nullptr;
+    found = matrices_.insert(found, {part, inputs, shape});
+  }
+  ++found->count;
 }
 
 CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights, Precision precision) {
   for (const LayerWeights& layer : weights.layers) {
-    for (const Matrix* matrix : DenseMatrices(layer)) Add(*matrix, &dense_);
+    for (const auto& [part, matrix] : DenseMatrices(layer)) Add(part, Inputs::kTokens, *matrix);
   }
-  Add(weights.head_mix.fn, &head_);
-  Add(weights.head, &head_);
-  if (!weights.layers.empty()) AddExpert(weights.layers.front().experts.front(), &expert_);
+  if (!weights.layers.empty()) {
+    const ExpertWeights& expert = weights.layers.front().experts.front();
+    for (const Matrix* matrix : {&expert.w1, &expert.w2, &expert.w3}) {
+      Add(StepPart::kExperts, Inputs::kChosen, *matrix);
+    }
+  }
+  for (const Matrix* matrix : {&weights.head_mix.fn, &weights.head}) Add(StepPart::kHead, Inputs::kLogitRows, *matrix);
   fp4_byte_products_ = precision == Precision::kInt8 ? 1 : 2;
   chosen_experts_ = static_cast<double>(config.layers * config.experts_per_token);
 }
@@ -64,17 +98,33 @@ CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights, Pre
 StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_experts) const {
   StepCost cost;
   cost.tokens = tokens;
-  cost.weight_bytes = dense_.bytes + static_cast<double>(distinct_experts) * expert_.bytes;
-  if (logit_rows > 0) cost.weight_bytes += head_.bytes;
-  const auto rows = static_cast<double>(tokens);
-  const auto head_rows = static_cast<double>(logit_rows);
-  const double fp4 =
-      rows * (dense_.fp4_weights + chosen_experts_ * expert_.fp4_weights) + head_rows * head_.fp4_weights;
-  const double other =
-      rows * (dense_.other_weights + chosen_experts_ * expert_.other_weights) + head_rows * head_.other_weights;
-  cost.flops = 2 * (fp4 + other);
-  cost.f32_ops = 2 * other;
-  cost.int8_ops = 2 * fp4_byte_products_ * fp4;
+  for (const Matrices& matrices : matrices_) {
+    double read = matrices.count;        // matrices
+    double multiplied = matrices.count;  // a matrix and a row of its inputs
+    switch (matrices.inputs) {
+      case Inputs::kTokens:
+        multiplied *= static_cast<double>(tokens);
+        break;
+      case Inputs::kChosen:
+        read *= static_cast<double>(distinct_experts);
+        multiplied *= static_cast<double>(tokens) * chosen_experts_;
+        break;
+      case Inputs::kLogitRows:
+        read *= logit_rows > 0 ? 1 : 0;
+        multiplied *= static_cast<double>(logit_rows);
+        break;
+    }
+    const Matrix& shape = matrices.shape;
+    Work& work = cost.parts[static_cast<size_t>(matrices.part)];
+    work.weight_bytes += read * static_cast<double>(shape.bytes());
+    const double flops = 2 * multiplied * static_cast<double>(shape.rows) * static_cast<double>(shape.cols);
+    work.flops += flops;
+    if (shape.type == WeightType::kFp4) {
+      work.int8_ops += fp4_byte_products_ * flops;
+    } else {
+      work.f32_ops += flops;
+    }
+  }
   return cost;
 }
 
@@ -87,7 +137,7 @@ std::vector<std::span<const uint8_t>> WeightsOfToken(const ModelConfig& config, 
     if (matrix.scale_bytes() > 0) ranges.emplace_back(matrix.scale, static_cast<size_t>(matrix.scale_bytes()));
   };
   for (const LayerWeights& layer : weights.layers) {
-    for (const Matrix* matrix : DenseMatrices(layer)) add(*matrix);
+    for (const PartMatrix& dense : DenseMatrices(layer)) add(*dense.matrix);
     std::vector<size_t> experts(layer.experts.size());
     std::iota(experts.begin(), experts.end(), size_t{0});
     std::shuffle(experts.begin(), experts.end(), random);

@@ -5,6 +5,7 @@
 #ifndef FATHOM_APPS_BENCH_COST_H_
 #define FATHOM_APPS_BENCH_COST_H_
 
+#include <array>
 #include <cstdint>
 #include <random>
 #include <span>
@@ -13,12 +14,13 @@
 
 #include "model/config.h"
 #include "model/model.h"
+#include "model/step_clock.h"
 #include "model/weights.h"
 
 namespace fathom {
 
-struct StepCost {
-  int64_t tokens = 0;
+// What is read and multiplied, by one part of a step or by all of them.
+struct Work {
   double weight_bytes = 0;  // of each matrix once per step, routed experts only if some token of the step chose them
   double flops = 0;         // two per weight and token
   // The same work as the machine does it: float32 multiply-adds, and byte products (an FP4 weight takes two, because an
@@ -26,6 +28,16 @@ struct StepCost {
   double f32_ops = 0;
   double int8_ops = 0;
 
+  Work& operator+=(const Work& other);
+  Work& operator/=(double count);
+};
+
+struct StepCost {
+  int64_t tokens = 0;
+  std::array<Work, kStepParts> parts = {};  // by StepPart, as the model's clock divides the time
+
+  const Work& part(StepPart which) const { return parts[static_cast<size_t>(which)]; }
+  Work total() const;
   StepCost& operator+=(const StepCost& other);
 };
 
@@ -38,18 +50,18 @@ class CostModel {
   StepCost Step(int64_t tokens, int64_t logit_rows, int64_t distinct_experts) const;
 
  private:
-  // Of all layers together; of the head; of one routed expert (they are alike).
-  struct Cost {
-    double bytes = 0;
-    double fp4_weights = 0;
-    double other_weights = 0;
+  // By what a matrix is multiplied: every token, the tokens that chose its expert, or those that get logits.
+  enum class Inputs : uint8_t { kTokens, kChosen, kLogitRows };
+  // All matrices of one part and one shape; of the routed experts, which are alike, those of one.
+  struct Matrices {
+    StepPart part;
+    Inputs inputs;
+    Matrix shape;  // without data
+    double count = 0;
   };
-  static void Add(const Matrix& matrix, Cost* cost);
-  static void AddExpert(const ExpertWeights& expert, Cost* cost);
+  void Add(StepPart part, Inputs inputs, const Matrix& matrix);
 
-  Cost dense_;
-  Cost head_;
-  Cost expert_;
+  std::vector<Matrices> matrices_;
   double chosen_experts_ = 0;     // per token, all layers
   double fp4_byte_products_ = 2;  // per weight and token
 };

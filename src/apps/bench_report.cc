@@ -1,16 +1,13 @@
 #include "apps/bench_report.h"
 
 #include <algorithm>
-#include <functional>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <tuple>
 #include <utility>
 
-#include "apps/bench_compare.h"
+#include "apps/bench_parts.h"
 #include "base/check.h"
-#include "base/file.h"
 #include "base/strings.h"
 #include "checkpoint/synth_shapes.h"
 
@@ -24,31 +21,15 @@ auto LayerShape(const ModelConfig& c) {
                     c.streams);
 }
 
+// As wide as BenchTableHead().
 std::string Line(const BenchResult& result, const char* name, const PhaseResult& phase, const Roof& roof) {
   const PhaseRates rates = RatesOf(phase, roof);
-  return StrFormat("%8lld %7lld %6lld  %-8s %9.4g  (%.4g .. %.4g)%*s %9.2f %7.1f %% %10.1f %7.1f %%\n",
+  const Spread& speed = rates.tokens_per_second;
+  return StrFormat("%8lld %7lld %6lld  %-7s %9.4g  %-24s %7.2f %5.1f %% %7.1f %5.1f %%\n",
                    static_cast<long long>(result.settings.context), static_cast<long long>(result.settings.prompt),
-                   static_cast<long long>(result.settings.batch), name, rates.tokens_per_second.median,
-                   rates.tokens_per_second.min, rates.tokens_per_second.max, 1, "", rates.bytes_per_second / kGiga,
+                   static_cast<long long>(result.settings.batch), name, speed.median,
+                   StrFormat("(%.4g .. %.4g)", speed.min, speed.max).c_str(), rates.bytes_per_second / kGiga,
                    100 * rates.bandwidth_share, rates.flops_per_second / kGiga, 100 * rates.compute_share);
-}
-
-// "experts 61 %, attention input 20 %, ...", the largest first; what is below half a percent is left out.
-std::string PartsLine(const char* name, const PhaseResult& phase) {
-  std::vector<std::pair<double, std::string_view>> parts;
-  double sum = 0;
-  for (size_t part = 0; part < kStepParts; ++part) {
-    parts.emplace_back(phase.part_seconds[part], kStepPartNames[part]);
-    sum += phase.part_seconds[part];
-  }
-  if (sum <= 0) return "";
-  std::ranges::stable_sort(parts, std::greater(), &std::pair<double, std::string_view>::first);
-  std::string text;
-  for (const auto& [seconds, part] : parts) {
-    if (seconds < 0.005 * sum) break;
-    text += StrCat(text.empty() ? "" : ", ", part, StrFormat(" %.0f %%", 100 * seconds / sum));
-  }
-  return StrFormat("                %s spent on: ", name) + text + "\n";
 }
 
 // How much of a part all layers of a model have, in numbers that can be compared between models of one shape.
@@ -80,12 +61,10 @@ int64_t ContextOf(const BenchSettings& settings, bool prefill) {
   return std::max<int64_t>(1, settings.context + (prefill ? settings.prompt / 2 : settings.prompt));
 }
 
-// Seconds of one prefill, or of one decode step.
-Json PartsJson(const PhaseResult& phase) {
+Json PartSecondsJson(const PhaseResult& phase) {
   Json parts = Json::Object({});
   for (size_t part = 0; part < kStepParts; ++part) {
-    parts.Set(std::string(kStepPartNames[part]),
-              Json::Double(phase.part_seconds[part] / static_cast<double>(phase.seconds.size())));
+    parts.Set(std::string(kStepPartNames[part]), Json::Double(PartSeconds(phase, static_cast<StepPart>(part))));
   }
   return parts;
 }
@@ -93,6 +72,7 @@ Json PartsJson(const PhaseResult& phase) {
 Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t tokens_of_context) {
   if (phase.seconds.empty()) return {};
   const PhaseRates rates = RatesOf(phase, context.roof);
+  const Work work = phase.cost.total();
   const FullModel full = FullModelOf(context.config);
   Json extrapolated;
   if (!full.name.empty()) {
@@ -106,36 +86,17 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t to
       {{"tokens_per_s", SpreadJson(rates.tokens_per_second)},
        {"seconds", SpreadJson(SpreadOf(phase.seconds))},
        {"head_seconds", SpreadJson(SpreadOf(phase.head_seconds))},
-       {"part_seconds", PartsJson(phase)},
+       {"part_seconds", PartSecondsJson(phase)},
+       {"parts", PartsJson(phase, context.roof)},
        {"tokens", Json::Int(phase.cost.tokens)},
-       {"weight_bytes", Json::Double(phase.cost.weight_bytes)},
-       {"flop", Json::Double(phase.cost.flops)},
+       {"weight_bytes", Json::Double(work.weight_bytes)},
+       {"flop", Json::Double(work.flops)},
        {"weight_bytes_per_s", Json::DoubleOrNull(rates.bytes_per_second)},
        {"flop_per_s", Json::DoubleOrNull(rates.flops_per_second)},
        {"bandwidth_share", Json::DoubleOrNull(rates.bandwidth_share)},
        {"token_read_share", rates.token_read_share > 0 ? Json::DoubleOrNull(rates.token_read_share) : Json()},
        {"compute_share", Json::DoubleOrNull(rates.compute_share)},
        {"extrapolated", std::move(extrapolated)}});
-}
-
-constexpr uint64_t kMaxEarlierBytes = 64 << 20;
-
-std::optional<int64_t> WholeMember(const Json& object, const char* key) {
-  const Json* value = object.Find(key);
-  return value == nullptr ? std::nullopt : value->AsInt();
-}
-
-// Median tokens per second of a phase; 0 if it was not measured, or in a time too short for the clock. No value if it
-// is no phase.
-std::optional<double> EarlierSpeed(const Json& run, const char* phase) {
-  const Json* found = run.Find(phase);
-  if (found == nullptr) return std::nullopt;
-  if (found->is_null()) return 0;
-  const Json* speed = found->is_object() ? found->Find("tokens_per_s") : nullptr;
-  const Json* median = speed != nullptr && speed->is_object() ? speed->Find("median") : nullptr;
-  if (median != nullptr && median->is_null()) return 0;
-  const std::optional<double> value = median == nullptr ? std::nullopt : median->AsDouble();
-  return value && *value > 0 ? value : std::nullopt;
 }
 
 }  // namespace
@@ -157,16 +118,11 @@ Json SpreadJson(const Spread& spread) {
 PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof) {
   const Spread seconds = SpreadOf(phase.seconds);
   const auto tokens = static_cast<double>(phase.cost.tokens);
-  PhaseRates rates;
-  rates.tokens_per_second = {tokens / seconds.max, tokens / seconds.median, tokens / seconds.min};
-  rates.bytes_per_second = phase.cost.weight_bytes / seconds.median;
-  rates.flops_per_second = phase.cost.flops / seconds.median;
-  rates.bandwidth_share = rates.bytes_per_second / roof.read_bytes_per_second;
+  PhaseRates rates = {RatesOf(phase.cost.total(), seconds.median, roof),
+                      {tokens / seconds.max, tokens / seconds.median, tokens / seconds.min}};
   if (roof.token_bytes_per_second > 0) {
     rates.token_read_share = rates.bytes_per_second / roof.token_bytes_per_second;
   }
-  rates.compute_share =
-      (phase.cost.f32_ops / roof.peak.f32_flops + phase.cost.int8_ops / roof.peak.int8_ops) / seconds.median;
   return rates;
 }
 
@@ -204,9 +160,9 @@ std::optional<double> ExtrapolatedRate(const PhaseResult& phase, const ModelConf
 // Nothing if that was not measured.
 std::string TokenReadsText(const Roof& roof) {
   if (roof.token_bytes_per_second == 0) return "";
-  const std::string pages = roof.large_page_share
-                                ? StrFormat(" (%.0f %% of the weights in pages of 2 MB)", 100 * *roof.large_page_share)
-                                : "";
+  const std::string pages =
+      roof.large_page_share ? StrFormat("\n    (%.0f %% of the weights in pages of 2 MB)", 100 * *roof.large_page_share)
+                            : "";
   return StrCat("  a loop that only reads what a token reads, where it lies: ",
                 StrFormat("%.1f GB/s", roof.token_bytes_per_second / kGiga), pages, "\n");
 }
@@ -215,14 +171,15 @@ std::string BenchHeading(const BenchContext& context) {
   const ModelConfig& config = context.config;
   return StrCat(context.model, "  (", context.directory, ")\n  ", config.layers, " layers, ", config.experts,
                 " experts of which ", config.experts_per_token, " + 1 per token\n", context.cpu, ", ", context.threads,
-                " threads, ", context.isa, " kernels",
+                context.threads == 1 ? " thread, " : " threads, ", context.isa, " kernels",
                 context.activations == "int8" ? ", int8 activations of experts" : "", "\n  ", context.placement, "\n",
-                "  roof, measured now: ", ReadRoofText(context.roof), "; ", PeakText(context.roof.peak), "\n",
+                "  roof, measured now: ", ReadRoofText(context.roof), ";\n    ", PeakText(context.roof.peak), "\n",
                 TokenReadsText(context.roof), "\n");
 }
 
 std::string BenchTableHead() {
-  return " context  prompt  batch  phase     tokens/s  (min .. max)   weights GB/s    of roof   GFLOP/s   of roof\n";
+  return StrFormat("%8s %7s %6s  %-7s %9s  %-19s %12s %7s %7s %7s\n", "context", "prompt", "batch", "phase", "tokens/s",
+                   "(min .. max)", "weights GB/s", "of roof", "GFLOP/s", "of roof");
 }
 
 std::string BenchLines(const BenchContext& context, const BenchResult& result) {
@@ -232,7 +189,7 @@ std::string BenchLines(const BenchContext& context, const BenchResult& result) {
   for (const auto& [name, phase] : {std::pair("prefill", &result.prefill), std::pair("decode", &result.decode)}) {
     if (phase->seconds.empty()) continue;
     text += Line(result, name, *phase, context.roof);
-    estimates += PartsLine(name, *phase);
+    estimates += PartsTable(phase == &result.prefill ? "a prefill" : "a decode step", *phase, context.roof);
     const double read_share = RatesOf(*phase, context.roof).token_read_share;
     if (phase == &result.decode && read_share > 0) {
       estimates += StrFormat("                decode reads weights %.0f %% as fast as the loop that only reads them\n",
@@ -246,10 +203,9 @@ std::string BenchLines(const BenchContext& context, const BenchResult& result) {
                              name, full.name.c_str());
       continue;
     }
-    estimates +=
-        StrFormat("                %s extrapolated from %lld to the %lld layers of %s: %.3g tokens/s (not measured)\n",
-                  name, static_cast<long long>(context.config.layers), static_cast<long long>(full.config.layers),
-                  full.name.c_str(), *rate);
+    estimates += StrFormat("                %s extrapolated from %lld to the %lld layers of %s: %.3g tokens/s\n", name,
+                           static_cast<long long>(context.config.layers), static_cast<long long>(full.config.layers),
+                           full.name.c_str(), *rate);
   }
   return text + estimates;
 }
@@ -278,59 +234,6 @@ Json BenchJson(const BenchContext& context, const std::vector<BenchResult>& resu
                                                  {"activations", Json::String(context.activations)}})},
                        {"roof", RoofJson(context.roof)},
                        {"runs", Json::Array(std::move(runs))}});
-}
-
-// ---- beside an earlier run
-
-Result<EarlierBench> EarlierBench::Read(const std::string& path) {
-  FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxEarlierBytes));
-  const Result<Json> root = ParseJson(text);
-  if (!root.ok()) return InvalidArgument(StrCat(path, ": ", root.status().message()));
-  const auto wrong = [&](std::string_view what) {
-    return InvalidArgument(StrCat("--compare: ", path, " is no file of fathom bench --json: ", what));
-  };
-  const Json* format = root->is_object() ? root->Find("format") : nullptr;
-  if (format == nullptr || !format->is_string() || format->string() != "fathom-bench-1") {
-    return wrong("\"format\" is not \"fathom-bench-1\"");
-  }
-  const Json* runs = root->Find("runs");
-  if (runs == nullptr || !runs->is_array()) return wrong("\"runs\" is no list");
-  EarlierBench earlier;
-  earlier.path_ = path;
-  for (const Json& run : runs->items()) {
-    if (!run.is_object()) return wrong("a run is no object");
-    const int64_t context = WholeMember(run, "context").value_or(0);
-    const std::optional<int64_t> prompt = WholeMember(run, "prompt");
-    const std::optional<int64_t> batch = WholeMember(run, "batch");
-    const std::optional<int64_t> generate = WholeMember(run, "generate");
-    const std::optional<double> prefill = EarlierSpeed(run, "prefill");
-    const std::optional<double> decode = EarlierSpeed(run, "decode");
-    if (!prompt || !batch || !generate || !prefill || !decode) {
-      return wrong("a run lacks prompt, batch, generate, prefill or decode");
-    }
-    earlier.runs_.push_back({context, *prompt, *batch, *generate, *prefill, *decode});
-  }
-  return earlier;
-}
-
-std::string EarlierBench::Compare(const BenchResult& result) const {
-  const BenchSettings& now = result.settings;
-  for (const Run& run : runs_) {
-    if (run.context != now.context || run.prompt != now.prompt || run.batch != now.batch ||
-        run.generate != now.generate)
-      continue;
-    std::string text;
-    const auto add = [&](const char* name, const PhaseResult& phase, double before) {
-      if (phase.seconds.empty() || before <= 0) return;
-      const double speed = static_cast<double>(phase.cost.tokens) / SpreadOf(phase.seconds).median;
-      text += StrFormat("%s%s at %.2f times the speed", text.empty() ? "" : ", ", name, speed / before);
-    };
-    add("prefill", result.prefill, run.prefill);
-    add("decode", result.decode, run.decode);
-    if (text.empty()) break;  // nothing that both have measured
-    return StrCat("                ", text, " of ", path_, "\n");
-  }
-  return StrCat("                ", path_, " has no run with this context, prompt, batch and --generate\n");
 }
 
 }  // namespace fathom

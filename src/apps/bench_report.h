@@ -36,15 +36,10 @@ Spread SpreadOf(std::vector<double> values);
 // {min, median, max}
 Json SpreadJson(const Spread& spread);
 
-// One phase in rates. Shares are of the roof, by the median time: what a machine that does nothing else than read the
-// weights at full speed, or multiply at full speed, would need of it.
-struct PhaseRates {
+// One phase in rates, by the median time.
+struct PhaseRates : WorkRates {
   Spread tokens_per_second;
-  double bytes_per_second = 0;
-  double flops_per_second = 0;
-  double bandwidth_share = 0;
   double token_read_share = 0;  // of a loop that only reads what a token reads; 0: not measured
-  double compute_share = 0;
 };
 PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof);
 
@@ -62,7 +57,8 @@ FullModel FullModelOf(const ModelConfig& config);
 std::optional<double> ExtrapolatedRate(const PhaseResult& phase, const ModelConfig& measured, const ModelConfig& full,
                                        int64_t context);
 
-// The lines before the table, and the table.
+// The lines before the table, the table's head, and what it says of a run, with where the time of each phase went. At
+// most 100 columns wide.
 std::string BenchHeading(const BenchContext& context);
 std::string BenchTableHead();
 std::string BenchLines(const BenchContext& context, const BenchResult& result);

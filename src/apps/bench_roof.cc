@@ -5,7 +5,6 @@
 #include <random>
 #include <utility>
 
-#include "apps/bench_cost.h"
 #include "base/cpu_features.h"
 #include "base/strings.h"
 #include "base/topology.h"
@@ -18,6 +17,15 @@ constexpr double kReadRoofSeconds = 1.3;
 constexpr double kPeakRoofSeconds = 0.5;
 
 }  // namespace
+
+WorkRates RatesOf(const Work& work, double seconds, const Roof& roof) {
+  WorkRates rates;
+  rates.bytes_per_second = work.weight_bytes / seconds;
+  rates.flops_per_second = work.flops / seconds;
+  rates.bandwidth_share = rates.bytes_per_second / roof.read_bytes_per_second;
+  rates.compute_share = (work.f32_ops / roof.peak.f32_flops + work.int8_ops / roof.peak.int8_ops) / seconds;
+  return rates;
+}
 
 Roof MeasureRoof(ThreadPool& pool) {
   Roof roof;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/bench_cost.h"
 #include "base/bandwidth.h"
 #include "base/json.h"
 #include "base/thread_pool.h"
@@ -27,6 +28,20 @@ struct Roof {
   std::optional<double> large_page_share = std::nullopt;
   PeakRates peak;  // of Kernels()
 };
+
+// Work in rates, and what a machine that does nothing else than read the weights at full speed, or multiply at full
+// speed, would need of the time.
+struct WorkRates {
+  double bytes_per_second = 0;
+  double flops_per_second = 0;
+  double bandwidth_share = 0;
+  double compute_share = 0;
+
+  // The roof that leaves less, and the share of it.
+  const char* bound() const { return bandwidth_share >= compute_share ? "reads" : "arithmetic"; }
+  double roof_share() const { return bandwidth_share >= compute_share ? bandwidth_share : compute_share; }
+};
+WorkRates RatesOf(const Work& work, double seconds, const Roof& roof);
 
 // With the threads of `pool` and the kernel table in use. Takes about two seconds, more where caches are large, and
 // meanwhile RoofBufferBytes() of memory.

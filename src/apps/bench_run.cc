@@ -83,9 +83,10 @@ class Bench {
     }
   }
 
-  static StepCost Average(const StepCost& sum, int64_t count) {
-    const auto n = static_cast<double>(count);
-    return {sum.tokens / count, sum.weight_bytes / n, sum.flops / n, sum.f32_ops / n, sum.int8_ops / n};
+  static StepCost Average(StepCost sum, int64_t count) {
+    sum.tokens /= count;
+    for (Work& work : sum.parts) work /= static_cast<double>(count);
+    return sum;
   }
 
   // The next `chunk` tokens of every sequence.

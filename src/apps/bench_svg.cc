@@ -113,18 +113,16 @@ void DrawPhaseShares(Svg* svg, const std::vector<PhaseRow>& rows, const std::vec
   double largest = 0;
   for (const PhaseRow& row : rows) {
     const PhaseRates rates = RatesOf(*row.phase, roof);
-    largest = std::max({largest, rates.bandwidth_share, rates.compute_share});
+    largest = std::max(largest, rates.roof_share());
   }
   const PlotScale scale = ShareAxis(svg, places.front() - 4, places.back(), largest);
   for (size_t at = 0; at < rows.size(); ++at) {
     const PhaseRates rates = RatesOf(*rows[at].phase, roof);
-    const bool reads = rates.bandwidth_share >= rates.compute_share;
-    const double share = std::max(rates.bandwidth_share, rates.compute_share);
+    const double share = rates.roof_share();
     svg->Rect(kBarsLeft, places[at], scale.At(share) - kBarsLeft, kPhaseBar, BarStyle(rows[at].series));
     svg->Text(kBarsLeft - 8, places[at] + 13, "end", StrCat(rows[at].run, ", ", rows[at].name));
     svg->Text(scale.At(share) + 6, places[at] + 13, "start",
-              StrFormat("%.4g tokens/s, %.0f %% of %s", rates.tokens_per_second.median, 100 * share,
-                        reads ? "reads" : "arithmetic"));
+              StrFormat("%.4g tokens/s, %.0f %% of %s", rates.tokens_per_second.median, 100 * share, rates.bound()));
   }
 }
 

@@ -17,7 +17,7 @@ constexpr Command kKinds[] = {
     {"encoding", "chats as prompts, and answers as messages", VerifyEncodingMain},
 };
 
-int Usage(std::FILE* out) {
+int PrintUsage(std::FILE* out) {
   std::fprintf(out, "Usage: fathom verify KIND [options]\n\nKinds of reference data:\n");
   for (const Command& kind : kKinds) std::fprintf(out, "  %-10s %s\n", kind.name, kind.summary);
   std::fprintf(out, "\n`fathom verify KIND --help` explains a kind.\n");
@@ -27,9 +27,9 @@ int Usage(std::FILE* out) {
 }  // namespace
 
 int VerifyMain(int argc, char** argv) {
-  if (argc < 2) return Usage(stderr);
+  if (argc < 2) return PrintUsage(stderr);
   const std::string_view name = argv[1];
-  if (name == "--help" || name == "-h" || name == "help") return Usage(stdout);
+  if (name == "--help" || name == "-h" || name == "help") return PrintUsage(stdout);
   for (const Command& kind : kKinds) {
     if (name == kind.name) return kind.main(argc - 1, argv + 1);
   }

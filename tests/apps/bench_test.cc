@@ -3,20 +3,22 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <random>
 #include <set>
 #include <span>
 #include <vector>
 
-#include "apps/bench_compare.h"
 #include "apps/bench_cost.h"
+#include "apps/bench_parts.h"
 #include "apps/bench_report.h"
 #include "base/cpu_features.h"
 #include "base/json.h"
 #include "base/strings.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/synth_shapes.h"
+#include "tests/apps/bench_results.h"
 #include "tests/apps/synthetic_model.h"
 #include "tests/support/run_binary.h"
 #include "tests/support/xml.h"
@@ -34,7 +36,9 @@ TEST(BenchReport, SpreadOfOddAndEvenCounts) {
 
 TEST(BenchReport, RatesAndSharesFollowFromCostAndTime) {
   PhaseResult phase;
-  phase.cost = {.tokens = 10, .weight_bytes = 100, .flops = 60, .f32_ops = 20, .int8_ops = 80};
+  phase.cost.tokens = 10;
+  phase.cost.parts[0] = {.weight_bytes = 30, .flops = 20, .f32_ops = 20, .int8_ops = 0};
+  phase.cost.parts[1] = {.weight_bytes = 70, .flops = 40, .f32_ops = 0, .int8_ops = 80};
   phase.seconds = {2, 4, 5};
   const PhaseRates rates =
       RatesOf(phase, {.read_bytes_per_second = 50, .read_by_threads = {}, .peak = {.f32_flops = 10, .int8_ops = 40}});
@@ -102,26 +106,6 @@ TEST(BenchReport, ExtrapolationScalesEachPartByTheLayersThatHaveIt) {
   EXPECT_FALSE(ExtrapolatedRate(phase, measured, full, 1000));
 }
 
-// The cut release of four layers, and a phase of which attention took a part.
-BenchContext CutRelease() {
-  const Result<CheckpointConfig> config = SyntheticShape("v4-flash", {.layers = 4});
-  EXPECT_TRUE(config.ok());
-  BenchContext context;
-  context.config = config->model;
-  context.roof.read_bytes_per_second = 1e9;
-  context.roof.peak = {.f32_flops = 1e9, .int8_ops = 1e9};
-  return context;
-}
-
-PhaseResult Measured(double seconds) {
-  PhaseResult phase;
-  phase.cost = {.tokens = 1, .weight_bytes = 1e6, .flops = 1e6, .f32_ops = 1e6, .int8_ops = 1e6};
-  phase.seconds = {seconds};
-  phase.head_seconds = {0};
-  phase.part_seconds.fill(seconds / static_cast<double>(kStepParts));
-  return phase;
-}
-
 TEST(BenchReport, APromptOfOneTokenIsExtrapolated) {
   const BenchContext context = CutRelease();
   BenchResult result;
@@ -164,10 +148,58 @@ TEST(BenchReport, ATimeTooShortForTheClockIsStillJson) {
   const Json& prefill = *json->Find("runs")->items()[0].Find("prefill");
   EXPECT_TRUE(prefill.Find("tokens_per_s")->Find("median")->is_null());
   EXPECT_TRUE(prefill.Find("compute_share")->is_null());
-  // Its other phase can be compared with.
-  const Result<EarlierBench> earlier = EarlierBench::Read(directory / "b.json");
-  ASSERT_TRUE(earlier.ok()) << earlier.status().message();
-  EXPECT_NE(earlier->Compare(result).find("decode at 1.00 times the speed"), std::string::npos);
+}
+
+TEST(BenchParts, TheTableHasALineForEachPartThatTookTimeTheLongestFirst) {
+  PhaseResult phase;
+  phase.cost.tokens = 1;
+  phase.seconds = {3, 5};
+  const auto part = [&](StepPart which, double seconds, const Work& work) {
+    phase.part_seconds[static_cast<size_t>(which)] = seconds;
+    phase.cost.parts[static_cast<size_t>(which)] = work;
+  };
+  part(StepPart::kAttention, 1, {});  // of both together, as the ones below
+  part(StepPart::kExperts, 4, {.weight_bytes = 4e9, .flops = 1e9, .f32_ops = 1e9, .int8_ops = 0});
+  part(StepPart::kHead, 2, {.weight_bytes = 1e9, .flops = 6e9, .f32_ops = 2e9, .int8_ops = 8e9});
+  const Roof roof = {
+      .read_bytes_per_second = 4e9, .read_by_threads = {}, .peak = {.f32_flops = 10e9, .int8_ops = 20e9}};
+  EXPECT_EQ(PartsTable("a decode step", phase, roof),
+            "                a decode step took         ms   of time weights GB/s   GFLOP/s   of roof\n"
+            "                experts               2000.00    50.0 %         2.00       0.5    50.0 % reads\n"
+            "                head                  1000.00    25.0 %         1.00       6.0    60.0 % arithmetic\n"
+            "                attention              500.00    12.5 %\n"
+            "                between parts          500.00    12.5 %\n"
+            "                together              4000.00   100.0 %         1.25       1.8    31.2 % reads\n");
+  EXPECT_DOUBLE_EQ(PartSeconds(phase, StepPart::kHead), 1);
+  const Json json = PartsJson(phase, roof);
+  EXPECT_EQ(json.members().size(), kStepParts);
+  const Json& head = *json.Find("head");
+  EXPECT_EQ(head.Find("time_share")->AsDouble(), 0.25);
+  EXPECT_EQ(head.Find("weight_bytes")->AsDouble(), 1e9);
+  EXPECT_EQ(head.Find("flop")->AsDouble(), 6e9);
+  EXPECT_EQ(head.Find("bound")->string(), "arithmetic");
+  EXPECT_DOUBLE_EQ(head.Find("roof_share")->AsDouble().value_or(0), 0.6);
+  EXPECT_EQ(json.Find("experts")->Find("weight_bytes_per_s")->AsDouble(), 2e9);
+  EXPECT_TRUE(json.Find("attention")->Find("bound")->is_null());
+  EXPECT_TRUE(json.Find("attention")->Find("roof_share")->is_null());
+  EXPECT_TRUE(json.Find("router")->Find("flop_per_s")->is_null());
+}
+
+TEST(BenchReport, EveryLineOfARunFitsAHundredColumns) {
+  BenchContext context = CutRelease();
+  context.roof.token_bytes_per_second = 1e9;
+  BenchResult result;
+  result.settings = {.context = 1'000'000, .prompt = 65536, .batch = 4096, .generate = 1, .repeat = 1};
+  result.prefill = Measured(1234.5);
+  result.prefill.cost.tokens = 65536 * 4096;
+  result.decode = Measured(0.0123);
+  result.decode.seconds = {0.0123, 12.3};
+  const std::string lines = BenchTableHead() + BenchLines(context, result);
+  for (size_t begin = 0; begin < lines.size();) {
+    const size_t end = lines.find('\n', begin);
+    EXPECT_LE(end - begin, 100u) << lines.substr(begin, end - begin);
+    begin = end + 1;
+  }
 }
 
 TEST(WeightsOfToken, AreWhatTheCostModelCounts) {
@@ -185,7 +217,7 @@ TEST(WeightsOfToken, AreWhatTheCostModelCounts) {
       bytes += static_cast<double>(range.size());
       different.insert(range.data());
     }
-    EXPECT_DOUBLE_EQ(bytes, cost.weight_bytes);
+    EXPECT_DOUBLE_EQ(bytes, cost.total().weight_bytes);
     EXPECT_EQ(different.size(), ranges.size());
     if (!before.empty()) {
       EXPECT_FALSE(std::ranges::equal(
@@ -208,19 +240,79 @@ TEST(CostModel, CountsEachMatrixOnceAndEachTokensProducts) {
   const double expert_weights = 3.0 * static_cast<double>(c.expert_dim * c.hidden_size);
   const double head_weights = static_cast<double>(c.vocab_size * c.hidden_size);
 
-  const StepCost none = costs.Step(1, 0, 0);
-  const StepCost two_experts = costs.Step(1, 0, 2);
+  const Work none = costs.Step(1, 0, 0).total();
+  const Work two_experts = costs.Step(1, 0, 2).total();
   EXPECT_DOUBLE_EQ(two_experts.weight_bytes - none.weight_bytes, 2 * expert_bytes);
   EXPECT_DOUBLE_EQ(two_experts.flops, none.flops);  // what a token multiplies does not depend on its neighbours
   EXPECT_DOUBLE_EQ(none.int8_ops, 4 * static_cast<double>(c.layers * c.experts_per_token) * expert_weights);
   EXPECT_DOUBLE_EQ(none.flops, none.f32_ops + none.int8_ops / 2);
 
-  const StepCost with_head = costs.Step(1, 1, 0);
+  const Work with_head = costs.Step(1, 1, 0).total();
   EXPECT_GE(with_head.weight_bytes - none.weight_bytes, 2 * head_weights);
   EXPECT_GE(with_head.flops - none.flops, 2 * head_weights);
-  const StepCost many = costs.Step(7, 0, 2);
+  const Work many = costs.Step(7, 0, 2).total();
   EXPECT_DOUBLE_EQ(many.weight_bytes, two_experts.weight_bytes);
   EXPECT_DOUBLE_EQ(many.flops, 7 * two_experts.flops);
+}
+
+TEST(CostModel, PartsHaveTheMatricesWhoseTimeTheyAreAndAddUp) {
+  const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  const ModelConfig& c = (*checkpoint)->config();
+  const ModelWeights& weights = (*checkpoint)->weights();
+  constexpr double kTokens = 5;
+  constexpr double kLogitRows = 2;
+  constexpr double kExperts = 7;
+  const StepCost cost = CostModel(c, weights).Step(5, 2, 7);
+
+  struct Sum {
+    double bytes = 0;
+    double flops = 0;
+    void Add(const Matrix& matrix, double times_read, double inputs) {
+      if (matrix.empty()) return;
+      bytes += times_read * static_cast<double>(matrix.bytes());
+      flops += 2 * inputs * static_cast<double>(matrix.rows * matrix.cols);
+    }
+  };
+  std::array<Sum, kStepParts> sums;
+  const auto add = [&](StepPart part, const Matrix& matrix) {
+    sums[static_cast<size_t>(part)].Add(matrix, 1, kTokens);
+  };
+  for (const LayerWeights& layer : weights.layers) {
+    add(StepPart::kStreams, layer.attn_mix.fn);
+    add(StepPart::kStreams, layer.ffn_mix.fn);
+    for (const Matrix* matrix :
+         {&layer.wq_a, &layer.wq_b, &layer.wkv, &layer.compressor.wkv, &layer.compressor.wgate, &layer.indexer.wq_b,
+          &layer.indexer.weights_proj, &layer.indexer.compressor.wkv, &layer.indexer.compressor.wgate}) {
+      add(StepPart::kAttentionInput, *matrix);
+    }
+    add(StepPart::kAttentionOutput, layer.wo_a);
+    add(StepPart::kAttentionOutput, layer.wo_b);
+    add(StepPart::kRouter, layer.gate);
+    for (const Matrix* matrix : {&layer.shared.w1, &layer.shared.w2, &layer.shared.w3}) {
+      add(StepPart::kExperts, *matrix);
+    }
+  }
+  const ExpertWeights& expert = weights.layers[0].experts[0];
+  const auto chosen = static_cast<double>(c.layers * c.experts_per_token);
+  for (const Matrix* matrix : {&expert.w1, &expert.w2, &expert.w3}) {
+    sums[static_cast<size_t>(StepPart::kExperts)].Add(*matrix, kExperts, kTokens * chosen);
+  }
+  for (const Matrix* matrix : {&weights.head_mix.fn, &weights.head}) {
+    sums[static_cast<size_t>(StepPart::kHead)].Add(*matrix, 1, kLogitRows);
+  }
+  Sum all;
+  for (size_t part = 0; part < kStepParts; ++part) {
+    EXPECT_EQ(cost.parts[part].weight_bytes, sums[part].bytes) << kStepPartNames[part];
+    EXPECT_EQ(cost.parts[part].flops, sums[part].flops) << kStepPartNames[part];
+    all.bytes += sums[part].bytes;
+    all.flops += sums[part].flops;
+  }
+  EXPECT_EQ(cost.total().weight_bytes, all.bytes);
+  EXPECT_EQ(cost.total().flops, all.flops);
+  EXPECT_EQ(cost.total().flops, cost.total().f32_ops + cost.total().int8_ops / 2);
+  EXPECT_EQ(cost.part(StepPart::kAttention).flops, 0);
+  EXPECT_GT(cost.part(StepPart::kRouter).flops, 0);
 }
 
 TEST(ExpertCounter, CountsPairsOfLayerAndExpertOnce) {
@@ -252,9 +344,10 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
     for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at) ++found;
     return found;
   };
-  EXPECT_EQ(count(result.out, " prefill  "), 4u) << result;
-  EXPECT_EQ(count(result.out, " prefill spent on: "), 4u) << result;
-  EXPECT_EQ(count(result.out, " decode spent on: "), 4u) << result;
+  EXPECT_EQ(count(result.out, "  prefill "), 4u) << result;
+  EXPECT_EQ(count(result.out, " a prefill took "), 4u) << result;
+  EXPECT_EQ(count(result.out, " a decode step took "), 4u) << result;
+  EXPECT_EQ(count(result.out, " experts  "), 8u) << result;
 
   const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
   ASSERT_TRUE(json.ok());
@@ -286,6 +379,14 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
       EXPECT_TRUE(rates.Find("extrapolated")->is_null());
       double parts = 0;
       for (const auto& [name, seconds] : rates.Find("part_seconds")->members()) parts += *seconds.AsDouble();
+      double bytes = 0;
+      double flop = 0;
+      for (const auto& [name, part] : rates.Find("parts")->members()) {
+        bytes += *part.Find("weight_bytes")->AsDouble();
+        flop += *part.Find("flop")->AsDouble();
+      }
+      EXPECT_DOUBLE_EQ(bytes, *rates.Find("weight_bytes")->AsDouble());
+      EXPECT_DOUBLE_EQ(flop, *rates.Find("flop")->AsDouble());
       EXPECT_GT(parts, 0);
       EXPECT_LE(parts, *rates.Find("seconds")->Find("max")->AsDouble());
     }
@@ -307,33 +408,6 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
   }
   EXPECT_EQ(std::ranges::count_if(texts, [](const std::string& text) { return text.find("tokens/s") != text.npos; }),
             8);
-
-  // The same again beside those results, and something that was not measured then.
-  const RunResult again = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "8", "--batch", "1,2",
-                                     "--generate", "2", "--repeat", "1", "--compare", directory / "b.json"});
-  EXPECT_EQ(again.exit_code, 0) << again;
-  EXPECT_EQ(count(again.out, " times the speed"), 2u) << again;
-  EXPECT_NE(again.out.find((directory / "b.json") + " has no run with this context, prompt, batch and --generate"),
-            std::string::npos)
-      << again;
-}
-
-TEST(BenchCommand, WhatIsComparedWithMustBeABenchsResults) {
-  const TemporaryDirectory directory;
-  const std::string path = directory / "earlier.json";
-  const auto error = [&](const std::string& text) {
-    WriteTestFile(path, text);
-    const RunResult result = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--compare", path});
-    EXPECT_EQ(result.exit_code, 2) << result;
-    EXPECT_EQ(result.out, "") << result;
-    return result.err;
-  };
-  for (const char* text :
-       {"", "3", "{}", R"({"format": "fathom-bench-1", "runs": 3})", R"({"format": "fathom-bench-1", "runs": [3]})",
-        R"({"format": "fathom-bench-1", "runs": [{"prompt": 1, "batch": 1, "generate": 1,
-                               "prefill": null, "decode": {"tokens_per_s": {"median": "fast"}}}]})"}) {
-    EXPECT_NE(error(text).find(path), std::string::npos) << text;
-  }
 }
 
 TEST(BenchCommand, BeginsAtALongContext) {
