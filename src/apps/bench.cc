@@ -45,6 +45,10 @@ Below each run a table says where the time of a prefill and of a decode step wen
 part, its share of the time, what its weights and products come to per second, and its share of the roof that leaves
 less of that, reads or arithmetic. Attention, indexer and compressor have no weights and so no rates.
 
+--compare FILE adds, where FILE has a run with the same context, prompt, batch and --generate, this run's speeds as
+multiples of that one's and the milliseconds of each part then and now (speed 2.00x: in half the time). A line says so if
+model, layers, experts, processor, threads, instruction set, activations or --step-tokens were not the same.
+
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa,
 activations}, roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s and
 large_page_share (of the weights, in pages of 2 MB; both null if weights do not fit the memory), f32_flop_per_s,
@@ -210,7 +214,7 @@ Status RunAll(const BenchFlags& flags) {
                             }));
     results.push_back(std::move(result));
     PrintLine(BenchLines(context, results.back()));
-    if (earlier) PrintLine(earlier->Compare(results.back()));
+    if (earlier) PrintLine(earlier->Compare(context, results.back()));
   }
   FATHOM_RETURN_IF_ERROR(WriteFiles(flags, context, results));
   return FlushStdout();
@@ -248,7 +252,8 @@ int BenchMain(int argc, char** argv) {
   app.add_option("--json", flags.json, "Also write the results to this file")->type_name("FILE");
   app.add_option("--svg", flags.svg, "Also draw the shares of the roof and where the time went into this file")
       ->type_name("FILE");
-  app.add_option("--compare", flags.compare, "Also print the speed beside that of an earlier run, which --json wrote")
+  app.add_option("--compare", flags.compare,
+                 "Also print speeds and times beside those of an earlier run, which --json wrote")
       ->type_name("FILE");
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;
   InstallInterruptHandler();
