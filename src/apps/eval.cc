@@ -32,17 +32,20 @@ generated.
 docs/evaluation.md says more.
 
 --json FILE writes {format: "fathom-eval-1", model {name, directory}, suite, items_per_subject, seed, temperature,
-right, total, rows [{name, sum, right, total, chat, thinking, languages: scores {right, total}}], distances and drafts
-[{name, right, total}], items [{subject, number, language, mode, prompt, check, expected, right, fault, reasoning,
-content, tool_calls, prompt_tokens, answer_tokens, distance, drafts, accepted}]}.
+min_distance (where one is asked for), right, total, rows [{name, sum, right, total, chat, thinking, languages: scores
+{right, total}}], distances and drafts [{name, right, total}], items [{subject, number, language, mode, prompt, check,
+expected, right, fault, reasoning, content, tool_calls, prompt_tokens, answer_tokens, distance, drafts, accepted}]}.
 
 Examples:
   fathom eval
   fathom eval --subject arithmetic --items 100 --show-errors 3
+  fathom eval --min-distance 2048 --items 20
   fathom eval --markdown results.md --json results.json --min-accuracy 80
 
 Exit code: 0 whatever the score, 1 if it is below --min-accuracy, 2 if a flag or the model is not accepted, 3 if
 memory or a file fails, 130 after Ctrl-C.)";
+
+constexpr uint64_t kMaxDistance = 1048576;  // the longest context of V4
 
 struct EvalFlags {
   ModelFlags model;
@@ -80,13 +83,18 @@ Result<std::vector<EvalResult>> AnswerItems(const EvalFlags& flags, const Loaded
 Result<int> Evaluate(const EvalFlags& flags) {
   FATHOM_RETURN_IF_ERROR(CheckOutputFiles({flags.json, flags.markdown}));
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<LoadedModel> model, LoadedModel::Load(flags.model));
-  FATHOM_ASSIGN_OR_RETURN(const std::vector<EvalItem> items,
-                          SelectEvalItems(FindEvalSuite(flags.suite)->subjects(), flags.selection, model->dialect()));
+  FATHOM_ASSIGN_OR_RETURN(
+      const std::vector<EvalItem> items,
+      SelectEvalItems(FindEvalSuite(flags.suite)->subjects(), flags.selection, model->dialect(), &model->tokenizer()));
   FATHOM_ASSIGN_OR_RETURN(const std::vector<EvalResult> results, AnswerItems(flags, *model, items));
 
-  const EvalContext context = {
-      model->checkpoint().model_name(), model->directory(), flags.suite, flags.selection.items, flags.selection.seed,
-      flags.engine.temperature};
+  const EvalContext context = {.model = model->checkpoint().model_name(),
+                               .directory = model->directory(),
+                               .suite = flags.suite,
+                               .items = flags.selection.items,
+                               .seed = flags.selection.seed,
+                               .temperature = flags.engine.temperature,
+                               .min_distance = flags.selection.min_distance};
   std::string text = EvalText(context, items, results);
   const std::string errors = EvalErrors(items, results, flags.show_errors);
   if (!errors.empty()) text += "\nWrong answers:\n\n" + errors;
@@ -117,6 +125,10 @@ void AddFlags(CLI::App& app, EvalFlags* flags) {
       ->type_name("PREFIX");
   AcceptWhole(app.add_option("--seed", flags->selection.seed, "Chooses the questions (default 1)"), 0,
               std::numeric_limits<uint64_t>::max());
+  AcceptWhole(app.add_option("--min-distance", flags->selection.min_distance,
+                             "Only lookups in long texts whose fact stands at least N tokens before the prompt's end")
+                  ->type_name("N"),
+              1, kMaxDistance);
   app.add_option("--thinking", flags->thinking,
                  "Modes to ask in: as-written (default; arithmetic and word problems in both), on, off, both")
       ->check(CLI::IsMember(ThinkingNames()))

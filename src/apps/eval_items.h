@@ -42,6 +42,8 @@ struct EvalSelection {
   std::string subject = {};  // only subjects whose names begin with it
   uint64_t seed = 1;
   EvalThinking thinking = EvalThinking::kAsWritten;
+  // Only questions whose LookupDistance() is at least this, of the subjects that have distances; 0: all questions.
+  int64_t min_distance = 0;
 };
 
 struct EvalItem {
@@ -51,9 +53,10 @@ struct EvalItem {
 };
 
 // Held-out dialogues of every subject, no prompt twice, subjects taking turns: a part of them is a fair sample. An
-// error if no subject has that name or RenderChat refuses a dialogue; kCancelled after Ctrl-C.
+// error if no subject has that name, RenderChat refuses a dialogue, or nothing has `min_distance`, for which alone
+// `tokenizer` is needed; kCancelled after Ctrl-C. Says on stderr where `min_distance` leaves fewer than were asked for.
 Result<std::vector<EvalItem>> SelectEvalItems(std::span<const Subject> subjects, const EvalSelection& selection,
-                                              Dialect dialect);
+                                              Dialect dialect, const Tokenizer* tokenizer = nullptr);
 
 // "arithmetic" of "arithmetic.add3".
 std::string_view EvalGroup(std::string_view subject);

@@ -88,8 +88,12 @@ std::string Report(const EvalContext& context, std::span<const EvalItem> items, 
                    std::string (*print)(const Table&)) {
   const std::string sampling = context.temperature == 0 ? std::string("the most probable token each time")
                                                         : StrFormat("temperature %g", context.temperature);
-  std::string text = StrCat("Suite ", context.suite, ": ", items.size(), " held-out questions (up to ", context.items,
-                            " of each subject, seed ", context.seed, "), ", sampling, ". Right answers of all:\n\n");
+  const std::string distance = context.min_distance == 0
+                                   ? std::string()
+                                   : StrCat(" with the fact at least ", context.min_distance, " tokens before the end");
+  std::string text =
+      StrCat("Suite ", context.suite, ": ", items.size(), " held-out questions", distance, " (up to ", context.items,
+             " of each subject, seed ", context.seed, "), ", sampling, ". Right answers of all:\n\n");
   text += print(ScoreTable(EvalRows(items, results)));
   const auto too_long = std::ranges::count(results, Completion::End::kNoPlace,
                                            [](const EvalResult& result) { return result.completion.end; });
@@ -304,19 +308,21 @@ Json EvalJson(const EvalContext& context, std::span<const EvalItem> items, std::
   for (size_t number = 0; number < items.size(); ++number) {
     items_json.push_back(ItemJson(items[number], results[number]));
   }
-  return Json::Object(
+  Json json = Json::Object(
       {{"format", Json::String("fathom-eval-1")},
        {"model", Json::Object({{"name", Json::String(context.model)}, {"directory", Json::String(context.directory)}})},
        {"suite", Json::String(context.suite)},
        {"items_per_subject", Json::Int(context.items)},
        {"seed", Json::Number(std::to_string(context.seed))},
-       {"temperature", Json::Double(context.temperature)},
-       {"right", Json::Int(rows.back().all.right)},
-       {"total", Json::Int(rows.back().all.total)},
-       {"rows", Json::Array(std::move(rows_json))},
-       {"distances", NamedScores(DistanceRows(results))},
-       {"drafts", NamedScores(DraftRows(items, results))},
-       {"items", Json::Array(std::move(items_json))}});
+       {"temperature", Json::Double(context.temperature)}});
+  if (context.min_distance > 0) json.Set("min_distance", Json::Int(context.min_distance));
+  json.Set("right", Json::Int(rows.back().all.right));
+  json.Set("total", Json::Int(rows.back().all.total));
+  json.Set("rows", Json::Array(std::move(rows_json)));
+  json.Set("distances", NamedScores(DistanceRows(results)));
+  json.Set("drafts", NamedScores(DraftRows(items, results)));
+  json.Set("items", Json::Array(std::move(items_json)));
+  return json;
 }
 
 }  // namespace fathom

@@ -23,6 +23,7 @@ struct EvalContext {
   int64_t items = 0;  // asked for, of each subject
   uint64_t seed = 0;
   double temperature = 0;
+  int64_t min_distance = 0;  // EvalSelection's
 };
 
 struct Score {

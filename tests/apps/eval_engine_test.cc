@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -117,6 +118,57 @@ TEST(EvalEngine, DistanceIsCountedFromTheLastPlace) {
   EXPECT_EQ(LookupDistance(item, model->tokenizer()), std::nullopt);
 }
 
+// Three questions that differ by how many words follow the code: none, 20 and 40.
+Dialogue WriteFewLookups(CorpusRandom& random, Split /*split*/) {
+  Dialogue dialogue;
+  dialogue.language = "en";
+  dialogue.expected = "4711";
+  std::string text = "The code is 4711.";
+  for (uint64_t words = 20 * random.Below(3); words > 0; --words) text += " word";
+  dialogue.messages = {UserMessage(text + " Which code?"), AssistantMessage(dialogue.expected)};
+  return dialogue;
+}
+
+TEST(EvalItems, AtALeastDistanceAreTheSameQuestionsWithoutTheNearerOnes) {
+  const std::unique_ptr<LoadedModel> model = SyntheticModel();
+  const Tokenizer& tokenizer = model->tokenizer();
+  std::vector<EvalItem> far = Lookups(100);
+  const int64_t least = *LookupDistance(far.front(), tokenizer);
+  std::erase_if(far, [&](const EvalItem& item) { return *LookupDistance(item, tokenizer) < least; });
+  ASSERT_LT(far.size(), 100u);
+  const auto count = static_cast<int64_t>(far.size());
+  const std::array<Subject, 2> subjects = {kLookup, {"facts.code", 1, WriteLookup}};  // one without distances
+  const auto items = SelectEvalItems(subjects, {.items = count, .min_distance = least}, Dialect::kV4, &tokenizer);
+  ASSERT_TRUE(items.ok()) << items.status().message();
+  ASSERT_EQ(items->size(), far.size());
+  for (size_t item = 0; item < far.size(); ++item) EXPECT_EQ((*items)[item].prompt.text(), far[item].prompt.text());
+}
+
+TEST(EvalItems, FewerAtTheDistanceThanAskedForAreSaidAndNoneIsAnError) {
+  const std::unique_ptr<LoadedModel> model = SyntheticModel();
+  const Subject few = {"lookup.long", 1, WriteFewLookups};
+  const auto select = [&](int64_t items, int64_t min_distance, const std::string& subject = "") {
+    return SelectEvalItems({&few, 1}, {.items = items, .subject = subject, .min_distance = min_distance}, Dialect::kV4,
+                           &model->tokenizer());
+  };
+  const Result<std::vector<EvalItem>> all = select(3, 1);
+  ASSERT_TRUE(all.ok()) << all.status().message();
+  int64_t furthest = 0;
+  for (const EvalItem& item : *all) furthest = std::max(furthest, *LookupDistance(item, model->tokenizer()));
+  const auto said = [&](int64_t min_distance, const std::string& found) {
+    return StrCat("--min-distance is ", min_distance, "; it is reached by ", found, " questions drawn of lookup.long, ",
+                  "the furthest at ", furthest, " tokens");
+  };
+  testing::internal::CaptureStderr();
+  const Result<std::vector<EvalItem>> fewer = select(2, furthest);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), StrCat("fathom eval: ", said(furthest, "1 of 800"), "\n"));
+  ASSERT_TRUE(fewer.ok()) << fewer.status().message();
+  EXPECT_EQ(fewer->size(), 1u);
+  EXPECT_EQ(select(1, furthest + 1).status().message(), said(furthest + 1, "0 of 400"));
+  EXPECT_EQ(select(1, 1, "lookup.short").status().message(),
+            "--subject is 'lookup.short' and no subject's name begins so; the groups are lookup");
+}
+
 // A prompt and an answer made to follow the drafts, but for every third token; read one token at a time.
 struct DraftedAnswer {
   Completion completion;
@@ -187,6 +239,33 @@ TEST(EvalCommand, PrintsTheTableAndWritesTheFiles) {
   EXPECT_EQ(static_cast<size_t>(*json->Find("total")->AsInt()), json->Find("items")->items().size());
 }
 
+TEST(EvalCommand, MinDistanceAsksOnlyWhatIsThatFarBack) {
+  const TemporaryDirectory directory;
+  const RunResult result = Eval(
+      {"--subject", "lookup", "--items", "1", "--min-distance", "600", "--no-drafts", "--json", directory / "e.json"});
+  EXPECT_EQ(result.exit_code, 0) << result;
+  EXPECT_NE(
+      result.out.find("Suite nano: 1 held-out questions with the fact at least 600 tokens before the end (up to 1 "
+                      "of each subject, seed 1)"),
+      std::string::npos)
+      << result;
+  EXPECT_NE(result.out.find("\ntokens from the fact to the end "), std::string::npos) << result;
+  EXPECT_EQ(result.out.find("below 512"), std::string::npos) << result;
+  const Result<Json> json = ParseJson(ReadTestFile(directory / "e.json"));
+  ASSERT_TRUE(json.ok());
+  EXPECT_EQ(json->Find("min_distance")->AsInt(), 600);
+  for (const Json& item : json->Find("items")->items()) {
+    EXPECT_EQ(item.Find("subject")->string(), "lookup.long");
+    EXPECT_GE(item.Find("distance")->AsInt(), 600);
+  }
+  const RunResult none = Eval({"--items", "1", "--min-distance", "500000"});
+  EXPECT_EQ(none.exit_code, 2) << none;
+  EXPECT_NE(
+      none.err.find("fathom: --min-distance is 500000; it is reached by 0 of 400 questions drawn of lookup.long, "),
+      std::string::npos)
+      << none;
+}
+
 TEST(EvalCommand, MinAccuracyDecidesTheExitCode) {
   const std::vector<std::string> base = {"--subject", "small_talk", "--items", "1", "--thinking", "off", "--no-drafts"};
   std::vector<std::string> strict = base;
@@ -242,6 +321,11 @@ TEST(EvalCommand, MistakesAreOneSentence) {
       {{"--markdown", "/nonexistent/e.md"}, "cannot write /nonexistent/e.md: there is no directory /nonexistent"},
       {{"--json", "/"}, "cannot write /: it is a directory; the path of a file is accepted"},
       {{"--isa", "z80"}, "--isa is 'z80'"},
+      {{"--min-distance", "-5"}, "--min-distance is '-5'; accepted is a whole number, 1 to 1048576"},
+      {{"--min-distance", "many"}, "--min-distance is 'many'"},
+      {{"--min-distance", "9999999"}, "--min-distance is '9999999'"},
+      {{"--min-distance", "9", "--subject", "facts"},
+       "--min-distance is for questions about one place in a long text (lookup.long), and --subject is 'facts'"},
       {{"extra"}, "extra"},
   };
   for (const auto& [arguments, message] : cases) {
