@@ -25,7 +25,7 @@ RUN apt-get update \
  && install -d -o fathom -g fathom /var/cache/fathom
 COPY --from=build /src/build/release/bin/fathom /usr/local/bin/fathom
 COPY --from=build /src/models/nano /usr/local/share/fathom/models/nano
-ENV FATHOM_HOME=/usr/local/share/fathom XDG_STATE_HOME=/var/lib XDG_CACHE_HOME=/var/cache FATHOM_SERVE_HOST=0.0.0.0
+ENV XDG_STATE_HOME=/var/lib XDG_CACHE_HOME=/var/cache FATHOM_SERVE_HOST=0.0.0.0
 USER fathom
 # Keys and token counts; prefixes, with --cache-dir /var/cache/fathom.
 VOLUME /var/lib/fathom /var/cache/fathom

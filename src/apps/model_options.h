@@ -29,7 +29,7 @@ class App;
 namespace fathom {
 
 struct ModelFlags {
-  std::string model;  // empty: DefaultModelDirectory()
+  std::string model;  // empty: FindDefaultModel()'s
   int threads = 0;    // up to 1024; 0: every core this process may use
   std::string isa = "auto";
   std::string pin = "auto";         // how threads are held to CPUs
@@ -48,8 +48,9 @@ void AddPinFlag(CLI::App& app, std::string* pin);
 // --ctx, for commands that generate.
 void AddContextFlag(CLI::App& app, ModelFlags* flags);
 
-// The model when none is named: $FATHOM_MODEL; else models/nano below $FATHOM_HOME, if it is there; else a tiny made-up
-// one, written to the user's cache directory when it is not there yet.
+// The model when none is named: $FATHOM_MODEL; else models/nano below $FATHOM_HOME or, without that, in the tree that
+// the program is in (share/fathom or the repository), if it is there; else a tiny made-up one, written to the user's
+// cache directory when it is not there yet.
 struct DefaultModel {
   std::string directory;
   bool placeholder = false;  // the made-up one: its words mean nothing

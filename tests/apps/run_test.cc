@@ -249,22 +249,6 @@ TEST(RunCommand, DefectiveGenerationConfigNamesFileAndKey) {
   }
 }
 
-TEST(RunCommand, WithoutAModelAPlaceholderIsMadeAndSaysSo) {
-  const TemporaryDirectory home;
-  RunOptions options;
-  options.environment = {{"XDG_CACHE_HOME", home / "cache"}, {"FATHOM_MODEL", ""}};
-  const RunResult first = RunFathom({"run", "-p", "hello", "--seed", "1"}, options);
-  EXPECT_EQ(first.exit_code, 0) << first;
-  EXPECT_NE(first.err.find("and --model names no other: this tiny random model"), std::string::npos) << first;
-  EXPECT_GT(first.out.size(), 10u);
-  const RunResult second = RunFathom({"run", "-p", "hello", "--seed", "1"}, options);
-  EXPECT_EQ(second.out, first.out);
-  options.environment = {{"FATHOM_MODEL", SyntheticModelDirectory()}};
-  const RunResult named = RunFathom({"run", "-p", "hello", "--max-tokens", "3"}, options);
-  EXPECT_EQ(named.exit_code, 0) << named;
-  EXPECT_EQ(named.err.find("tiny random model"), std::string::npos) << named;
-}
-
 std::string WriteFileIn(const TemporaryDirectory& directory, const std::string& name, const std::string& text) {
   const std::string path = directory.path() + "/" + name;
   std::ofstream(path) << text;
