@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/bench_ceiling.h"
 #include "apps/bench_compare.h"
 #include "apps/bench_cost.h"
 #include "apps/bench_kernels.h"
@@ -43,7 +44,10 @@ smaller pages, so that a second loop reads what a token reads, and nothing else.
 
 Below each run a table says where the time of a prefill and of a decode step went, by the mean: the milliseconds of each
 part, its share of the time, what its weights and products come to per second, and its share of the roof that leaves
-less of that, reads or arithmetic. Attention, indexer and compressor have no weights and so no rates.
+less of that, reads or arithmetic. Attention, indexer and compressor have no weights and so no rates. The ceiling is
+the speed of a prefill that is nothing but its products, each as fast as at best with weights from the caches: for each
+shape, by as many tokens as a matrix had on average (an expert far fewer than a step reads), with all threads. What is
+missing from 100 % of it went to memory and to everything that is no product.
 
 --compare FILE adds, where FILE has a run with the same context, prompt, batch and --generate, this run's speeds as
 multiples of that one's and the milliseconds of each part then and now (speed 2.00x: in half the time). A line says so if
@@ -57,7 +61,7 @@ int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens, pr
 step; parts {NAME {time_share, weight_bytes, flop, weight_bytes_per_s, flop_per_s, bound ("reads" or "arithmetic"; it and
 roof_share are null for a part without weights), roof_share}}; tokens, weight_bytes, flop (of a repetition, or of an
 average decode step); weight_bytes_per_s, flop_per_s, bandwidth_share, token_read_share (null: not measured),
-compute_share; extrapolated: null, or for a model with fewer layers than the release {model, from_layers, to_layers,
+compute_share; ceiling_tokens_per_s and ceiling_share (null: decode); extrapolated: null, or for a model with fewer layers than the release {model, from_layers, to_layers,
 tokens_per_s (null: the release has kinds of layers that this model has not)}}}]}. A speed or share is null, too, where
 the time was too short for the clock.
 
@@ -204,6 +208,7 @@ Status RunAll(const BenchFlags& flags) {
   PrintLine(BenchHeading(context) + BenchTableHead());
 
   const CostModel costs(checkpoint->config(), checkpoint->weights(), precision);
+  KernelCeiling ceiling(pool, precision);
   std::vector<BenchResult> results;
   for (const BenchSettings& settings : plan) {
     Progress progress(StrCat(settings.context > 0 ? StrCat("context ", settings.context, ", ") : "", "prompt ",
@@ -212,6 +217,7 @@ Status RunAll(const BenchFlags& flags) {
     FATHOM_ASSIGN_OR_RETURN(BenchResult result, RunBench(model, costs, settings, [&](int64_t tokens) {
                               progress.Add(static_cast<uint64_t>(tokens));
                             }));
+    FATHOM_ASSIGN_OR_RETURN(result.prefill.ceiling_tokens_per_second, ceiling.TokensPerSecond(result.prefill.cost));
     results.push_back(std::move(result));
     PrintLine(BenchLines(context, results.back()));
     if (earlier) PrintLine(earlier->Compare(context, results.back()));

@@ -4,6 +4,8 @@
 #include <array>
 #include <numeric>
 
+#include "base/check.h"
+
 namespace fathom {
 namespace {
 
@@ -64,25 +66,47 @@ Work StepCost::total() const {
 StepCost& StepCost::operator+=(const StepCost& other) {
   tokens += other.tokens;
   for (size_t part = 0; part < kStepParts; ++part) parts[part] += other.parts[part];
+  if (products.empty()) {
+    products = other.products;
+    return *this;
+  }
+  FATHOM_CHECK(products.size() == other.products.size());
+  for (size_t at = 0; at < products.size(); ++at) {
+    products[at].matrices += other.products[at].matrices;
+    products[at].rows += other.products[at].rows;
+  }
   return *this;
 }
 
-void CostModel::Add(StepPart part, Inputs inputs, const Matrix& matrix) {
+StepCost& StepCost::operator/=(int64_t count) {
+  const auto n = static_cast<double>(count);
+  tokens /= count;
+  for (Work& work : parts) work /= n;
+  for (Products& same : products) {
+    same.matrices /= n;
+    same.rows /= n;
+  }
+  return *this;
+}
+
+void CostModel::Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups) {
   if (matrix.empty()) return;
   auto found = std::ranges::find_if(matrices_, [&](const Matrices& other) {
-    return other.part == part && other.inputs == inputs && SameShape(other.shape, matrix);
+    return other.part == part && other.inputs == inputs && other.groups == groups && SameShape(other.shape, matrix);
   });
   if (found == matrices_.end()) {
     Matrix shape = matrix;
     shape.data = shape.scale = nullptr;
-    found = matrices_.insert(found, {part, inputs, shape});
+    found = matrices_.insert(found, {part, inputs, shape, groups});
   }
   ++found->count;
 }
 
 CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights, Precision precision) {
   for (const LayerWeights& layer : weights.layers) {
-    for (const auto& [part, matrix] : DenseMatrices(layer)) Add(part, Inputs::kTokens, *matrix);
+    for (const auto& [part, matrix] : DenseMatrices(layer)) {
+      Add(part, Inputs::kTokens, *matrix, matrix == &layer.wo_a ? config.o_groups : 1);
+    }
   }
   if (!weights.layers.empty()) {
     const ExpertWeights& expert = weights.layers.front().experts.front();
@@ -99,31 +123,30 @@ StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_ex
   StepCost cost;
   cost.tokens = tokens;
   for (const Matrices& matrices : matrices_) {
-    double read = matrices.count;        // matrices
-    double multiplied = matrices.count;  // a matrix and a row of its inputs
+    Products products = {matrices.shape, matrices.groups, matrices.count, matrices.count};
     switch (matrices.inputs) {
       case Inputs::kTokens:
-        multiplied *= static_cast<double>(tokens);
+        products.rows *= static_cast<double>(tokens);
         break;
       case Inputs::kChosen:
-        read *= static_cast<double>(distinct_experts);
-        multiplied *= static_cast<double>(tokens) * chosen_experts_;
+        products.matrices *= static_cast<double>(distinct_experts);
+        products.rows *= static_cast<double>(tokens) * chosen_experts_;
         break;
       case Inputs::kLogitRows:
-        read *= logit_rows > 0 ? 1 : 0;
-        multiplied *= static_cast<double>(logit_rows);
+        products.matrices *= logit_rows > 0 ? 1 : 0;
+        products.rows *= static_cast<double>(logit_rows);
         break;
     }
-    const Matrix& shape = matrices.shape;
+    const double flops = products.flops();
     Work& work = cost.parts[static_cast<size_t>(matrices.part)];
-    work.weight_bytes += read * static_cast<double>(shape.bytes());
-    const double flops = 2 * multiplied * static_cast<double>(shape.rows) * static_cast<double>(shape.cols);
+    work.weight_bytes += products.matrices * static_cast<double>(products.shape.bytes());
     work.flops += flops;
-    if (shape.type == WeightType::kFp4) {
+    if (products.shape.type == WeightType::kFp4) {
       work.int8_ops += fp4_byte_products_ * flops;
     } else {
       work.f32_ops += flops;
     }
+    cost.products.push_back(products);
   }
   return cost;
 }

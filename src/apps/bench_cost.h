@@ -32,13 +32,26 @@ struct Work {
   Work& operator/=(double count);
 };
 
+// The products with all matrices of one part and one shape.
+struct Products {
+  Matrix shape;         // without data
+  int64_t groups = 1;   // so many equal parts of the rows, each with inputs of its own
+  double matrices = 0;  // of each step, added up; an expert only if some token of the step chose it
+  double rows = 0;      // of inputs, each counted with every matrix that it is multiplied with
+
+  double flops() const { return 2 * rows * static_cast<double>(shape.rows) * static_cast<double>(shape.cols); }
+};
+
 struct StepCost {
   int64_t tokens = 0;
   std::array<Work, kStepParts> parts = {};  // by StepPart, as the model's clock divides the time
+  std::vector<Products> products;           // the same work by shape, in an order of the CostModel's
 
   const Work& part(StepPart which) const { return parts[static_cast<size_t>(which)]; }
   Work total() const;
+  // Of steps of one CostModel.
   StepCost& operator+=(const StepCost& other);
+  StepCost& operator/=(int64_t count);
 };
 
 class CostModel {
@@ -57,9 +70,10 @@ class CostModel {
     StepPart part;
     Inputs inputs;
     Matrix shape;  // without data
+    int64_t groups;
     double count = 0;
   };
-  void Add(StepPart part, Inputs inputs, const Matrix& matrix);
+  void Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups = 1);
 
   std::vector<Matrices> matrices_;
   double chosen_experts_ = 0;     // per token, all layers

@@ -73,6 +73,7 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t to
   if (phase.seconds.empty()) return {};
   const PhaseRates rates = RatesOf(phase, context.roof);
   const Work work = phase.cost.total();
+  const bool measured = phase.ceiling_tokens_per_second > 0;
   const FullModel full = FullModelOf(context.config);
   Json extrapolated;
   if (!full.name.empty()) {
@@ -96,6 +97,8 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t to
        {"bandwidth_share", Json::DoubleOrNull(rates.bandwidth_share)},
        {"token_read_share", rates.token_read_share > 0 ? Json::DoubleOrNull(rates.token_read_share) : Json()},
        {"compute_share", Json::DoubleOrNull(rates.compute_share)},
+       {"ceiling_tokens_per_s", measured ? Json::DoubleOrNull(phase.ceiling_tokens_per_second) : Json()},
+       {"ceiling_share", measured ? Json::DoubleOrNull(rates.ceiling_share) : Json()},
        {"extrapolated", std::move(extrapolated)}});
 }
 
@@ -122,6 +125,9 @@ PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof) {
                       {tokens / seconds.max, tokens / seconds.median, tokens / seconds.min}};
   if (roof.token_bytes_per_second > 0) {
     rates.token_read_share = rates.bytes_per_second / roof.token_bytes_per_second;
+  }
+  if (phase.ceiling_tokens_per_second > 0) {
+    rates.ceiling_share = rates.tokens_per_second.median / phase.ceiling_tokens_per_second;
   }
   return rates;
 }
@@ -190,10 +196,14 @@ std::string BenchLines(const BenchContext& context, const BenchResult& result) {
     if (phase->seconds.empty()) continue;
     text += Line(result, name, *phase, context.roof);
     estimates += PartsTable(phase == &result.prefill ? "a prefill" : "a decode step", *phase, context.roof);
-    const double read_share = RatesOf(*phase, context.roof).token_read_share;
-    if (phase == &result.decode && read_share > 0) {
+    const PhaseRates rates = RatesOf(*phase, context.roof);
+    if (phase == &result.decode && rates.token_read_share > 0) {
       estimates += StrFormat("                decode reads weights %.0f %% as fast as the loop that only reads them\n",
-                             100 * read_share);
+                             100 * rates.token_read_share);
+    }
+    if (phase->ceiling_tokens_per_second > 0) {
+      estimates += StrFormat("                ceiling of these kernels: %.4g tokens/s; %s is %.0f %% of it\n",
+                             phase->ceiling_tokens_per_second, name, 100 * rates.ceiling_share);
     }
     if (full.name.empty()) continue;
     const int64_t tokens = ContextOf(result.settings, phase == &result.prefill);

@@ -40,6 +40,7 @@ Json SpreadJson(const Spread& spread);
 struct PhaseRates : WorkRates {
   Spread tokens_per_second;
   double token_read_share = 0;  // of a loop that only reads what a token reads; 0: not measured
+  double ceiling_share = 0;     // of what the kernels reach from the cache; 0: not measured
 };
 PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof);
 

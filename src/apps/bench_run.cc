@@ -63,7 +63,7 @@ class Bench {
       all_steps += step.cost;
       if (measured != nullptr) Record(step, &measured->decode);
     }
-    if (counted != nullptr && settings_.generate > 0) counted->decode.cost = Average(all_steps, settings_.generate);
+    if (counted != nullptr && settings_.generate > 0) counted->decode.cost = all_steps /= settings_.generate;
     return {};
   }
 
@@ -81,12 +81,6 @@ class Bench {
     for (size_t part = 0; part < kStepParts; ++part) {
       phase->part_seconds[part] += times.clock.seconds(static_cast<StepPart>(part));
     }
-  }
-
-  static StepCost Average(StepCost sum, int64_t count) {
-    sum.tokens /= count;
-    for (Work& work : sum.parts) work /= static_cast<double>(count);
-    return sum;
   }
 
   // The next `chunk` tokens of every sequence.

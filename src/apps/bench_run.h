@@ -31,6 +31,7 @@ struct PhaseResult {
   std::vector<double> seconds;                       // of each repetition's prefill; of each step
   std::vector<double> head_seconds;                  // the part of it that is computing logits
   std::array<double, kStepParts> part_seconds = {};  // of all of them together, by StepPart
+  double ceiling_tokens_per_second = 0;              // KernelCeiling; 0: not measured
 };
 
 struct BenchResult {

@@ -10,12 +10,14 @@
 #include <span>
 #include <vector>
 
+#include "apps/bench_ceiling.h"
 #include "apps/bench_cost.h"
 #include "apps/bench_parts.h"
 #include "apps/bench_report.h"
 #include "base/cpu_features.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "base/thread_pool.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/synth_shapes.h"
 #include "tests/apps/bench_results.h"
@@ -192,6 +194,7 @@ TEST(BenchReport, EveryLineOfARunFitsAHundredColumns) {
   result.settings = {.context = 1'000'000, .prompt = 65536, .batch = 4096, .generate = 1, .repeat = 1};
   result.prefill = Measured(1234.5);
   result.prefill.cost.tokens = 65536 * 4096;
+  result.prefill.ceiling_tokens_per_second = 123'456;
   result.decode = Measured(0.0123);
   result.decode.seconds = {0.0123, 12.3};
   const std::string lines = BenchTableHead() + BenchLines(context, result);
@@ -315,6 +318,85 @@ TEST(CostModel, PartsHaveTheMatricesWhoseTimeTheyAreAndAddUp) {
   EXPECT_GT(cost.part(StepPart::kRouter).flops, 0);
 }
 
+TEST(CostModel, ProductsAreTheSameWorkByShape) {
+  const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  const ModelConfig& c = (*checkpoint)->config();
+  const CostModel costs(c, (*checkpoint)->weights());
+  StepCost cost = costs.Step(12, 0, 8);
+  cost += costs.Step(4, 2, 6);
+  cost /= 2;
+  EXPECT_EQ(cost.tokens, 8);
+  double bytes = 0;
+  double flops = 0;
+  for (const Products& products : cost.products) {
+    bytes += products.matrices * static_cast<double>(products.shape.bytes());
+    flops += products.flops();
+    const double tokens = products.rows / products.matrices;
+    if (products.shape.type == WeightType::kFp4) {  // the routed experts
+      EXPECT_DOUBLE_EQ(tokens, 16.0 * static_cast<double>(c.layers * c.experts_per_token) / 14);
+    } else if (products.matrices < 1) {  // the head, in one step of two
+      EXPECT_DOUBLE_EQ(tokens, 2);
+    } else {
+      EXPECT_DOUBLE_EQ(tokens, 8);
+    }
+  }
+  EXPECT_DOUBLE_EQ(bytes, cost.total().weight_bytes);
+  EXPECT_DOUBLE_EQ(flops, cost.total().flops);
+}
+
+TEST(KernelCeiling, PoolsFitTheCaches) {
+  constexpr int64_t kMiB = int64_t{1} << 20;
+  EXPECT_EQ(CeilingPoolBytes(2, 32 * kMiB), 4 * kMiB);
+  EXPECT_EQ(CeilingPoolBytes(64, 32 * kMiB), 16 * kMiB);
+  EXPECT_EQ(CeilingPoolBytes(64, 0), 128 * kMiB);
+  EXPECT_EQ(CeilingPoolBytes(1, kMiB), 2 * kMiB);
+}
+
+TEST(KernelCeiling, WhatWasMeasuredIsNotMeasuredAgain) {
+  ThreadPool pool(2);
+  KernelCeiling ceiling(pool, Precision::kF32);
+  StepCost cost;
+  cost.tokens = 24;
+  for (const WeightType type : {WeightType::kFp4, WeightType::kFp8}) {
+    Products products;
+    products.shape.type = type;
+    products.shape.rows = 64;
+    products.shape.cols = 256;
+    products.matrices = 4;
+    products.rows = 24;
+    cost.products.push_back(products);
+  }
+  cost.products.push_back({});  // in no step
+  const Result<double> first = ceiling.TokensPerSecond(cost);
+  ASSERT_TRUE(first.ok()) << first.status().message();
+  EXPECT_GT(*first, 0);
+  cost /= 2;  // as many tokens a matrix
+  const Result<double> second = ceiling.TokensPerSecond(cost);
+  ASSERT_TRUE(second.ok()) << second.status().message();
+  EXPECT_DOUBLE_EQ(*second, *first);
+}
+
+TEST(BenchReport, ThePrefillBesideWhatTheKernelsReach) {
+  const BenchContext context = CutRelease();
+  BenchResult result;
+  result.settings = {.context = 0, .prompt = 1, .batch = 1, .generate = 1, .repeat = 1, .step_tokens = 512, .seed = 1};
+  result.prefill = Measured(0.5);
+  result.decode = Measured(0.5);
+  EXPECT_EQ(BenchLines(context, result).find("ceiling"), std::string::npos);
+  result.prefill.ceiling_tokens_per_second = 8;
+  EXPECT_NE(
+      BenchLines(context, result).find("                ceiling of these kernels: 8 tokens/s; prefill is 25 % of it\n"),
+      std::string::npos)
+      << BenchLines(context, result);
+  const Json json = BenchJson(context, {result});
+  const Json& run = json.Find("runs")->items()[0];
+  EXPECT_EQ(run.Find("prefill")->Find("ceiling_tokens_per_s")->AsDouble(), 8);
+  EXPECT_EQ(run.Find("prefill")->Find("ceiling_share")->AsDouble(), 0.25);
+  EXPECT_TRUE(run.Find("decode")->Find("ceiling_tokens_per_s")->is_null());
+  EXPECT_TRUE(run.Find("decode")->Find("ceiling_share")->is_null());
+}
+
 TEST(ExpertCounter, CountsPairsOfLayerAndExpertOnce) {
   ModelConfig config;
   config.layers = 2;
@@ -348,6 +430,7 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
   EXPECT_EQ(count(result.out, " a prefill took "), 4u) << result;
   EXPECT_EQ(count(result.out, " a decode step took "), 4u) << result;
   EXPECT_EQ(count(result.out, " experts  "), 8u) << result;
+  EXPECT_EQ(count(result.out, " ceiling of these kernels: "), 4u) << result;
 
   const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
   ASSERT_TRUE(json.ok());

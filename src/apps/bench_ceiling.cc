@@ -1,0 +1,64 @@
+#include "apps/bench_ceiling.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "apps/bench_kernel_ops.h"
+#include "apps/bench_kernel_run.h"
+#include "apps/bench_report.h"
+#include "base/bandwidth.h"
+#include "base/progress.h"
+#include "base/topology.h"
+
+namespace fathom {
+namespace {
+
+// A dozen samples even of 512 tokens and FP8 on a core: the best is taken, as of the roofs, since what else runs can
+// only slow a sample down.
+constexpr double kShapeSeconds = 0.1;
+
+}  // namespace
+
+int64_t CeilingPoolBytes(int threads, uint64_t cache_bytes) {
+  constexpr int64_t kThreadBytes = int64_t{2} << 20;
+  const int64_t wanted = threads * kThreadBytes;
+  return cache_bytes == 0 ? wanted : std::min(wanted, std::max(kThreadBytes, static_cast<int64_t>(cache_bytes / 2)));
+}
+
+KernelCeiling::KernelCeiling(ThreadPool& pool, Precision precision)
+    : pool_(pool),
+      int8_(precision == Precision::kInt8),
+      pool_bytes_(CeilingPoolBytes(pool.threads(), LastLevelCacheBytes(AllowedCpus()))) {}
+
+Result<double> KernelCeiling::TokensPerSecond(const StepCost& cost) {
+  Progress progress("multiplying from the cache", cost.products.size(), Progress::Unit::kItems);
+  double seconds = 0;
+  for (const Products& products : cost.products) {
+    progress.Add(1);
+    if (products.rows == 0) continue;
+    FATHOM_ASSIGN_OR_RETURN(const double speed, FlopsPerSecond(products));
+    seconds += products.flops() / speed;
+  }
+  return static_cast<double>(cost.tokens) / seconds;
+}
+
+Result<double> KernelCeiling::FlopsPerSecond(const Products& products) {
+  KernelOp op;
+  op.type = products.shape.type;
+  op.rows = products.shape.rows;
+  op.cols = products.shape.cols;
+  op.groups = products.groups;
+  op.integers = op.type == WeightType::kFp4;
+  op.int8 = op.integers && int8_;
+  const int64_t tokens = std::max<int64_t>(1, std::llround(products.rows / products.matrices));
+  const auto key = std::tuple(op.type, op.rows, op.cols, op.groups, tokens);
+  if (const auto found = measured_.find(key); found != measured_.end()) return found->second;
+
+  KernelBench bench(pool_, {&op, 1}, pool_bytes_);
+  FATHOM_ASSIGN_OR_RETURN(const KernelMeasurement measured, bench.Measure(op, tokens, kShapeSeconds));
+  const double speed = KernelCostOf(measured.op, tokens).ops / SpreadOf(measured.seconds).min;
+  measured_.emplace(key, speed);
+  return speed;
+}
+
+}  // namespace fathom

@@ -1,0 +1,47 @@
+// bench_ceiling.h - how fast a phase would be if it were nothing but its products, with weights that lie in the cache:
+// what the kernels reach, where the roof is what registers reach.
+//
+//   KernelCeiling ceiling(pool, precision);
+//   FATHOM_ASSIGN_OR_RETURN(const double tokens_per_second, ceiling.TokensPerSecond(phase.cost));
+#ifndef FATHOM_APPS_BENCH_CEILING_H_
+#define FATHOM_APPS_BENCH_CEILING_H_
+
+#include <cstdint>
+#include <map>
+#include <tuple>
+
+#include "apps/bench_cost.h"
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "kernels/matrix.h"
+#include "model/model.h"
+
+namespace fathom {
+
+// The weights that threads multiply with again and again: 2 MiB each, so that a matrix has rows for all of them, but
+// no more than half of the last-level caches (0: unknown), because inputs and sums have to fit as well.
+int64_t CeilingPoolBytes(int threads, uint64_t cache_bytes);
+
+class KernelCeiling {
+ public:
+  // With the threads of `pool` and the kernel table in use.
+  KernelCeiling(ThreadPool& pool, Precision precision);
+
+  // Multiplies with matrices of each shape of `cost`, fewer rows where it is large, by as many tokens as one of them
+  // had on average, and adds up the times that all products would take at the best of those speeds. About a tenth of a
+  // second a shape; what was measured before is not measured again. kCancelled after Ctrl-C.
+  Result<double> TokensPerSecond(const StepCost& cost);
+
+ private:
+  Result<double> FlopsPerSecond(const Products& products);
+
+  ThreadPool& pool_;
+  const bool int8_;
+  const int64_t pool_bytes_;
+  // By type, rows, columns, groups and tokens.
+  std::map<std::tuple<WeightType, int64_t, int64_t, int64_t, int64_t>, double> measured_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_APPS_BENCH_CEILING_H_
