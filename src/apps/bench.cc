@@ -211,12 +211,13 @@ Status RunAll(const BenchFlags& flags) {
   KernelCeiling ceiling(pool, precision);
   std::vector<BenchResult> results;
   for (const BenchSettings& settings : plan) {
-    Progress progress(StrCat(settings.context > 0 ? StrCat("context ", settings.context, ", ") : "", "prompt ",
-                             settings.prompt, ", batch ", settings.batch),
-                      static_cast<uint64_t>(BenchTokens(settings)), Progress::Unit::kTokens);
-    FATHOM_ASSIGN_OR_RETURN(BenchResult result, RunBench(model, costs, settings, [&](int64_t tokens) {
-                              progress.Add(static_cast<uint64_t>(tokens));
-                            }));
+    const auto run = [&] {  // takes its live line away before the results are printed
+      Progress progress(StrCat(settings.context > 0 ? StrCat("context ", settings.context, ", ") : "", "prompt ",
+                               settings.prompt, ", batch ", settings.batch),
+                        static_cast<uint64_t>(BenchTokens(settings)), Progress::Unit::kTokens);
+      return RunBench(model, costs, settings, [&](int64_t tokens) { progress.Add(static_cast<uint64_t>(tokens)); });
+    };
+    FATHOM_ASSIGN_OR_RETURN(BenchResult result, run());
     FATHOM_ASSIGN_OR_RETURN(result.prefill.ceiling_tokens_per_second, ceiling.TokensPerSecond(result.prefill.cost));
     results.push_back(std::move(result));
     PrintLine(BenchLines(context, results.back()));
