@@ -169,4 +169,11 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace fathom
 
-int main(int argc, char** argv) { return fathom::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return fathom::Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "fathom train: %s\n", error.what());
+    return 3;
+  }
+}

@@ -161,7 +161,7 @@ Tensor Gemm(Product product, const Tensor& a, const Tensor& b) {
 
 bool HasBf16Products() {
   // Asked by making one: the library's list of instruction sets grows, and not each of them has these products.
-  static const bool has = [] {
+  static const bool kHas = [] {
     try {
       Cache().Find(Product::kNT, kTokenUnit, 16, 16, /*half=*/true, /*accumulate=*/false);
       return true;
@@ -169,7 +169,7 @@ bool HasBf16Products() {
       return false;
     }
   }();
-  return has;
+  return kHas;
 }
 
 TrainArithmetic& Arithmetic() {
