@@ -163,12 +163,12 @@ TEST(MatMul, RoundingWithPowerScalesChangesNothing) {
 }
 
 // Weights take their power of two in different ways where it leads out of the usual numbers: by tables, by one product,
-// by two. One token goes through registers, six through a panel.
+// by two, by the inputs if those can hold it. One and two tokens go through registers, others by blocks of columns.
 TEST(MatMul, EveryPowerOfTwoScalesFp8Exactly) {
   constexpr int64_t kCols = 256;
   std::vector<uint8_t> codes(2 * kCols);
   for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i % 256);
-  const std::vector<float> x = test::RandomFloats(6 * kCols, Inputs::kUsual, 5);
+  const std::vector<float> x = test::RandomFloats(8 * kCols, Inputs::kUsual, 5);
   for (int power = 0; power < 256; ++power) {
     const std::vector<uint8_t> scale = {static_cast<uint8_t>(power), static_cast<uint8_t>(255 - power)};
     const Matrix w = {.data = codes.data(),
@@ -177,11 +177,11 @@ TEST(MatMul, EveryPowerOfTwoScalesFp8Exactly) {
                       .scale_type = ScaleType::kE8m0,
                       .rows = 2,
                       .cols = kCols};
-    for (const int64_t tokens : {1, 6}) {
+    for (const int64_t tokens : {1, 2, 6, 8}) {
       std::vector<float> expected(static_cast<size_t>(2 * tokens));
       MatMulArgs args = {.w = &w,
                          .row_end = 2,
-                         .x = {.values = x.data(), .stride = kCols, .rows = 6, .cols = kCols},
+                         .x = {.values = x.data(), .stride = kCols, .rows = 8, .cols = kCols},
                          .tokens = tokens,
                          .y = expected.data(),
                          .y_stride = 2};
@@ -194,6 +194,47 @@ TEST(MatMul, EveryPowerOfTwoScalesFp8Exactly) {
         if (HasFatalFailure()) return;
       }
     }
+  }
+}
+
+// Inputs that take their weights' scales, but for one that is too large for that: in the last rows, so that others are
+// computed before; or too small to stay exact.
+TEST(MatMul, Fp8InputsTooLargeOrSmallForTheirScales) {
+  constexpr int64_t kCols = 640;
+  constexpr int64_t kRows = 300;
+  const test::RandomMatrix random(WeightType::kFp8, ScaleType::kE8m0, kRows, kCols, Codes::kUsual, 9, 0);
+  for (const float odd : {0x1p110f, 0x1.8p-149f}) {
+    for (int64_t tokens = 1; tokens <= 8; ++tokens) {
+      std::vector<float> x = test::RandomFloats(tokens * kCols, Inputs::kUsual, 5);
+      x.back() = odd;
+      std::vector<uint8_t> scale(3 * 5, 120);
+      for (size_t at = 10; at < scale.size(); ++at) scale[at] = odd > 1 ? 134 : 2;
+      Matrix w = random.matrix;
+      w.scale = scale.data();
+      std::vector<float> expected(static_cast<size_t>(kRows * tokens));
+      MatMulArgs args = {.w = &w,
+                         .row_end = kRows,
+                         .x = {.values = x.data(), .stride = kCols, .rows = tokens, .cols = kCols},
+                         .tokens = tokens,
+                         .y = expected.data(),
+                         .y_stride = kRows};
+      ReferenceKernels().matmul_fp8(args);
+      for (const KernelTable* table : test::FastTables()) {
+        std::vector<float> found(expected.size());
+        args.y = found.data();
+        table->matmul_fp8(args);
+        test::ExpectSameBits(expected, found, StrCat(table->name, " input ", odd, " tokens ", tokens));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// Rows so long that their inputs are not scaled beforehand.
+TEST(MatMul, LongFp8RowsAreTheReferenceBitForBit) {
+  for (const int64_t tokens : {1, 2, 3}) {
+    Compare(&KernelTable::matmul_fp8, WeightType::kFp8, ScaleType::kE8m0, false,
+            {.rows = 5, .cols = 16512, .tokens = tokens});
   }
 }
 

@@ -29,7 +29,7 @@ inline constexpr int kBlockTokens = 8;
 inline constexpr int kStreamTileTokens = 2;
 constexpr int StreamTileRows(int /*tokens*/) { return 2; }
 inline constexpr int64_t kShortRowBytes = 0;
-constexpr int BlockTileRows(int tokens) { return tokens <= 6 ? 2 : 1; }  // at most 12 sums of half the lanes
+constexpr int BlockTileRows(int /*tokens*/) { return 2; }  // times 6 inputs: 12 sums of half the lanes
 // Of a panel of decoded rows: 3 x 4 sums of half the lanes leave registers for a column of weights and one of inputs;
 // products of words need one more.
 inline constexpr int kPanelTileRows = 3;
@@ -104,6 +104,12 @@ FATHOM_INLINE F32x16 IfNan(F32x16 x, F32x16 yes, F32x16 no) {
           _mm256_blendv_ps(no.b, yes.b, _mm256_cmp_ps(x.b, x.b, _CMP_UNORD_Q))};
 }
 
+// Whether every lane is 0 (or -0).
+FATHOM_INLINE bool AllZero(F32x16 x) {
+  const __m256 zero = _mm256_setzero_ps();
+  const __m256 both = _mm256_and_ps(_mm256_cmp_ps(x.a, zero, _CMP_EQ_OQ), _mm256_cmp_ps(x.b, zero, _CMP_EQ_OQ));
+  return _mm256_movemask_ps(both) == 255;
+}
 FATHOM_INLINE float MaxLane(F32x16 x) {
   const __m256 eight = _mm256_max_ps(x.a, x.b);
   const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
@@ -150,6 +156,7 @@ FATHOM_INLINE F32x16 TreeSums(const F32x16* x) {
 // What of sixteen lanes one register holds: lanes 0..7 or 8..15. Tiles over decoded weights go over the columns once
 // for each part: twelve sums of one part need fewer loads than six of both.
 inline constexpr int kPartLanes = 8;
+#define FATHOM_BY_PARTS 1
 struct F32Part {
   __m256 v;
 };
@@ -173,6 +180,10 @@ FATHOM_INLINE F32Part LoadPartFirst(const void* p, int64_t n) {
 }
 FATHOM_INLINE F32Part LoadPartFourTimes(const float* four) {
   return {_mm256_broadcast_ps(reinterpret_cast<const __m128*>(four))};
+}
+template <int kLane>
+FATHOM_INLINE F32Part PartOf(F32x16 x) {
+  return {kLane == 0 ? x.a : x.b};
 }
 FATHOM_INLINE void Store(float* p, F32Part x) { _mm256_storeu_ps(p, x.v); }
 FATHOM_INLINE F32Part Mul(F32Part x, F32Part y) { return {_mm256_mul_ps(x.v, y.v)}; }
@@ -268,21 +279,12 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   return DecodeBf16(padded);
 }
 
-// What decoding multiplies with: 2^120 times the scale, where that is a finite float (a scale code of 0 stands for 0).
+// Numbers / 2^120: a code's bits moved to a float's places, subnormal codes included (as subnormal floats, which a
+// product leaves); the NaN code becomes 480. Bytes go to the top of their lanes by a shuffle: widening moves take two
+// to three times as long.
 #define FATHOM_FP8_FEW 1
-struct Fp8Scale {
-  __m256 v;
-};
-FATHOM_INLINE bool HasFp8Scale(uint8_t power) { return power >= 1 && power <= 134; }
-FATHOM_INLINE Fp8Scale Fp8ScaleOf(uint8_t power) {
-  return {_mm256_set1_ps(PowerOf(static_cast<uint8_t>(power + 120)))};
-}
-
-// Numbers kLane to kLane + 7 of sixteen times the scale. A code's bits moved to a float's places are the number /
-// 2^120, subnormal codes included (as subnormal floats, which the product leaves); the NaN code becomes 480. Bytes go
-// to the top of their lanes by a shuffle: widening moves take two to three times as long.
 template <int kLane>
-FATHOM_INLINE F32Part DecodeFp8Part(const uint8_t* codes, const Fp8Scale& scale) {
+FATHOM_INLINE F32Part DecodeSmallFp8Part(const uint8_t* codes) {
   constexpr char kFirst = kLane;
   const __m256i places =
       _mm256_setr_epi8(-1, -1, -1, kFirst, -1, -1, -1, kFirst + 1, -1, -1, -1, kFirst + 2, -1, -1, -1, kFirst + 3,  //
@@ -290,18 +292,38 @@ FATHOM_INLINE F32Part DecodeFp8Part(const uint8_t* codes, const Fp8Scale& scale)
   const __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
   const __m256i top = _mm256_shuffle_epi8(twice, places);
   const __m256i moved = _mm256_and_si256(_mm256_srai_epi32(top, 4), _mm256_set1_epi32(static_cast<int>(0x87F00000)));
-  return {_mm256_mul_ps(_mm256_castsi256_ps(moved), scale.v)};
+  return {_mm256_castsi256_ps(moved)};
 }
-FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* codes, const Fp8Scale& scale) {
-  return {DecodeFp8Part<0>(codes, scale).v, DecodeFp8Part<8>(codes, scale).v};
+// Sixteen of them in swapped order (see Swapped()), by words: fewer instructions.
+FATHOM_INLINE F32x16 DecodeSmallFp8(const uint8_t* codes) {
+  const __m256i places = _mm256_setr_epi8(-1, 0, -1, 1, -1, 2, -1, 3, -1, 4, -1, 5, -1, 6, -1, 7,  //
+                                          -1, 8, -1, 9, -1, 10, -1, 11, -1, 12, -1, 13, -1, 14, -1, 15);
+  const __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+  const __m256i top = _mm256_shuffle_epi8(twice, places);
+  const __m256i moved = _mm256_and_si256(_mm256_srai_epi16(top, 4), _mm256_set1_epi16(static_cast<int16_t>(0x87F0)));
+  const __m256i zero = _mm256_setzero_si256();
+  return {_mm256_castsi256_ps(_mm256_unpacklo_epi16(zero, moved)),
+          _mm256_castsi256_ps(_mm256_unpackhi_epi16(zero, moved))};
+}
+// Lanes 0-3 8-11 4-7 12-15 instead of 0-15, and back.
+FATHOM_INLINE F32x16 Swapped(F32x16 x) {
+  return {_mm256_permute2f128_ps(x.a, x.b, 0x20), _mm256_permute2f128_ps(x.a, x.b, 0x31)};
+}
+
+// 2^120 times a scale, where that is a finite float.
+FATHOM_INLINE bool HasFp8Scale(uint8_t power) { return power <= 134; }
+FATHOM_INLINE float Fp8Scale(uint8_t power) { return PowerOf(static_cast<uint8_t>(power + 120)); }
+
+FATHOM_INLINE F32x16 DecodeFp8x16(const uint8_t* codes, F32x16 scale) {
+  return Mul({DecodeSmallFp8Part<0>(codes).v, DecodeSmallFp8Part<8>(codes).v}, scale);
 }
 FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
-  const Fp8Scale one = Fp8ScaleOf(127);
+  const F32x16 one = Broadcast(Fp8Scale(127));
   for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, one);
 }
 FATHOM_INLINE void DecodeFp8Times(const uint8_t* codes, uint8_t power, F32x16* out) {
-  const bool at_once = HasFp8Scale(power);
-  const Fp8Scale scale = Fp8ScaleOf(at_once ? power : 127);
+  const bool at_once = power >= 1 && HasFp8Scale(power);  // a code of 0 stands for 0
+  const F32x16 scale = Broadcast(Fp8Scale(at_once ? power : 127));
   for (int v = 0; v < 4; ++v) out[v] = DecodeFp8x16(codes + 16 * v, scale);
   if (at_once) return;
   for (int v = 0; v < 4; ++v) out[v] = Mul(out[v], Broadcast(PowerOf(power)));
@@ -377,6 +399,62 @@ FATHOM_INLINE I32x16 DotPair(I32x16 sum, const Fp4Pair& w, const int8_t* plane) 
   return {DotPairHalf(sum.a, w.even[0], w.odd[0], plane), DotPairHalf(sum.b, w.even[1], w.odd[1], plane + 32)};
 }
 FATHOM_INLINE I32x16 Fp4Start(const int32_t* offset) { return LoadInt(offset); }
+
+// A chunk of codes times T inputs, half of the lanes after the other, so that nothing is stored between. Eight products
+// are at most 8 * 24 * 128 = 24576, within 16 bits.
+#define FATHOM_FP4_CHUNKS 1
+template <int kHalf, int T, bool kInt8, int kWide>
+FATHOM_INLINE void DotFp4Half(const uint8_t* codes, const Fp8Chunk* const* x, __m256i (&sums)[T], __m256i (&rest)[T]) {
+  const auto at = [&](int i) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 64 * i + 32 * kHalf));
+  };
+  const __m256i ab_low = _mm256_unpacklo_epi32(at(0), at(1));
+  const __m256i ab_high = _mm256_unpackhi_epi32(at(0), at(1));
+  const __m256i cd_low = _mm256_unpacklo_epi32(at(2), at(3));
+  const __m256i cd_high = _mm256_unpackhi_epi32(at(2), at(3));
+  const __m256i dwords[4] = {_mm256_unpacklo_epi64(ab_low, cd_low), _mm256_unpackhi_epi64(ab_low, cd_low),
+                             _mm256_unpacklo_epi64(ab_high, cd_high), _mm256_unpackhi_epi64(ab_high, cd_high)};
+  for (int t = 0; t < T; ++t) {
+    sums[t] = _mm256_load_si256(reinterpret_cast<const __m256i*>(x[t]->offset + 8 * kHalf));
+    if (kWide >> t & 1)
+      rest[t] = _mm256_load_si256(reinterpret_cast<const __m256i*>(x[t]->residual_offset + 8 * kHalf));
+  }
+#pragma GCC unroll 2
+  for (int j = 0; j < 4; j += 2) {
+    const __m256i w[4] = {Fp4Bytes(LowNibbles(dwords[j])), Fp4Bytes(HighNibbles(dwords[j])),
+                          Fp4Bytes(LowNibbles(dwords[j + 1])), Fp4Bytes(HighNibbles(dwords[j + 1]))};
+    const auto dot = [&](const int8_t* plane) {
+      const auto* bytes = reinterpret_cast<const __m256i*>(plane + 128 * j + 32 * kHalf);
+      const __m256i first =
+          _mm256_add_epi16(_mm256_maddubs_epi16(w[0], bytes[0]), _mm256_maddubs_epi16(w[1], bytes[2]));
+      const __m256i second =
+          _mm256_add_epi16(_mm256_maddubs_epi16(w[2], bytes[4]), _mm256_maddubs_epi16(w[3], bytes[6]));
+      return _mm256_add_epi16(first, second);
+    };
+    for (int t = 0; t < T; ++t) {
+      sums[t] = _mm256_add_epi32(sums[t], _mm256_madd_epi16(dot(x[t]->low), _mm256_set1_epi16(1)));
+      if (kInt8) continue;
+      sums[t] = _mm256_add_epi32(sums[t], _mm256_madd_epi16(dot(x[t]->high), _mm256_set1_epi16(256)));
+      if (kWide >> t & 1)
+        rest[t] = _mm256_add_epi32(rest[t], _mm256_madd_epi16(dot(x[t]->residual), _mm256_set1_epi16(1)));
+    }
+  }
+}
+template <int T, bool kInt8, int kWide>
+FATHOM_INLINE void DotFp4Chunk(const uint8_t* codes, const Fp8Chunk* const* x, I32x16 (&sums)[T], I32x16 (&rest)[T]) {
+  __m256i half[T];
+  __m256i half_rest[T];
+  DotFp4Half<0, T, kInt8, kWide>(codes, x, half, half_rest);
+  for (int t = 0; t < T; ++t) {
+    sums[t].a = half[t];
+    if (kWide >> t & 1) rest[t].a = half_rest[t];
+  }
+  DotFp4Half<1, T, kInt8, kWide>(codes, x, half, half_rest);
+  for (int t = 0; t < T; ++t) {
+    sums[t].b = half[t];
+    if (kWide >> t & 1) rest[t].b = half_rest[t];
+  }
+}
 
 // Words as in avx512: fewer instructions for several tokens here, too.
 #define FATHOM_FP4_WORDS 1

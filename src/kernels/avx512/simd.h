@@ -199,6 +199,8 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
 
 // Registers are enough for 64 numbers decoded at a time, with one and two tokens, too.
 #define FATHOM_FP8_FEW 0
+#define FATHOM_BY_PARTS 0
+#define FATHOM_FP4_CHUNKS 0
 
 // E4M3 codes without sign as BF16 numbers, split into low and high bytes; NaN counts as 480.
 struct Fp8Tables {

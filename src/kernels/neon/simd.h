@@ -233,6 +233,8 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
 
 // As in avx512: 64 numbers are decoded at a time.
 #define FATHOM_FP8_FEW 0
+#define FATHOM_BY_PARTS 0
+#define FATHOM_FP4_CHUNKS 0
 // Whether 256 times the power is a finite float and `code` not 0, which stands for 0.
 FATHOM_INLINE bool HasPowerTimes256(uint8_t code) { return code >= 1 && code <= 246; }
 
