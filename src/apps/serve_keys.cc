@@ -8,6 +8,7 @@
 
 #include "apps/flags.h"
 #include "apps/user_directories.h"
+#include "base/file.h"
 #include "base/strings.h"
 #include "base/term.h"
 #include "server/key_store.h"
@@ -45,6 +46,7 @@ Status Add(const KeysFlags& flags) {
     FATHOM_ASSIGN_OR_RETURN(entry.expires, ParseUtc(flags.expires));
   }
   FATHOM_ASSIGN_OR_RETURN(const std::string file, KeyFile(flags));
+  FATHOM_ASSIGN_OR_RETURN(const DirectoryLock lock, DirectoryLock::Of(file));  // two at once would lose a key
   FATHOM_ASSIGN_OR_RETURN(KeyStore store, ReadOrBegin(file));
   FATHOM_ASSIGN_OR_RETURN(const std::string key, store.Add(std::move(entry)));
   FATHOM_RETURN_IF_ERROR(store.Write(file));
@@ -71,6 +73,7 @@ Status List(const KeysFlags& flags) {
 
 Status Remove(const KeysFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(const std::string file, KeyFile(flags));
+  FATHOM_ASSIGN_OR_RETURN(const DirectoryLock lock, DirectoryLock::Of(file));
   FATHOM_ASSIGN_OR_RETURN(KeyStore store, KeyStore::Read(file));
   FATHOM_RETURN_IF_ERROR(store.Remove(flags.name));
   FATHOM_RETURN_IF_ERROR(store.Write(file));

@@ -344,6 +344,20 @@ bool DirectoryExists(const std::string& path) {
 
 bool TryLockFile(int descriptor) { return ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; }
 
+Result<DirectoryLock> DirectoryLock::Of(const std::string& file) {
+  const size_t slash = file.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : file.substr(0, slash + 1);
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return SystemError(directory, "open");
+  while (::flock(descriptor, LOCK_EX) != 0 && errno == EINTR) {
+  }
+  return DirectoryLock(descriptor);
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
 Status CheckOutputFile(const std::string& path) {
   struct stat info = {};
   if (::stat(path.c_str(), &info) == 0 && IsWrittenInto(info)) {

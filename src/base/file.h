@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 
@@ -73,6 +74,21 @@ Status CheckOutputFile(const std::string& path);
 // Locks an open file against other processes, until its descriptor is closed. False if one of them holds it; true also
 // where the file system has no locks: there one goes on without.
 bool TryLockFile(int descriptor);
+
+// Holds the directory of a file against other processes that do the same, for changing a file that is read first; waits
+// while another one has it. An error if there is no such directory. Where the file system has no locks it holds
+// nothing.
+class DirectoryLock {
+ public:
+  static Result<DirectoryLock> Of(const std::string& file);
+  DirectoryLock(DirectoryLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  DirectoryLock& operator=(DirectoryLock&& other) = delete;
+  ~DirectoryLock();
+
+ private:
+  explicit DirectoryLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
 
 // Writes through a new file in the same directory and a rename: after a failure or a kill `path` holds its old content
 // or none, never half of the new one. Durable (fsync) before the rename. Symbolic links stay, and what they lead to is

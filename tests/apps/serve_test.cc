@@ -492,5 +492,20 @@ TEST(ServeCommand, KeysAreListedWithoutTheirText) {
   EXPECT_EQ(RunFathom({"serve", "keys"}).exit_code, 2);
 }
 
+// Each reads the file, adds its key and writes it: one after the other.
+TEST(ServeCommand, KeysMadeAtTheSameTimeAreAllThere) {
+  const TemporaryDirectory directory;
+  const std::string file = directory / "keys.json";
+  std::vector<std::thread> administrators;
+  for (int n = 0; n < 12; ++n) {
+    administrators.emplace_back([&file, n] { MakeKey(file, {"key" + std::to_string(n)}); });
+  }
+  for (std::thread& administrator : administrators) administrator.join();
+  const RunResult list = RunFathom({"serve", "keys", "--keys", file, "list"});
+  for (int n = 0; n < 12; ++n) {
+    EXPECT_NE(list.out.find("key" + std::to_string(n) + " "), std::string::npos) << n << "\n" << list.out;
+  }
+}
+
 }  // namespace
 }  // namespace fathom
