@@ -169,7 +169,9 @@ Result<RequestHandle> Engine::Submit(GenerateRequest request, EventHandler handl
   auto cancelled = std::make_shared<std::atomic<bool>>(false);
   const std::lock_guard lock(mailbox_->mutex);
   if (mailbox_->stop) return Cancelled("the engine is shutting down");
-  const int64_t waiting = mailbox_->stats.waiting + static_cast<int64_t>(mailbox_->submissions.size());
+  // Those for whom places are free wait only until the engine's thread has seen them.
+  const int64_t arrived = mailbox_->stats.waiting + static_cast<int64_t>(mailbox_->submissions.size());
+  const int64_t waiting = arrived - std::max<int64_t>(0, options_.max_sequences - mailbox_->stats.running);
   if (waiting >= options_.max_queue) {
     ++mailbox_->stats.refused;
     return ResourceExhausted(StrCat("the queue is full: ", waiting, " requests are waiting; try again later"));
