@@ -39,8 +39,9 @@ speed is of all sequences together. Weight bytes count every matrix once per ste
 that some token of the step chose. FLOP/s are products with weights only, two operations each. Shares compare with
 memory reads and register-only loops measured in the same run; in the compute share an FP4 weight counts as two byte
 products, which is what it takes (one with --activations int8). The roof of reads is that of one buffer in large pages,
-eight times the last-level caches but at most an eighth of the memory; weights lie in more memory and perhaps in
-smaller pages, so that a second loop reads what a token reads, and nothing else.
+eight times the last-level caches but at least 1 and at most 8 GiB (4 where the caches are not known) and no more than
+an eighth of the memory; weights lie in more memory and perhaps in smaller pages, so that a second loop reads what a
+token reads, and nothing else.
 
 Below each run a table says where the time of a prefill and of a decode step went, by the mean: the milliseconds of each
 part, its share of the time, what its weights and products come to per second, and its share of the roof that leaves
@@ -50,20 +51,22 @@ shape, by as many tokens as a matrix had on average (an expert far fewer than a 
 missing from 100 % of it went to memory and to everything that is no product.
 
 --compare FILE adds, where FILE has a run with the same context, prompt, batch and --generate, this run's speeds as
-multiples of that one's and the milliseconds of each part then and now (speed 2.00x: in half the time). A line says so if
-model, layers, experts, processor, threads, instruction set, activations or --step-tokens were not the same.
+multiples of that one's and the milliseconds of each part then and now (speed 2.00x: in half the time). A line says so
+if model, layers, experts, processor, threads, instruction set, activations or --step-tokens were not the same.
 
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa,
 activations}, roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s and
-large_page_share (of the weights, in pages of 2 MB; both null if weights do not fit the memory), f32_flop_per_s,
-int8_op_per_s}, runs [{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0)
-{tokens_per_s, seconds, head_seconds: each {min, median, max}; part_seconds: mean seconds of each part of a prefill or a
-step; parts {NAME {time_share, weight_bytes, flop, weight_bytes_per_s, flop_per_s, bound ("reads" or "arithmetic"; it and
-roof_share are null for a part without weights), roof_share}}; tokens, weight_bytes, flop (of a repetition, or of an
-average decode step); weight_bytes_per_s, flop_per_s, bandwidth_share, token_read_share (null: not measured),
-compute_share; ceiling_tokens_per_s and ceiling_share (null: decode); extrapolated: null, or for a model with fewer layers than the release {model, from_layers, to_layers,
-tokens_per_s (null: the release has kinds of layers that this model has not)}}}]}. A speed or share is null, too, where
-the time was too short for the clock.
+large_page_share (of the weights, in pages of 2 MB; both null if weights do not fit the memory, the share also where
+the system does not tell it), f32_flop_per_s, int8_op_per_s}, runs [{context, prompt, batch, generate, repeat,
+step_tokens, prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max};
+part_seconds: mean seconds of each part of a prefill or a step; parts {NAME {time_share, weight_bytes, flop,
+weight_bytes_per_s, flop_per_s, bound ("reads" or "arithmetic"; it and roof_share are null for a part without weights),
+roof_share}}; tokens, weight_bytes, flop (of a repetition, or of an average decode step); weight_bytes_per_s,
+flop_per_s, bandwidth_share, token_read_share (null: not measured), compute_share; ceiling_tokens_per_s and
+ceiling_share (null: decode); extrapolated: null, or for a model with fewer layers than the release {model,
+from_layers, to_layers, tokens_per_s (null: the release has kinds of layers that this model has not)}}}]}. A speed or
+share is null, too, where the time was too short for the clock. After Ctrl-C or an error the files have the runs that
+were done by then, if any.
 
 `fathom bench kernels` measures the single operations; `fathom bench kernels --help` explains it.
 
@@ -101,13 +104,13 @@ Status CheckFits(const BenchSettings& settings, const Model& model) {
     return InvalidArgument(StrCat(flags, " --generate ", settings.generate, " needs ", length,
                                   " tokens of context; this model has ", model.config().max_context));
   }
-  const CacheLayout& layout = model.cache_layout();
-  const auto caches =
-      static_cast<uint64_t>(settings.batch * (layout.state_bytes() + layout.BlocksFor(length) * layout.block_bytes()));
+  const auto bytes = static_cast<uint64_t>(BenchBytes(model, settings));
   const uint64_t ram = GetCpuFeatures().ram_bytes;
-  if (ram != 0 && caches > ram / 2) {
-    return ResourceExhausted(StrCat("--batch ", settings.batch, " with ", length, " tokens each needs ",
-                                    HumanBytes(caches), " of caches, more than half of this machine's memory"));
+  if (ram != 0 && bytes > ram / 2) {
+    return ResourceExhausted(StrCat("--batch ", settings.batch, " with ", length, " tokens each and steps of ",
+                                    settings.step_tokens, " needs ", HumanBytes(bytes),
+                                    " for caches, workspace and logits, more than half of this machine's memory, ",
+                                    HumanBytes(ram)));
   }
   return {};
 }
@@ -136,7 +139,7 @@ Status BringWeightsIntoMemory(const Checkpoint& checkpoint) {
   for (const SafetensorsFile& shard : checkpoint.shards()) {
     std::span<const uint8_t> left = shard.bytes();
     while (!left.empty()) {
-      if (InterruptRequested()) return Cancelled("interrupted");
+      if (InterruptRequested()) return Cancelled("stopped by Ctrl-C");
       const std::span<const uint8_t> piece = left.first(std::min(left.size(), kPieceBytes));
       if (!BringIntoMemory(piece)) return {};
       progress.Add(piece.size());
@@ -154,18 +157,53 @@ std::optional<double> LargePageShare(const Checkpoint& checkpoint) {
   return static_cast<double>(bytes->in_large_pages) / static_cast<double>(bytes->in_memory);
 }
 
-// One that fails does not lose the other.
-Status WriteFiles(const BenchFlags& flags, const BenchContext& context, const std::vector<BenchResult>& results) {
-  Status json;
-  Status svg;
-  if (!flags.json.empty()) json = WriteFileAtomically(flags.json, BenchJson(context, results).DumpPretty() + "\n");
-  if (!flags.svg.empty()) svg = WriteFileAtomically(flags.svg, BenchSvg(context, results));
-  FATHOM_RETURN_IF_ERROR(json);
-  return svg;
+// What all runs have in common.
+struct BenchMachine {
+  const Model& model;
+  const CostModel& costs;
+  KernelCeiling& ceiling;
+  const BenchContext& context;
+  const std::optional<EarlierBench>& earlier;
+};
+
+Result<BenchResult> RunOne(const BenchMachine& machine, const BenchSettings& settings) {
+  const auto run = [&] {  // takes its live line away before anything else is shown
+    Progress progress(RunName(settings), static_cast<uint64_t>(BenchTokens(settings)), Progress::Unit::kTokens);
+    return RunBench(machine.model, machine.costs, settings,
+                    [&](int64_t tokens) { progress.Add(static_cast<uint64_t>(tokens)); });
+  };
+  FATHOM_ASSIGN_OR_RETURN(BenchResult result, run());
+  FATHOM_ASSIGN_OR_RETURN(result.prefill.ceiling_tokens_per_second,
+                          machine.ceiling.TokensPerSecond(result.prefill.cost));
+  return result;
+}
+
+// Appends to `results`, of which those before an error or Ctrl-C stay.
+Status RunPlan(const std::vector<BenchSettings>& plan, const BenchMachine& machine, std::vector<BenchResult>* results) {
+  for (const BenchSettings& settings : plan) {
+    FATHOM_ASSIGN_OR_RETURN(BenchResult result, RunOne(machine, settings));
+    results->push_back(std::move(result));
+    PrintLine(BenchLines(machine.context, results->back()));
+    if (machine.earlier) PrintLine(machine.earlier->Compare(machine.context, results->back()));
+  }
+  return {};
+}
+
+// The roofs of this machine, and of these weights if they fit its memory.
+Result<Roof> MeasureRoofs(ThreadPool& pool, const Checkpoint& checkpoint) {
+  // Weights that do not fit the memory are left on disk.
+  const bool fits = checkpoint.FitsMemory();
+  if (fits) FATHOM_RETURN_IF_ERROR(BringWeightsIntoMemory(checkpoint));
+  FATHOM_ASSIGN_OR_RETURN(Roof roof, MeasureRoof(pool));
+  if (!fits) return roof;
+  FATHOM_ASSIGN_OR_RETURN(roof.token_bytes_per_second,
+                          MeasureTokenReads(pool, checkpoint.config(), checkpoint.weights()));
+  roof.large_page_share = LargePageShare(checkpoint);
+  return roof;
 }
 
 Status RunAll(const BenchFlags& flags) {
-  FATHOM_RETURN_IF_ERROR(CheckOutputFiles({flags.json, flags.svg}));
+  FATHOM_RETURN_IF_ERROR(CheckOutputFiles({{"--json", flags.json}, {"--svg", flags.svg}}));
   std::optional<EarlierBench> earlier;
   if (!flags.compare.empty()) {
     FATHOM_ASSIGN_OR_RETURN(earlier, EarlierBench::Read(flags.compare));
@@ -180,13 +218,15 @@ Status RunAll(const BenchFlags& flags) {
     directory = found.directory;
   }
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(directory));
+  FATHOM_RETURN_IF_ERROR(CheckExpertsAlike(checkpoint->weights()));
+  const Model model(checkpoint->config(), checkpoint->weights(), {.precision = precision}, pool);
+  FATHOM_ASSIGN_OR_RETURN(const std::vector<BenchSettings> plan, PlanRuns(flags, model));
+  // Everything that flags say is checked: now what takes time.
   if (flags.model.mmap) {
     checkpoint->PreferLargePages();
   } else {
     FATHOM_RETURN_IF_ERROR(checkpoint->ReadIntoMemory(pool));
   }
-  const Model model(checkpoint->config(), checkpoint->weights(), {.precision = precision}, pool);
-  FATHOM_ASSIGN_OR_RETURN(const std::vector<BenchSettings> plan, PlanRuns(flags, model));
 
   BenchContext context = {checkpoint->model_name(),
                           directory,
@@ -196,34 +236,19 @@ Status RunAll(const BenchFlags& flags) {
                           threads,
                           checkpoint->config(),
                           {},
-                          DescribePlacement(flags.model, pool, *checkpoint)};
-  // Weights that do not fit the memory are left on disk.
-  const bool fits = checkpoint->FitsMemory();
-  if (fits) FATHOM_RETURN_IF_ERROR(BringWeightsIntoMemory(*checkpoint));
-  context.roof = MeasureRoof(pool);
-  if (fits) {
-    context.roof.token_bytes_per_second = MeasureTokenReads(pool, checkpoint->config(), checkpoint->weights());
-    context.roof.large_page_share = LargePageShare(*checkpoint);
-  }
+                          {}};
+  FATHOM_ASSIGN_OR_RETURN(context.roof, MeasureRoofs(pool, *checkpoint));
+  context.placement = DescribePlacement(flags.model, pool, *checkpoint);  // of weights that have been read
   PrintLine(BenchHeading(context) + BenchTableHead());
 
   const CostModel costs(checkpoint->config(), checkpoint->weights(), precision);
   KernelCeiling ceiling(pool, precision);
   std::vector<BenchResult> results;
-  for (const BenchSettings& settings : plan) {
-    const auto run = [&] {  // takes its live line away before the results are printed
-      Progress progress(StrCat(settings.context > 0 ? StrCat("context ", settings.context, ", ") : "", "prompt ",
-                               settings.prompt, ", batch ", settings.batch),
-                        static_cast<uint64_t>(BenchTokens(settings)), Progress::Unit::kTokens);
-      return RunBench(model, costs, settings, [&](int64_t tokens) { progress.Add(static_cast<uint64_t>(tokens)); });
-    };
-    FATHOM_ASSIGN_OR_RETURN(BenchResult result, run());
-    FATHOM_ASSIGN_OR_RETURN(result.prefill.ceiling_tokens_per_second, ceiling.TokensPerSecond(result.prefill.cost));
-    results.push_back(std::move(result));
-    PrintLine(BenchLines(context, results.back()));
-    if (earlier) PrintLine(earlier->Compare(context, results.back()));
-  }
-  FATHOM_RETURN_IF_ERROR(WriteFiles(flags, context, results));
+  const Status status = RunPlan(plan, {model, costs, ceiling, context, earlier}, &results);
+  if (results.empty()) return status;
+  const Status written =
+      WriteBenchFiles(flags.json, BenchJson(context, results), flags.svg, BenchSvg(context, results));
+  for (const Status& one : {status, written}) FATHOM_RETURN_IF_ERROR(one);
   return FlushStdout();
 }
 
@@ -235,25 +260,22 @@ int BenchMain(int argc, char** argv) {
   CLI::App app("Measures how fast a model reads prompts and generates on this machine.", "fathom bench");
   app.footer(kBenchFooter);
   AddModelFlags(app, &flags.model);
-  const auto positive = CLI::Range(int64_t{1}, int64_t{1} << 24);
-  app.add_option("--context", flags.contexts,
-                 "Tokens that are taken as read, with random rows in the caches (default 0)")
-      ->delimiter(',')
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 24))
-      ->type_name("N[,N..]");
-  app.add_option("--prompt", flags.prompts, "Prompt lengths in tokens, separated by commas (default 512)")
-      ->delimiter(',')
-      ->check(positive)
-      ->type_name("N[,N..]");
-  app.add_option("--batch", flags.batches, "Numbers of sequences at once (default 1)")
-      ->delimiter(',')
-      ->check(CLI::Range(int64_t{1}, int64_t{4096}))
-      ->type_name("B[,B..]");
-  app.add_option("--generate", flags.generate, "Tokens to generate per sequence (default 32); 0: only read")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
-  app.add_option("--repeat", flags.repeat, "Measured passes (default 3)")->check(CLI::Range(int64_t{1}, int64_t{1000}));
-  app.add_option("--step-tokens", flags.step_tokens, "Prompt tokens read in one step (default 512, as the engine)")
-      ->check(CLI::Range(int64_t{1}, int64_t{65536}));
+  constexpr uint64_t kMostTokens = uint64_t{1} << 24;
+  CLI::Option* context = app.add_option("--context", flags.contexts,
+                                        "Tokens that are taken as read, with random rows in the caches (default 0)");
+  AcceptWhole(context->delimiter(',')->type_name("N[,N..]"), 0, kMostTokens);
+  CLI::Option* prompt =
+      app.add_option("--prompt", flags.prompts, "Prompt lengths in tokens, separated by commas (default 512)");
+  AcceptWhole(prompt->delimiter(',')->type_name("N[,N..]"), 1, kMostTokens);
+  CLI::Option* batch = app.add_option("--batch", flags.batches, "Numbers of sequences at once (default 1)");
+  AcceptWhole(batch->delimiter(',')->type_name("B[,B..]"), 1, 4096);
+  AcceptWhole(
+      app.add_option("--generate", flags.generate, "Tokens to generate per sequence (default 32); 0: only read"), 0,
+      uint64_t{1} << 20);
+  AcceptWhole(app.add_option("--repeat", flags.repeat, "Measured passes (default 3)"), 1, 1000);
+  AcceptWhole(
+      app.add_option("--step-tokens", flags.step_tokens, "Prompt tokens read in one step (default 512, as the engine)"),
+      1, 65536);
   AcceptWhole(app.add_option("--seed", flags.seed, "Of the random tokens (default 1)"), 0,
               std::numeric_limits<uint64_t>::max());
   app.add_option("--json", flags.json, "Also write the results to this file")->type_name("FILE");

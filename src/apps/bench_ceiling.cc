@@ -5,7 +5,6 @@
 
 #include "apps/bench_kernel_ops.h"
 #include "apps/bench_kernel_run.h"
-#include "apps/bench_report.h"
 #include "base/bandwidth.h"
 #include "base/progress.h"
 #include "base/topology.h"
@@ -45,18 +44,20 @@ Result<double> KernelCeiling::TokensPerSecond(const StepCost& cost) {
 Result<double> KernelCeiling::FlopsPerSecond(const Products& products) {
   KernelOp op;
   op.type = products.shape.type;
+  op.scale_type = products.shape.scale_type;
+  op.round_weights = products.round_weights;
   op.rows = products.shape.rows;
   op.cols = products.shape.cols;
   op.groups = products.groups;
   op.integers = op.type == WeightType::kFp4;
   op.int8 = op.integers && int8_;
   const int64_t tokens = std::max<int64_t>(1, std::llround(products.rows / products.matrices));
-  const auto key = std::tuple(op.type, op.rows, op.cols, op.groups, tokens);
+  const auto key = std::tuple(op.type, op.scale_type, op.round_weights, op.rows, op.cols, op.groups, tokens);
   if (const auto found = measured_.find(key); found != measured_.end()) return found->second;
 
   KernelBench bench(pool_, {&op, 1}, pool_bytes_);
   FATHOM_ASSIGN_OR_RETURN(const KernelMeasurement measured, bench.Measure(op, tokens, kShapeSeconds));
-  const double speed = KernelCostOf(measured.op, tokens).ops / SpreadOf(measured.seconds).min;
+  const double speed = KernelCostOf(measured.op, measured.part_tokens).ops / measured.seconds.min;
   measured_.emplace(key, speed);
   return speed;
 }

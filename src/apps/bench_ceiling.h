@@ -38,8 +38,8 @@ class KernelCeiling {
   ThreadPool& pool_;
   const bool int8_;
   const int64_t pool_bytes_;
-  // By type, rows, columns, groups and tokens.
-  std::map<std::tuple<WeightType, int64_t, int64_t, int64_t, int64_t>, double> measured_;
+  // By type, type of the scales, rounding of weights, rows, columns, groups and tokens.
+  std::map<std::tuple<WeightType, ScaleType, bool, int64_t, int64_t, int64_t, int64_t>, double> measured_;
 };
 
 }  // namespace fathom

@@ -1,5 +1,6 @@
 #include "apps/bench_compare.h"
 
+#include <cmath>
 #include <optional>
 #include <string_view>
 
@@ -10,7 +11,8 @@
 namespace fathom {
 namespace {
 
-constexpr uint64_t kMaxEarlierBytes = 64 << 20;
+constexpr uint64_t kMaxEarlierBytes = 4 << 20;  // a run takes 5 KB
+constexpr size_t kShownValue = 40;              // of a value that is not accepted
 constexpr char kIndent[] = "                ";
 
 // What decides how fast a run is, besides its settings: where BenchJson() says it, and in words.
@@ -30,9 +32,23 @@ constexpr Condition kConditions[] = {{"model", "name", "model"},
 // Null if it is not there.
 const Json* Member(const Json& object, std::string_view key) { return object.is_object() ? object.Find(key) : nullptr; }
 
-std::optional<int64_t> WholeMember(const Json& object, std::string_view key) {
-  const Json* value = Member(object, key);
-  return value == nullptr ? std::nullopt : value->AsInt();
+// A whole number of a run, which an earlier version may not have said if `otherwise` has a value.
+Result<int64_t> WholeMember(const Json& run, const char* key, std::optional<int64_t> otherwise = std::nullopt) {
+  const Json* value = run.Find(key);
+  if (value == nullptr && otherwise) return *otherwise;
+  if (value == nullptr) return InvalidArgument(StrCat("a run lacks \"", key, "\""));
+  const std::optional<int64_t> number = value->AsInt();
+  if (number && *number >= 0) return *number;
+  return InvalidArgument(StrCat("\"", key, "\" of a run is ", Printable(value->Dump(), kShownValue),
+                                "; accepted is a whole number, 0 or more"));
+}
+
+// A time or a speed: finite, and above or at least 0.
+Result<double> AmountOf(const Json& value, std::string_view name, bool positive) {
+  const std::optional<double> number = value.AsDouble();
+  if (number && std::isfinite(*number) && (positive ? *number > 0 : *number >= 0)) return *number;
+  return InvalidArgument(StrCat(name, " of a run is ", Printable(value.Dump(), kShownValue), "; accepted is a number",
+                                positive ? " above 0" : ", 0 or more"));
 }
 
 // "" if the results do not say it.
@@ -87,14 +103,16 @@ Result<EarlierBench::Phase> EarlierBench::ReadPhase(const Json& run, const char*
   const Json* median = speed == nullptr ? nullptr : Member(*speed, "median");
   if (median == nullptr) return wrong;
   if (!median->is_null()) {  // null: in a time too short for the clock
-    const std::optional<double> value = median->AsDouble();
-    if (!value || *value <= 0) return wrong;
-    phase.tokens_per_second = *value;
+    FATHOM_ASSIGN_OR_RETURN(phase.tokens_per_second, AmountOf(*median, StrCat("the speed of ", name), true));
   }
-  const Json* parts = Member(*found, "part_seconds");
-  for (size_t part = 0; parts != nullptr && part < kStepParts; ++part) {
-    const Json* seconds = Member(*parts, kStepPartNames[part]);
-    phase.part_seconds[part] = seconds == nullptr ? 0 : seconds->AsDouble().value_or(0);
+  const Json* parts = found->Find("part_seconds");
+  if (parts == nullptr) return phase;  // of an earlier version
+  if (!parts->is_object()) return InvalidArgument(StrCat("\"part_seconds\" of ", name, " is no object"));
+  for (size_t part = 0; part < kStepParts; ++part) {
+    const Json* seconds = parts->Find(kStepPartNames[part]);
+    if (seconds == nullptr) continue;
+    const std::string what = StrCat("the time of \"", kStepPartNames[part], "\" of ", name);
+    FATHOM_ASSIGN_OR_RETURN(phase.part_seconds[part], AmountOf(*seconds, what, false));
   }
   return phase;
 }
@@ -119,19 +137,25 @@ Result<EarlierBench> EarlierBench::Read(const std::string& path) {
     if (const Json* said = root->Find(section); said != nullptr) earlier.about_.Set(section, *said);
   }
   for (const Json& run : runs->items()) {
-    if (!run.is_object()) return wrong("a run is no object");
-    const std::optional<int64_t> prompt = WholeMember(run, "prompt");
-    const std::optional<int64_t> batch = WholeMember(run, "batch");
-    const std::optional<int64_t> generate = WholeMember(run, "generate");
-    if (!prompt || !batch || !generate) return wrong("a run lacks prompt, batch or generate");
-    const Result<Phase> prefill = ReadPhase(run, "prefill");
-    if (!prefill.ok()) return wrong(prefill.status().message());
-    const Result<Phase> decode = ReadPhase(run, "decode");
-    if (!decode.ok()) return wrong(decode.status().message());
-    earlier.runs_.push_back({WholeMember(run, "context").value_or(0), *prompt, *batch, *generate,
-                             WholeMember(run, "step_tokens").value_or(0), *prefill, *decode});
+    const Result<Run> read = ReadRun(run);
+    if (!read.ok()) return wrong(read.status().message());
+    earlier.runs_.push_back(*read);
   }
   return earlier;
+}
+
+// Likewise.
+Result<EarlierBench::Run> EarlierBench::ReadRun(const Json& json) {
+  if (!json.is_object()) return InvalidArgument("a run is no object");
+  Run run;
+  FATHOM_ASSIGN_OR_RETURN(run.context, WholeMember(json, "context", 0));
+  FATHOM_ASSIGN_OR_RETURN(run.prompt, WholeMember(json, "prompt"));
+  FATHOM_ASSIGN_OR_RETURN(run.batch, WholeMember(json, "batch"));
+  FATHOM_ASSIGN_OR_RETURN(run.generate, WholeMember(json, "generate"));
+  FATHOM_ASSIGN_OR_RETURN(run.step_tokens, WholeMember(json, "step_tokens", 0));
+  FATHOM_ASSIGN_OR_RETURN(run.prefill, ReadPhase(json, "prefill"));
+  FATHOM_ASSIGN_OR_RETURN(run.decode, ReadPhase(json, "decode"));
+  return run;
 }
 
 // "" if nothing that the file says does.
@@ -159,14 +183,17 @@ std::string EarlierBench::Compare(const BenchContext& context, const BenchResult
     std::vector<PhasePair> phases;
     const auto add = [&](const char* name, const PhaseResult& phase, const Phase& before) {
       if (phase.seconds.empty() || before.tokens_per_second <= 0) return;
-      const double speed = static_cast<double>(phase.cost.tokens) / SpreadOf(phase.seconds).median;
+      const double speed = MedianTokensPerSecond(phase);
+      if (!std::isfinite(speed)) return;  // in a time too short for the clock
       speeds +=
           StrFormat("%s%s at %.2f times the speed", speeds.empty() ? "" : ", ", name, speed / before.tokens_per_second);
       if (before.part_seconds != std::array<double, kStepParts>{}) phases.push_back({name, before.part_seconds, phase});
     };
     add("prefill", result.prefill, run.prefill);
     add("decode", result.decode, run.decode);
-    if (speeds.empty()) break;  // nothing that both have measured
+    if (speeds.empty()) {
+      return StrCat(kIndent, path_, " has this run, but the speed of no phase that was measured both then and now\n");
+    }
     return StrCat(Differences(context, now, run), kIndent, speeds, " of ", path_, "\n", PartLines(phases));
   }
   return StrCat(kIndent, path_, " has no run with this context, prompt, batch and --generate\n");

@@ -17,13 +17,13 @@ namespace fathom {
 
 class EarlierBench {
  public:
-  // Reads a file of `fathom bench --json`, of this version or an earlier one, which said less. Errors name the file and
-  // what is wrong with it.
+  // Reads a file of `fathom bench --json`, of this version or an earlier one, which said less; at most 4 MiB. Errors
+  // name the file and what is wrong with it.
   static Result<EarlierBench> Read(const std::string& path);
 
   // Beside the earlier run with this context, prompt, batch and --generate: a line that names what else was not the
   // same, if anything; "prefill at 1.42 times the speed ..., decode ..."; and each part's milliseconds then and now.
-  // One line if there is no such run.
+  // One line if there is no such run, or if it says the speed of no phase that this one has.
   std::string Compare(const BenchContext& context, const BenchResult& result) const;
 
  private:
@@ -41,6 +41,7 @@ class EarlierBench {
     Phase decode;
   };
 
+  static Result<Run> ReadRun(const Json& json);
   static Result<Phase> ReadPhase(const Json& run, const char* name);
   std::string Differences(const BenchContext& context, const BenchSettings& settings, const Run& run) const;
 

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <string>
 
 #include "base/check.h"
+#include "base/strings.h"
+#include "checkpoint/tensor_table.h"
 
 namespace fathom {
 namespace {
@@ -33,6 +36,14 @@ std::array<PartMatrix, 17> DenseMatrices(const LayerWeights& layer) {
            {StepPart::kExperts, &layer.shared.w1},
            {StepPart::kExperts, &layer.shared.w2},
            {StepPart::kExperts, &layer.shared.w3}}};
+}
+
+// "FP8 with F32 scales".
+std::string FormatName(const Matrix& matrix) {
+  const char* const type = matrix.type == WeightType::kFp4   ? "FP4"
+                           : matrix.type == WeightType::kFp8 ? "FP8"
+                                                             : "neither FP4 nor FP8";
+  return StrCat(type, matrix.scale_type == ScaleType::kF32 ? " with F32 scales" : "");
 }
 
 bool SameShape(const Matrix& a, const Matrix& b) {
@@ -89,15 +100,31 @@ StepCost& StepCost::operator/=(int64_t count) {
   return *this;
 }
 
-void CostModel::Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups) {
+Status CheckExpertsAlike(const ModelWeights& weights) {
+  for (size_t layer = 1; layer < weights.layers.size(); ++layer) {
+    const ExpertWeights& first = weights.layers.front().experts.front();
+    const ExpertWeights& expert = weights.layers[layer].experts.front();
+    const auto alike = [](const Matrix& a, const Matrix& b) {
+      return a.type == b.type && a.scale_type == b.scale_type;
+    };
+    if (alike(first.w1, expert.w1) && alike(first.w2, expert.w2) && alike(first.w3, expert.w3)) continue;
+    return InvalidArgument(StrCat("the experts of layer ", layer, " are ", FormatName(expert.w1),
+                                  " and those of layer 0 ", FormatName(first.w1),
+                                  "; bench measures models whose layers have experts of one format"));
+  }
+  return {};
+}
+
+void CostModel::Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups, bool round_weights) {
   if (matrix.empty()) return;
   auto found = std::ranges::find_if(matrices_, [&](const Matrices& other) {
-    return other.part == part && other.inputs == inputs && other.groups == groups && SameShape(other.shape, matrix);
+    return other.part == part && other.inputs == inputs && other.groups == groups &&
+           other.round_weights == round_weights && SameShape(other.shape, matrix);
   });
   if (found == matrices_.end()) {
     Matrix shape = matrix;
     shape.data = shape.scale = nullptr;
-    found = matrices_.insert(found, {part, inputs, shape, groups});
+    found = matrices_.insert(found, {part, inputs, shape, groups, round_weights});
   }
   ++found->count;
 }
@@ -105,7 +132,8 @@ void CostModel::Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t 
 CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights, Precision precision) {
   for (const LayerWeights& layer : weights.layers) {
     for (const auto& [part, matrix] : DenseMatrices(layer)) {
-      Add(part, Inputs::kTokens, *matrix, matrix == &layer.wo_a ? config.o_groups : 1);
+      const bool grouped = matrix == &layer.wo_a;
+      Add(part, Inputs::kTokens, *matrix, grouped ? config.o_groups : 1, /*round_weights=*/grouped);
     }
   }
   if (!weights.layers.empty()) {
@@ -123,7 +151,7 @@ StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_ex
   StepCost cost;
   cost.tokens = tokens;
   for (const Matrices& matrices : matrices_) {
-    Products products = {matrices.shape, matrices.groups, matrices.count, matrices.count};
+    Products products = {matrices.shape, matrices.groups, matrices.round_weights, matrices.count, matrices.count};
     switch (matrices.inputs) {
       case Inputs::kTokens:
         products.rows *= static_cast<double>(tokens);
@@ -149,6 +177,22 @@ StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_ex
     cost.products.push_back(products);
   }
   return cost;
+}
+
+double DenseWeightBytes(const ModelConfig& config, int64_t layer, StepPart part) {
+  LayerWeights weights;
+  TensorList tensors;
+  ListLayerTensors(config, layer, &weights, &tensors);
+  double bytes = 0;
+  for (const PartMatrix& dense : DenseMatrices(weights)) {
+    if (dense.part != part) continue;
+    for (const ExpectedTensor& tensor : tensors) {
+      if (tensor.matrix != dense.matrix || tensor.is_scale()) continue;
+      const double each = tensor.role == TensorRole::kFp8 ? 1 : tensor.role == TensorRole::kBf16 ? 2 : 4;
+      bytes += each * static_cast<double>(tensor.rows) * static_cast<double>(tensor.cols);
+    }
+  }
+  return bytes;
 }
 
 std::vector<std::span<const uint8_t>> WeightsOfToken(const ModelConfig& config, const ModelWeights& weights,
@@ -180,6 +224,8 @@ ExpertCounter::ExpertCounter(const ModelConfig& config)
 void ExpertCounter::Reset() { std::fill(used_.begin(), used_.end(), false); }
 
 int64_t ExpertCounter::distinct() const { return std::count(used_.begin(), used_.end(), true); }
+
+bool ExpertCounter::Wants(std::string_view name) const { return name == "expert_ids"; }
 
 void ExpertCounter::Tap(int64_t /*layer*/, std::string_view /*name*/, MatView<const float> /*values*/) {}
 

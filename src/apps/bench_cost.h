@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "model/config.h"
 #include "model/model.h"
 #include "model/step_clock.h"
@@ -34,10 +35,11 @@ struct Work {
 
 // The products with all matrices of one part and one shape.
 struct Products {
-  Matrix shape;         // without data
-  int64_t groups = 1;   // so many equal parts of the rows, each with inputs of its own
-  double matrices = 0;  // of each step, added up; an expert only if some token of the step chose it
-  double rows = 0;      // of inputs, each counted with every matrix that it is multiplied with
+  Matrix shape;                // without data
+  int64_t groups = 1;          // so many equal parts of the rows, each with inputs of its own
+  bool round_weights = false;  // MatMulArgs::round_weights
+  double matrices = 0;         // of each step, added up; an expert only if some token of the step chose it
+  double rows = 0;             // of inputs, each counted with every matrix that it is multiplied with
 
   double flops() const { return 2 * rows * static_cast<double>(shape.rows) * static_cast<double>(shape.cols); }
 };
@@ -54,8 +56,13 @@ struct StepCost {
   StepCost& operator/=(int64_t count);
 };
 
+// What CostModel takes for granted: that routed experts are of one format in all layers. An error names two layers that
+// differ.
+Status CheckExpertsAlike(const ModelWeights& weights);
+
 class CostModel {
  public:
+  // Of a model whose experts are alike.
   CostModel(const ModelConfig& config, const ModelWeights& weights, Precision precision = Precision::kF32);
 
   // Of a step that reads `tokens`, computes `logit_rows` rows of logits and uses `distinct_experts` different
@@ -71,14 +78,19 @@ class CostModel {
     Inputs inputs;
     Matrix shape;  // without data
     int64_t groups;
+    bool round_weights;
     double count = 0;
   };
-  void Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups = 1);
+  void Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups = 1, bool round_weights = false);
 
   std::vector<Matrices> matrices_;
   double chosen_experts_ = 0;     // per token, all layers
   double fp4_byte_products_ = 2;  // per weight and token
 };
+
+// Bytes of the matrices that every token is multiplied with in one layer of this model for one part of the step, with
+// FP8 weights as releases have them and without scales: how much of that part a layer of this kind has.
+double DenseWeightBytes(const ModelConfig& config, int64_t layer, StepPart part);
 
 // What a step of one token reads: the matrices of every layer, the head, and experts that `random` draws.
 std::vector<std::span<const uint8_t>> WeightsOfToken(const ModelConfig& config, const ModelWeights& weights,
@@ -91,6 +103,7 @@ class ExpertCounter : public TapSink {
   void Reset();
   int64_t distinct() const;
 
+  bool Wants(std::string_view name) const override;
   void Tap(int64_t layer, std::string_view name, MatView<const float> values) override;
   void TapIds(int64_t layer, std::string_view name, MatView<const int32_t> ids) override;
 

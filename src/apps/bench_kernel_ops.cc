@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "apps/bench_model_ops.h"
 #include "base/strings.h"
 #include "checkpoint/tensor_table.h"
 #include "model/weights.h"
@@ -77,7 +78,10 @@ class ProductList {
       op.type = entry.type;
       op.rows = entry.rows;
       op.cols = entry.cols;
-      op.groups = op.name == "attn.wo_a" ? config_.model.o_groups : 1;
+      if (op.name == "attn.wo_a") {
+        op.groups = config_.model.o_groups;
+        op.round_weights = true;
+      }
       op.integers = entry.type == WeightType::kFp4;
       ops.push_back(std::move(op));
     }
@@ -177,7 +181,10 @@ Matrix KernelOp::matrix() const {
   matrix.type = type;
   matrix.rows = rows;
   matrix.cols = cols;
-  matrix.scale_type = matrix.quantizes_input() ? ScaleType::kE8m0 : ScaleType::kNone;
+  if (matrix.quantizes_input()) {
+    const bool f32 = type == WeightType::kFp8 && scale_type == ScaleType::kF32;
+    matrix.scale_type = f32 ? ScaleType::kF32 : ScaleType::kE8m0;
+  }
   return matrix;
 }
 
@@ -190,24 +197,26 @@ std::string KernelOp::shape() const {
 std::vector<KernelOp> KernelOpsOf(const CheckpointConfig& config, int64_t context) {
   const ModelConfig& model = config.model;
   std::vector<KernelOp> ops = ProductsOf(config);
-  const auto add = [&](const char* name, const char* kernel, KernelKind kind, int64_t rows, int64_t cols) {
+  const auto add = [&](const std::string& name, const char* kernel, KernelKind kind, int64_t rows, int64_t cols) {
     ops.push_back(RowsOp(name, kernel, kind, rows, cols));
   };
   add("attn.x", "quantize_fp8", KernelKind::kQuantize, 1, model.hidden_size);
   add("attn.qr", "quantize_fp8", KernelKind::kQuantize, 1, model.q_rank);
   add("attn.o", "quantize_fp8", KernelKind::kQuantize, 1, model.o_groups * model.o_rank);
-  for (const auto& [name, cols] : {std::pair("ffn.x", model.hidden_size), std::pair("ffn.h", model.expert_dim)}) {
-    add(name, "quantize_fp8", KernelKind::kQuantize, 1, cols);
-    if (config.expert_dtype != "fp4") continue;
+  const int64_t expert_rows = model.experts_per_token + 1;  // with the shared one's
+  const auto add_inputs_of_experts = [&](const std::string& name, int64_t rows, int64_t cols) {
+    add(name, "quantize_fp8", KernelKind::kQuantize, rows, cols);
+    if (config.expert_dtype != "fp4") return;
     ops.back().integers = true;
-    add(name, "quantize_int8", KernelKind::kQuantize, 1, cols);
-    ops.back().name += " int8";
+    add(name + " int8", "quantize_int8", KernelKind::kQuantize, rows, cols);
     ops.back().integers = ops.back().int8 = true;
-  }
+  };
+  add_inputs_of_experts("ffn.x", 1, model.hidden_size);
+  add_inputs_of_experts("ffn.h", expert_rows, model.expert_dim);
   add("norm.x", "sum_of_squares", KernelKind::kSumOfSquares, 1, model.hidden_size);
   add("norm.q", "sum_of_squares", KernelKind::kSumOfSquares, model.heads, model.head_dim);
   add("norm.streams", "sum_of_squares", KernelKind::kSumOfSquares, 1, model.streams * model.hidden_size);
-  add("ffn.h", "swiglu", KernelKind::kSwiGlu, 1, model.expert_dim);
+  add("ffn.h", "swiglu", KernelKind::kSwiGlu, expert_rows, model.expert_dim);
   AddAttention(model, context, &ops);
   add("sampler.largest", "largest_logit", KernelKind::kLargestLogit, 1, model.vocab_size);
   add("sampler.weights", "softmax_weights", KernelKind::kSoftmaxWeights, 1, model.vocab_size);
@@ -216,6 +225,7 @@ std::vector<KernelOp> KernelOpsOf(const CheckpointConfig& config, int64_t contex
 }
 
 KernelCost KernelCostOf(const KernelOp& op, int64_t tokens) {
+  if (op.of_model()) return ModelCostOf(op, tokens);
   const double values = static_cast<double>(op.rows) * static_cast<double>(op.cols) * static_cast<double>(tokens);
   KernelCost cost;
   cost.bytes = 4 * values;  // floats, unless said otherwise below
@@ -247,8 +257,7 @@ KernelCost KernelCostOf(const KernelOp& op, int64_t tokens) {
     case KernelKind::kSoftmaxWeights:  // difference, quotient, exponential, sum
       cost.ops = 4 * values;
       break;
-    case KernelKind::kLargestLogit:
-    case KernelKind::kSelectAtLeast:
+    default:  // kLargestLogit, kSelectAtLeast: a comparison
       cost.ops = values;
       break;
   }

@@ -4,13 +4,14 @@
 
 #include "base/check.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 
 namespace fathom {
 namespace {
 
 Json MeasurementJson(const KernelBenchContext& context, const KernelMeasurement& measured) {
   const KernelRates rates = KernelRatesOf(measured, RoofOf(context, measured));
-  const KernelCost cost = KernelCostOf(measured.op, measured.tokens);
+  const KernelCost cost = KernelCostOf(measured.op, measured.part_tokens);
   return Json::Object({{"op", Json::String(measured.op.name)},
                        {"kernel", Json::String(std::string(measured.op.kernel))},
                        {"shape", Json::String(MeasuredShape(measured))},
@@ -19,9 +20,10 @@ Json MeasurementJson(const KernelBenchContext& context, const KernelMeasurement&
                        {"cols", Json::Int(measured.op.cols)},
                        {"over", Json::Int(measured.op.over)},
                        {"tokens", Json::Int(measured.tokens)},
+                       {"measured_tokens", Json::Int(measured.part_tokens)},
                        {"isa", Json::String(measured.isa)},
-                       {"samples", Json::Int(static_cast<int64_t>(measured.seconds.size()))},
-                       {"seconds", SpreadJson(rates.seconds)},
+                       {"samples", Json::Int(measured.samples)},
+                       {"seconds", SpreadJson(measured.seconds)},
                        {"bytes", Json::Double(cost.bytes)},
                        {"op_count", Json::Double(cost.ops)},
                        {"bytes_per_s", Json::DoubleOrNull(rates.bytes_per_second)},
@@ -33,21 +35,22 @@ Json MeasurementJson(const KernelBenchContext& context, const KernelMeasurement&
 }  // namespace
 
 KernelRates KernelRatesOf(const KernelMeasurement& measured, const Roof& roof) {
-  const KernelCost cost = KernelCostOf(measured.op, measured.tokens);
+  const KernelCost cost = KernelCostOf(measured.op, measured.part_tokens);
   KernelRates rates;
-  rates.seconds = SpreadOf(measured.seconds);
-  rates.bytes_per_second = cost.bytes / rates.seconds.median;
-  rates.ops_per_second = cost.ops / rates.seconds.median;
+  rates.bytes_per_second = cost.bytes / measured.seconds.median;
+  rates.ops_per_second = cost.ops / measured.seconds.median;
   const double read = cost.bytes / roof.read_bytes_per_second;
   const double f32 = cost.f32_ops / roof.peak.f32_flops;
   const double int8 = cost.int8_ops / roof.peak.int8_ops;
   const double least = std::max({read, f32, int8});
   rates.bound = least == read ? "reads" : least == f32 ? "float32" : "int8";
-  rates.roof_share = least / rates.seconds.median;
+  rates.roof_share = least / measured.seconds.median;
   return rates;
 }
 
 const Roof& RoofOf(const KernelBenchContext& context, const KernelMeasurement& measured) {
+  FATHOM_CHECK(!context.roofs.empty());
+  if (measured.isa == kModelTable) return context.roofs.back().second;
   const auto found = std::ranges::find(context.roofs, measured.isa, &std::pair<std::string, Roof>::first);
   FATHOM_CHECK(found != context.roofs.end());
   return found->second;
@@ -58,22 +61,27 @@ std::string MeasuredShape(const KernelMeasurement& measured) {
   return StrCat(measured.op.rows, " of ", measured.full_rows, " x ", measured.op.cols);
 }
 
+std::string MeasuredTokens(const KernelMeasurement& measured) {
+  if (measured.part_tokens == measured.tokens) return StrCat(measured.tokens);
+  return StrCat(measured.part_tokens, " of ", measured.tokens);
+}
+
 std::string KernelBenchHeading(const KernelBenchContext& context) {
   FATHOM_CHECK(!context.roofs.empty());
   std::string text =
       StrCat("shapes of ", context.model, "  (", context.shape, ")\n", context.cpu, ", ", context.threads,
              " threads, weights from a pool of ", HumanBytes(static_cast<uint64_t>(context.pool_bytes)), "\n",
-             "  roof, measured now: ", ReadRoofText(context.roofs.front().second), "\n");
+             WrapList(StrCat("  roof, measured now: ", ReadRoofText(context.roofs.front().second)), "\n    "), "\n");
   for (const auto& [isa, roof] : context.roofs) text += StrCat("  ", isa, ": ", PeakText(roof.peak), "\n");
-  return text + StrFormat("\n%-34s %-15s %-22s %6s  %-9s %11s %8s %9s %9s\n", "operation", "kernel", "shape", "tokens",
+  return text + StrFormat("\n%-34s %-22s %-22s %10s  %-9s %11s %8s %9s %9s\n", "operation", "kernel", "shape", "tokens",
                           "table", "us", "GB/s", "Gop/s", "of roof");
 }
 
 std::string KernelBenchLine(const KernelBenchContext& context, const KernelMeasurement& measured) {
   const KernelRates rates = KernelRatesOf(measured, RoofOf(context, measured));
-  return StrFormat("%-34s %-15s %-22s %6lld  %-9s %11.4g %8.2f %9.1f %7.1f %% %s\n", measured.op.name.c_str(),
+  return StrFormat("%-34s %-22s %-22s %10s  %-9s %11.4g %8.2f %9.1f %7.1f %% %s\n", measured.op.name.c_str(),
                    std::string(measured.op.kernel).c_str(), MeasuredShape(measured).c_str(),
-                   static_cast<long long>(measured.tokens), measured.isa.c_str(), 1e6 * rates.seconds.median,
+                   MeasuredTokens(measured).c_str(), measured.isa.c_str(), 1e6 * measured.seconds.median,
                    rates.bytes_per_second / kGiga, rates.ops_per_second / kGiga, 100 * rates.roof_share, rates.bound);
 }
 
@@ -90,8 +98,10 @@ Json KernelBenchJson(const KernelBenchContext& context, const std::vector<Kernel
   for (const KernelMeasurement& measured : results) measurements.push_back(MeasurementJson(context, measured));
   return Json::Object(
       {{"format", Json::String("fathom-bench-kernels-1")},
-       {"model", Json::Object({{"name", Json::String(context.model)}, {"shape", Json::String(context.shape)}})},
-       {"machine", Json::Object({{"cpu", Json::String(context.cpu)}, {"threads", Json::Int(context.threads)}})},
+       {"model",
+        Json::Object({{"name", Json::String(context.model)}, {"shape", Json::String(RepairUtf8(context.shape))}})},
+       {"machine",
+        Json::Object({{"cpu", Json::String(RepairUtf8(context.cpu))}, {"threads", Json::Int(context.threads)}})},
        {"context", Json::Int(context.context)},
        {"pool_bytes", Json::Int(context.pool_bytes)},
        {"seconds_each", Json::Double(context.seconds)},

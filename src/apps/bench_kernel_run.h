@@ -1,4 +1,4 @@
-// bench_kernel_run.h - measures one operation of the kernel table.
+// bench_kernel_run.h - measures one operation of the kernel table or of the model.
 //
 //   KernelBench bench(pool, ops, int64_t{1} << 30);
 //   FATHOM_ASSIGN_OR_RETURN(const KernelMeasurement m, bench.Measure(ops[0], 8, 0.25));
@@ -6,56 +6,57 @@
 #define FATHOM_APPS_BENCH_KERNEL_RUN_H_
 
 #include <cstdint>
-#include <memory>
+#include <functional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "apps/bench_kernel_ops.h"
+#include "apps/bench_spread.h"
+#include "apps/bench_weight_pool.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
-#include "model/workspace.h"
 
 namespace fathom {
 
+// What stands for the kernel table of operations of the model.
+inline constexpr char kModelTable[] = "model";
+
 struct KernelMeasurement {
-  KernelOp op;            // as measured: a matrix that does not fit a quarter of the pool has fewer rows
-  int64_t full_rows = 0;  // of the model's matrix
+  KernelOp op;              // as measured: a large matrix has fewer rows
+  int64_t full_rows = 0;    // of the model's matrix
+  int64_t tokens = 0;       // of a call
+  int64_t part_tokens = 0;  // so many of them were measured: all, or some of those whose work is large
+  std::string isa;          // kernel table, or kModelTable
+  Spread seconds;           // of one call, of that part
+  int64_t samples = 0;
+};
+
+// How much of a call is measured at once.
+struct MeasuredPart {
+  int64_t rows = 0;  // of a matrix
   int64_t tokens = 0;
-  std::string isa;              // kernel table
-  std::vector<double> seconds;  // of one call, of each sample
 };
+// A matrix has no more rows than fill a quarter of the pool, and no more than take `most_ops` operations; whole tiles
+// of each group, at least one. Attention and the indexer's scores, whose work grows with the context, too, are measured
+// for fewer tokens instead, which are independent, but for enough to give each thread something to do.
+MeasuredPart PartOf(const KernelOp& op, int64_t tokens, int64_t pool_bytes, int threads, double most_ops);
 
-// Memory from which weights, floats and cache rows are taken one after the other, so that they come from memory and not
-// from a cache if it is large enough. Bytes are random, with exponents of everyday numbers in every format.
-class WeightPool {
- public:
-  WeightPool(ThreadPool& threads, int64_t bytes);
-
-  int64_t bytes() const { return data_.size(); }
-  // The next weights of this shape; at most bytes() of them.
-  Matrix NextMatrix(Matrix shape);
-  const float* NextFloats(int64_t count);
-
- private:
-  const uint8_t* NextBytes(int64_t bytes);
-
-  Buffer<uint8_t> data_;
-  Buffer<uint8_t> scales_;
-  int64_t at_ = 0;
-  int64_t scale_at_ = 0;
-};
+// Operations of a sample for this many threads with the kernel table in use, so that it ends within a second or little
+// more: the plain loops of the reference need a hundred times as long for one.
+double MostSampleOps(int threads);
 
 class KernelBench {
  public:
-  // With at least `pool_bytes` of weights, enough for a few rows of each of `ops`.
+  // With at least `pool_bytes` of weights, enough for a few rows of each of `ops`. Ends early after Ctrl-C.
   KernelBench(ThreadPool& threads, std::span<const KernelOp> ops, int64_t pool_bytes);
 
   int64_t pool_bytes() const { return pool_.bytes(); }
 
-  // With Kernels(), again and again for about `seconds` and at least once. The first sample warms up and counts only if
-  // it is the only one. kCancelled after Ctrl-C.
-  Result<KernelMeasurement> Measure(const KernelOp& op, int64_t tokens, double seconds);
+  // With Kernels(), again and again for about `seconds` and at least once; `tick`, if there is one, is called after
+  // each sample. The first sample warms up and counts only if it is the only one. What takes less than 20 us is done
+  // several times in a sample. kCancelled after Ctrl-C.
+  Result<KernelMeasurement> Measure(const KernelOp& op, int64_t tokens, double seconds,
+                                    const std::function<void()>& tick = {});
 
  private:
   ThreadPool& threads_;

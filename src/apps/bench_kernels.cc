@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,12 +15,12 @@
 #include "apps/bench_kernel_ops.h"
 #include "apps/bench_kernel_report.h"
 #include "apps/bench_kernel_run.h"
+#include "apps/bench_model_ops.h"
 #include "apps/bench_roof.h"
 #include "apps/bench_svg.h"
 #include "apps/flags.h"
 #include "apps/model_options.h"
 #include "base/cpu_features.h"
-#include "base/file.h"
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/strings.h"
@@ -34,25 +35,32 @@ namespace {
 constexpr int64_t kDefaultPoolMib = 4096;  // processors with hundreds of MiB of cache are met
 
 constexpr char kBenchKernelsFooter[] =
-    R"(Every operation that a model of this shape calls is measured alone, over all threads, with each number of
+    R"(The operations that a model of this shape calls are measured alone, over all threads, with each number of
 tokens: the products with FP4, FP8, BF16 and F32 weights by the names of their tensors, quantisation, norms and SwiGLU,
 attention over the window and the compressed rows of --context, the indexer's scores, and what sampling does with the
 logits. `exact` products are those of the precision without quantised inputs, `int8` those of --activations int8.
+Behind them, as table "model", come those that the kernel tables do not hold: norms of whole rows, hyper-connections
+without their product (hc_pre, hc_post, hc_head), rotation and its tables, stored rows, the Hadamard transform, a
+compressor's sum of a block, the choice of the highest scores and of the experts, and the sum of the experts' outputs.
+They depend little on --isa and are measured once, with the last of its tables.
 
 Weights, cache rows and logits are taken one after the other from a pool that should be larger than the caches, so
-that they come from memory; a matrix larger than a quarter of the pool is measured with fewer rows. Inputs of products
-stay in the caches. With few tokens several matrices are multiplied in one parallel region, as a layer's experts are.
-us is the median time of one call; GB/s are the weights with their scales, or the rows, keys or floats read; Gop/s
-count a multiplication and an addition as two. "of roof" is the part of that time that a machine would need that does
-nothing but read at full speed, or nothing but multiply: the larger of the two, named behind it. There an FP4 weight
-counts as two byte products, which is what it takes (`int8` as one). The roofs are memory reads and register-only loops, measured in
-the same run.
+that they come from memory; a matrix larger than a quarter of the pool is measured with fewer rows, as one whose product
+would take longer than a tenth of a second or so ("238 of 1024 x 4096"). Attention and the indexer's scores of many
+tokens are measured for some of them ("238 of 512"). Inputs of products, of quantisation and of the model's operations
+stay in the caches if they fit. With few tokens several matrices are multiplied in one parallel region, as a layer's
+experts are. us is the median time of one call, or of what was measured of it; GB/s are the weights with their scales,
+or the rows, keys or floats read, and for table "model" those written, too; Gop/s count a multiplication and an addition
+as two. "of roof" is the part of that time that a machine would need that does nothing but read at full speed, or nothing
+but multiply: the larger of the two, named behind it. There an FP4 weight counts as two byte products, which is what it
+takes (`int8` as one). The roofs are memory reads and register-only loops, measured in the same run.
 
 --json FILE writes {format: "fathom-bench-kernels-1", model {name, shape}, machine {cpu, threads}, context,
 pool_bytes, seconds_each, roofs [{isa, read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}],
-f32_flop_per_s, int8_op_per_s}], measurements [{op, kernel, shape, rows, measured_rows, cols, over, tokens, isa,
-samples, seconds {min, median, max}, bytes, op_count, bytes_per_s, op_per_s, bound ("reads", "float32", "int8"),
-roof_share}]}.
+token_bytes_per_s and large_page_share (null: there are no weights), f32_flop_per_s, int8_op_per_s}], measurements [{op,
+kernel, shape, rows, measured_rows, cols, over, tokens, measured_tokens, isa, samples, seconds {min, median, max}, bytes
+and op_count (of what was measured of a call), bytes_per_s, op_per_s, bound ("reads", "float32", "int8"), roof_share}]}.
+After Ctrl-C or an error the files have what was measured by then, if anything.
 
 Examples:
   fathom bench kernels --op experts --tokens 1,8,64
@@ -98,8 +106,10 @@ Result<std::vector<std::string>> ReadTables(const std::vector<std::string>& name
   return tables;
 }
 
+// Those of the kernel table, and then those of the model.
 Result<std::vector<KernelOp>> ChooseOps(const CheckpointConfig& config, const BenchKernelsFlags& flags) {
   std::vector<KernelOp> all = KernelOpsOf(config, flags.context);
+  for (KernelOp& op : ModelOpsOf(config, flags.context)) all.push_back(std::move(op));
   std::vector<KernelOp> chosen;
   std::string names;
   for (KernelOp& op : all) {
@@ -134,8 +144,45 @@ void PrintResult(const std::string& text) {
   std::fflush(stdout);
 }
 
+// A picture tells numbers of tokens apart by their colours.
+Status CheckSvgTokens(const BenchKernelsFlags& flags) {
+  const std::set<int64_t> different(flags.tokens.begin(), flags.tokens.end());
+  if (flags.svg.empty() || different.size() <= kMostSvgTokens) return {};
+  return InvalidArgument(StrCat("--tokens has ", different.size(), " different numbers; with --svg at most ",
+                                kMostSvgTokens, " are accepted"));
+}
+
+// Appends to `results`, of which those before an error or Ctrl-C stay.
+Status MeasureOps(const BenchKernelsFlags& flags, const std::vector<KernelOp>& ops, const KernelBenchContext& context,
+                  KernelBench* bench, std::vector<KernelMeasurement>* results) {
+  const auto of_model = static_cast<size_t>(std::ranges::count_if(ops, &KernelOp::of_model));
+  const size_t lines = (context.roofs.size() * (ops.size() - of_model) + of_model) * flags.tokens.size();
+  Progress progress("measuring operations", lines, Progress::Unit::kItems);
+  const auto measure = [&](const KernelOp& op) -> Status {
+    for (const int64_t tokens : flags.tokens) {
+      FATHOM_ASSIGN_OR_RETURN(KernelMeasurement measured,
+                              bench->Measure(op, tokens, flags.seconds, [&] { progress.Add(0); }));
+      PrintResult(KernelBenchLine(context, measured));
+      results->push_back(std::move(measured));
+      progress.Add(1);
+    }
+    return {};
+  };
+  for (const auto& table : context.roofs) {
+    FATHOM_CHECK(SelectKernels(table.first));
+    for (const KernelOp& op : ops) {
+      if (!op.of_model()) FATHOM_RETURN_IF_ERROR(measure(op));
+    }
+  }
+  for (const KernelOp& op : ops) {
+    if (op.of_model()) FATHOM_RETURN_IF_ERROR(measure(op));
+  }
+  return {};
+}
+
 Status RunBenchKernels(const BenchKernelsFlags& flags) {
-  FATHOM_RETURN_IF_ERROR(CheckOutputFiles({flags.json, flags.svg}));
+  FATHOM_RETURN_IF_ERROR(CheckOutputFiles({{"--json", flags.json}, {"--svg", flags.svg}}));
+  FATHOM_RETURN_IF_ERROR(CheckSvgTokens(flags));
   FATHOM_ASSIGN_OR_RETURN(const CheckpointConfig config, ReadShape(flags));
   FATHOM_ASSIGN_OR_RETURN(const std::vector<KernelOp> ops, ChooseOps(config, flags));
   ModelFlags machine;
@@ -155,34 +202,28 @@ Status RunBenchKernels(const BenchKernelsFlags& flags) {
   context.seconds = flags.seconds;
   for (const std::string& table : tables) {
     FATHOM_CHECK(SelectKernels(table));
-    Roof roof = context.roofs.empty() ? MeasureRoof(pool) : context.roofs.front().second;
-    if (!context.roofs.empty()) roof.peak = MeasureRoofPeak(pool);
+    if (InterruptRequested()) return Cancelled("stopped by Ctrl-C");
+    if (context.roofs.empty()) {
+      FATHOM_ASSIGN_OR_RETURN(Roof first, MeasureRoof(pool));
+      context.roofs.emplace_back(table, std::move(first));
+      continue;
+    }
+    Roof roof = context.roofs.front().second;
+    roof.peak = MeasureRoofPeak(pool);
     context.roofs.emplace_back(table, std::move(roof));
   }
-  KernelBench bench(pool, ops, pool_bytes);
+  const bool weights = !std::ranges::all_of(ops, &KernelOp::of_model);
+  KernelBench bench(pool, ops, weights ? pool_bytes : 0);
+  if (InterruptRequested()) return Cancelled("stopped by Ctrl-C");
   context.pool_bytes = bench.pool_bytes();
   PrintResult(KernelBenchHeading(context));
 
   std::vector<KernelMeasurement> results;
-  Progress progress("measuring operations", tables.size() * ops.size() * flags.tokens.size(), Progress::Unit::kItems);
-  for (const std::string& table : tables) {
-    FATHOM_CHECK(SelectKernels(table));
-    for (const KernelOp& op : ops) {
-      for (const int64_t tokens : flags.tokens) {
-        FATHOM_ASSIGN_OR_RETURN(KernelMeasurement measured, bench.Measure(op, tokens, flags.seconds));
-        PrintResult(KernelBenchLine(context, measured));
-        results.push_back(std::move(measured));
-        progress.Add(1);
-      }
-    }
-  }
-  Status json;
-  Status svg;
-  if (!flags.json.empty()) {
-    json = WriteFileAtomically(flags.json, KernelBenchJson(context, results).DumpPretty() + "\n");
-  }
-  if (!flags.svg.empty()) svg = WriteFileAtomically(flags.svg, KernelBenchSvg(context, results));
-  for (const Status& status : {json, svg, FlushStdout()}) FATHOM_RETURN_IF_ERROR(status);
+  const Status status = MeasureOps(flags, ops, context, &bench, &results);
+  if (results.empty()) return status;
+  const Status written = WriteBenchFiles(flags.json, KernelBenchJson(context, results), flags.svg,
+                                         flags.svg.empty() ? "" : KernelBenchSvg(context, results));
+  for (const Status& one : {status, written, FlushStdout()}) FATHOM_RETURN_IF_ERROR(one);
   return {};
 }
 
@@ -190,32 +231,31 @@ Status RunBenchKernels(const BenchKernelsFlags& flags) {
 
 int BenchKernelsMain(int argc, char** argv) {
   BenchKernelsFlags flags;
-  CLI::App app("Measures every operation of the kernel table at the shapes of a model.", "fathom bench kernels");
+  CLI::App app("Measures the operations of a forward pass at the shapes of a model.", "fathom bench kernels");
   app.footer(kBenchKernelsFooter);
   CLI::Option* shape = app.add_option("--shape", flags.shape, "v4-flash, v4-pro or tiny (default v4-flash)");
   app.add_option("--model", flags.model, "Shapes of the config.json in this directory; no weights are read")
       ->type_name("DIR")
       ->excludes(shape);
-  app.add_option("--tokens", flags.tokens, "Numbers of tokens, separated by commas (default 1,2,8,64,512)")
-      ->delimiter(',')
-      ->check(CLI::Range(int64_t{1}, int64_t{2048}))
-      ->type_name("N[,N..]");
+  CLI::Option* tokens =
+      app.add_option("--tokens", flags.tokens, "Numbers of tokens, separated by commas (default 1,2,8,64,512)");
+  AcceptWhole(tokens->delimiter(',')->type_name("N[,N..]"), 1, 2048);
   app.add_option("--op", flags.op, "Only operations with this in their name or their kernel's")->type_name("SUBSTRING");
   app.add_option("--isa", flags.isas, StrCat("Kernel tables, separated by commas: all, ", KernelTableNames()))
       ->delimiter(',')
       ->type_name("NAME[,NAME..]");
   AddThreadsFlag(app, &flags.threads);
   AddPinFlag(app, &flags.pin);
-  app.add_option("--context", flags.context, "Tokens that attention and the indexer look back at (default 16384)")
-      ->check(CLI::Range(int64_t{128}, int64_t{1} << 20))
-      ->type_name("N");
-  app.add_option("--seconds", flags.seconds, "Of each measurement (default 0.25); at least one call is made")
-      ->check(CLI::Range(0.0, 3600.0))
-      ->type_name("S");
-  app.add_option("--pool-mib", flags.pool_mib,
-                 StrCat("MiB of weights to go through (default ", kDefaultPoolMib, ", or a quarter of the memory)"))
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 24))
-      ->type_name("N");
+  CLI::Option* context =
+      app.add_option("--context", flags.context, "Tokens that attention and the indexer look back at (default 16384)");
+  AcceptWhole(context->type_name("N"), 128, uint64_t{1} << 20);
+  CLI::Option* seconds =
+      app.add_option("--seconds", flags.seconds, "Of each measurement (default 0.25); at least one call is made");
+  AcceptNumber(seconds->type_name("S"), 0, 3600);
+  CLI::Option* pool_mib = app.add_option(
+      "--pool-mib", flags.pool_mib,
+      StrCat("MiB of weights to go through (default ", kDefaultPoolMib, ", or a quarter of the memory)"));
+  AcceptWhole(pool_mib->type_name("N"), 1, uint64_t{1} << 24);
   app.add_option("--json", flags.json, "Also write the results to this file")->type_name("FILE");
   app.add_option("--svg", flags.svg, "Also draw the shares of the roof into this file")->type_name("FILE");
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;

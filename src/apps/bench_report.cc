@@ -1,14 +1,16 @@
 #include "apps/bench_report.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <span>
 #include <tuple>
 #include <utility>
 
 #include "apps/bench_parts.h"
-#include "base/check.h"
+#include "base/file.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "checkpoint/synth_shapes.h"
 
 namespace fathom {
@@ -35,6 +37,7 @@ std::string Line(const BenchResult& result, const char* name, const PhaseResult&
 // How much of a part all layers of a model have, in numbers that can be compared between models of one shape.
 double Amount(StepPart part, const ModelConfig& config, int64_t context) {
   double amount = 0;
+  std::map<int64_t, double> input_bytes;  // by ratio, of which layers differ by nothing else
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const int64_t ratio = config.ratio(layer);
     const int64_t compressed = ratio == 0 ? 0 : context / ratio;
@@ -44,6 +47,10 @@ double Amount(StepPart part, const ModelConfig& config, int64_t context) {
         break;
       case StepPart::kCompressor:
         amount += ratio != 0 ? 1 : 0;
+        break;
+      case StepPart::kAttentionInput:
+        if (!input_bytes.contains(ratio)) input_bytes[ratio] = DenseWeightBytes(config, layer, part);
+        amount += input_bytes[ratio];
         break;
       case StepPart::kAttention:
         amount += static_cast<double>(std::min(config.window, context) +
@@ -56,9 +63,10 @@ double Amount(StepPart part, const ModelConfig& config, int64_t context) {
   return amount;
 }
 
-// The context of a phase: of a prefill that in its middle. A token sees at least itself.
+// The context of a phase: that in its middle. A token sees at least itself.
 int64_t ContextOf(const BenchSettings& settings, bool prefill) {
-  return std::max<int64_t>(1, settings.context + (prefill ? settings.prompt / 2 : settings.prompt));
+  const int64_t read = prefill ? settings.prompt / 2 : settings.prompt + settings.generate / 2;
+  return std::max<int64_t>(1, settings.context + read);
 }
 
 Json PartSecondsJson(const PhaseResult& phase) {
@@ -104,25 +112,11 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t to
 
 }  // namespace
 
-Spread SpreadOf(std::vector<double> values) {
-  FATHOM_CHECK(!values.empty());
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-  return {values.front(), median, values.back()};
-}
-
-Json SpreadJson(const Spread& spread) {
-  return Json::Object({{"min", Json::DoubleOrNull(spread.min)},
-                       {"median", Json::DoubleOrNull(spread.median)},
-                       {"max", Json::DoubleOrNull(spread.max)}});
-}
-
 PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof) {
   const Spread seconds = SpreadOf(phase.seconds);
   const auto tokens = static_cast<double>(phase.cost.tokens);
   PhaseRates rates = {RatesOf(phase.cost.total(), seconds.median, roof),
-                      {tokens / seconds.max, tokens / seconds.median, tokens / seconds.min}};
+                      {tokens / seconds.max, MedianTokensPerSecond(phase), tokens / seconds.min}};
   if (roof.token_bytes_per_second > 0) {
     rates.token_read_share = rates.bytes_per_second / roof.token_bytes_per_second;
   }
@@ -152,9 +146,9 @@ std::optional<double> ExtrapolatedRate(const PhaseResult& phase, const ModelConf
   double spent = 0;
   double scaled = 0;
   for (size_t part = 0; part < kStepParts; ++part) {
+    if (static_cast<StepPart>(part) == StepPart::kHead || phase.part_seconds[part] == 0) continue;
     const double amount = Amount(static_cast<StepPart>(part), measured, context);
-    // A part of which the measured layers have nothing says nothing of the others.
-    if (static_cast<StepPart>(part) == StepPart::kHead || phase.part_seconds[part] == 0 || amount == 0) continue;
+    if (amount == 0) continue;  // what the measured layers do not have says nothing of the others
     spent += phase.part_seconds[part];
     scaled += phase.part_seconds[part] * Amount(static_cast<StepPart>(part), full, context) / amount;
   }
@@ -179,8 +173,8 @@ std::string BenchHeading(const BenchContext& context) {
                 " experts of which ", config.experts_per_token, " + 1 per token\n", context.cpu, ", ", context.threads,
                 context.threads == 1 ? " thread, " : " threads, ", context.isa, " kernels",
                 context.activations == "int8" ? ", int8 activations of experts" : "", "\n  ", context.placement, "\n",
-                "  roof, measured now: ", ReadRoofText(context.roof), ";\n    ", PeakText(context.roof.peak), "\n",
-                TokenReadsText(context.roof), "\n");
+                WrapList(StrCat("  roof, measured now: ", ReadRoofText(context.roof), ";"), "\n    "), "\n    ",
+                PeakText(context.roof.peak), "\n", TokenReadsText(context.roof), "\n");
 }
 
 std::string BenchTableHead() {
@@ -235,15 +229,22 @@ Json BenchJson(const BenchContext& context, const std::vector<BenchResult>& resu
   }
   return Json::Object({{"format", Json::String("fathom-bench-1")},
                        {"model", Json::Object({{"name", Json::String(context.model)},
-                                               {"directory", Json::String(context.directory)},
+                                               {"directory", Json::String(RepairUtf8(context.directory))},
                                                {"layers", Json::Int(context.config.layers)},
                                                {"experts", Json::Int(context.config.experts)}})},
-                       {"machine", Json::Object({{"cpu", Json::String(context.cpu)},
+                       {"machine", Json::Object({{"cpu", Json::String(RepairUtf8(context.cpu))},
                                                  {"threads", Json::Int(context.threads)},
                                                  {"isa", Json::String(context.isa)},
                                                  {"activations", Json::String(context.activations)}})},
                        {"roof", RoofJson(context.roof)},
                        {"runs", Json::Array(std::move(runs))}});
+}
+
+Status WriteBenchFiles(const std::string& json_path, const Json& json, const std::string& svg_path,
+                       std::string_view svg) {
+  const Status first = json_path.empty() ? Status() : WriteFileAtomically(json_path, json.DumpPretty() + "\n");
+  const Status second = svg_path.empty() ? Status() : WriteFileAtomically(svg_path, svg);
+  return first.ok() ? second : first;
 }
 
 }  // namespace fathom

@@ -5,7 +5,10 @@
 #include <random>
 #include <utility>
 
+#include "apps/bench_spread.h"
 #include "base/cpu_features.h"
+#include "base/progress.h"
+#include "base/signals.h"
 #include "base/strings.h"
 #include "base/topology.h"
 
@@ -27,10 +30,10 @@ WorkRates RatesOf(const Work& work, double seconds, const Roof& roof) {
   return rates;
 }
 
-Roof MeasureRoof(ThreadPool& pool) {
+Result<Roof> MeasureRoof(ThreadPool& pool) {
   Roof roof;
   const uint64_t buffer_bytes = RoofBufferBytes(LastLevelCacheBytes(AllowedCpus()), GetCpuFeatures().ram_bytes);
-  roof.read_by_threads = MeasureReadBandwidthByThreads(pool, kReadRoofSeconds, buffer_bytes);
+  FATHOM_ASSIGN_OR_RETURN(roof.read_by_threads, MeasureReadBandwidthByThreads(pool, kReadRoofSeconds, buffer_bytes));
   roof.read_bytes_per_second = roof.read_by_threads.back().bytes_per_second;
   roof.peak = MeasureRoofPeak(pool);
   return roof;
@@ -38,20 +41,36 @@ Roof MeasureRoof(ThreadPool& pool) {
 
 PeakRates MeasureRoofPeak(ThreadPool& pool) { return MeasurePeak(pool, kPeakRoofSeconds); }
 
-double MeasureTokenReads(ThreadPool& pool, const ModelConfig& config, const ModelWeights& weights) {
+Result<double> MeasureTokenReads(ThreadPool& pool, const ModelConfig& config, const ModelWeights& weights) {
   constexpr double kSeconds = 1;
   constexpr size_t kFewest = 5;
   std::mt19937_64 random(5);
   std::vector<double> rates;
+  Progress progress("measuring how fast a token's weights are read", 0, Progress::Unit::kBytes);
   const auto stop = std::chrono::steady_clock::now() + std::chrono::duration<double>(kSeconds);
   while (rates.size() < kFewest || std::chrono::steady_clock::now() < stop) {
+    if (InterruptRequested()) return Cancelled("stopped by Ctrl-C");
     const std::vector<std::span<const uint8_t>> ranges = WeightsOfToken(config, weights, random);
     double bytes = 0;
     for (const std::span<const uint8_t> range : ranges) bytes += static_cast<double>(range.size());
     rates.push_back(bytes / SecondsToRead(pool, ranges));
+    progress.Add(static_cast<uint64_t>(bytes));
   }
-  std::ranges::nth_element(rates, rates.begin() + static_cast<std::ptrdiff_t>(rates.size() / 2));
-  return rates[rates.size() / 2];
+  return SpreadOf(std::move(rates)).median;
+}
+
+std::string WrapList(std::string_view text, std::string_view separator, size_t columns) {
+  std::string out;
+  while (text.size() > columns) {
+    // The last place that fits, or else the first one there is.
+    size_t end = text.find_last_of(",;", columns - 1);
+    if (end == std::string_view::npos) end = text.find_first_of(",;", columns);
+    if (end == std::string_view::npos || end + 1 == text.size()) break;
+    out += StrCat(text.substr(0, end + 1), separator);
+    text.remove_prefix(end + 1);
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  }
+  return out + std::string(text);
 }
 
 std::string ReadRoofText(const Roof& roof) {

@@ -2,13 +2,16 @@
 #ifndef FATHOM_APPS_BENCH_ROOF_H_
 #define FATHOM_APPS_BENCH_ROOF_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "apps/bench_cost.h"
 #include "base/bandwidth.h"
 #include "base/json.h"
+#include "base/result.h"
 #include "base/thread_pool.h"
 #include "kernels/peak.h"
 #include "model/config.h"
@@ -44,17 +47,20 @@ struct WorkRates {
 WorkRates RatesOf(const Work& work, double seconds, const Roof& roof);
 
 // With the threads of `pool` and the kernel table in use. Takes about two seconds, more where caches are large, and
-// meanwhile RoofBufferBytes() of memory.
-Roof MeasureRoof(ThreadPool& pool);
+// meanwhile RoofBufferBytes() of memory. kCancelled after Ctrl-C.
+Result<Roof> MeasureRoof(ThreadPool& pool);
 // The arithmetic part alone, after another table was chosen.
 PeakRates MeasureRoofPeak(ThreadPool& pool);
 
-// A loop that only reads what a token reads, by the median of about a second of tokens with different experts. All
-// weights should be in memory.
-double MeasureTokenReads(ThreadPool& pool, const ModelConfig& config, const ModelWeights& weights);
+// Bytes per second of a loop that only reads what a token reads, by the median of about a second of tokens with
+// different experts. All weights should be in memory. kCancelled after Ctrl-C.
+Result<double> MeasureTokenReads(ThreadPool& pool, const ModelConfig& config, const ModelWeights& weights);
 
 // "reads 13.1 GB/s (threads 1: 8.9, 2: 13.1)".
 std::string ReadRoofText(const Roof& roof);
+// A list in lines of at most 96 columns where it can be broken behind a comma or a semicolon, with `separator` (a line
+// end, and what the next line begins with) between them.
+std::string WrapList(std::string_view text, std::string_view separator, size_t columns = 96);
 // "472.8 GFLOP/s float32; 880.7 Gop/s int8".
 std::string PeakText(const PeakRates& peak);
 

@@ -4,7 +4,11 @@
 #include <chrono>
 #include <random>
 
+#include "apps/bench_spread.h"
+#include "base/check.h"
+#include "base/progress.h"
 #include "base/signals.h"
+#include "base/strings.h"
 #include "cache/sequence_cache.h"
 #include "model/workspace.h"
 
@@ -23,22 +27,31 @@ class Bench {
         costs_(costs),
         settings_(settings),
         progress_(progress),
-        workspace_(model, std::max(settings.step_tokens, settings.batch),
-                   settings.context + settings.prompt + settings.generate),
+        workspace_(model, settings.step_tokens, settings.context + settings.prompt + settings.generate),
         experts_(model.config()),
         rows_(static_cast<size_t>(settings.batch * model.config().streams * model.config().hidden_size)),
         logits_(static_cast<size_t>(settings.batch * model.config().vocab_size)) {
     std::mt19937_64 random(settings.seed);
     std::uniform_int_distribution<int32_t> token(0, static_cast<int32_t>(model.config().vocab_size - 1));
     tokens_.resize(static_cast<size_t>(settings.batch));
-    for (int64_t n = 0; n < settings.batch; ++n) {
-      begin_.emplace_back(model.cache_layout());
-      if (settings.context > 0) begin_.back().FillSynthetic(settings.context, settings.seed + static_cast<uint64_t>(n));
-    }
     for (std::vector<int32_t>& sequence : tokens_) {
       sequence.resize(static_cast<size_t>(settings.prompt + settings.generate));
       for (int32_t& id : sequence) id = token(random);
     }
+  }
+
+  // The caches that every pass starts from; before the first one.
+  Status MakeContexts() {
+    Progress made("making contexts", static_cast<uint64_t>(settings_.batch * settings_.context),
+                  Progress::Unit::kTokens);
+    for (int64_t n = 0; n < settings_.batch; ++n) {
+      if (InterruptRequested()) return Cancelled("stopped by Ctrl-C");
+      begin_.emplace_back(model_.cache_layout());
+      if (settings_.context == 0) continue;
+      begin_.back().FillSynthetic(settings_.context, settings_.seed + static_cast<uint64_t>(n));
+      made.Add(static_cast<uint64_t>(settings_.context));
+    }
+    return {};
   }
 
   // `measured`: null to warm up and count costs into `counted`.
@@ -48,7 +61,7 @@ class Bench {
     counting_ = counted != nullptr;
     StepTimes prompt;
     for (int64_t position = 0; position < settings_.prompt;) {
-      const int64_t most = std::max(int64_t{1}, settings_.step_tokens / settings_.batch);
+      const int64_t most = settings_.step_tokens / settings_.batch;
       const int64_t chunk = std::min(most, settings_.prompt - position);
       position += chunk;
       FATHOM_RETURN_IF_ERROR(Step(&caches, chunk, position == settings_.prompt, &prompt));
@@ -135,6 +148,27 @@ class Bench {
 
 }  // namespace
 
+std::string RunName(const BenchSettings& settings) {
+  return StrCat(settings.context > 0 ? StrCat("context ", settings.context, ", ") : "", "prompt ", settings.prompt,
+                ", batch ", settings.batch);
+}
+
+double MedianTokensPerSecond(const PhaseResult& phase) {
+  return static_cast<double>(phase.cost.tokens) / SpreadOf(phase.seconds).median;
+}
+
+int64_t BenchBytes(const Model& model, const BenchSettings& settings) {
+  const ModelConfig& config = model.config();
+  const CacheLayout& layout = model.cache_layout();
+  const int64_t length = settings.context + settings.prompt + settings.generate;
+  // A pass continues copies: of the states, and of the block in which a context ends.
+  const int64_t caches = 2 * layout.state_bytes() + (layout.BlocksFor(length) + 1) * layout.block_bytes();
+  constexpr auto kFloat = static_cast<int64_t>(sizeof(float));
+  const int64_t rows =
+      (config.streams * config.hidden_size + config.vocab_size) * kFloat;  // a logits row and its input
+  return Workspace::BytesFor(model, settings.step_tokens, length) + settings.batch * (caches + rows);
+}
+
 int64_t BenchTokens(const BenchSettings& settings) {
   return (settings.repeat + 1) * settings.batch * (settings.prompt + settings.generate);
 }
@@ -143,7 +177,9 @@ Result<BenchResult> RunBench(const Model& model, const CostModel& costs, const B
                              const std::function<void(int64_t)>& progress) {
   BenchResult result;
   result.settings = settings;
+  FATHOM_CHECK(settings.step_tokens >= settings.batch);
   Bench bench(model, costs, settings, progress);
+  FATHOM_RETURN_IF_ERROR(bench.MakeContexts());
   FATHOM_RETURN_IF_ERROR(bench.Pass(nullptr, &result));
   for (int64_t n = 0; n < settings.repeat; ++n) FATHOM_RETURN_IF_ERROR(bench.Pass(&result, nullptr));
   return result;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "apps/bench_cost.h"
@@ -25,6 +26,9 @@ struct BenchSettings {
   uint64_t seed = 0;        // of the random tokens
 };
 
+// "context 4096, prompt 512, batch 8"; without a context "prompt 512, batch 8".
+std::string RunName(const BenchSettings& settings);
+
 // Prefill: the whole prompt, the last token's logits included. Decode: one step, its logits included.
 struct PhaseResult {
   StepCost cost;                                     // of a repetition's whole prefill; of an average decode step
@@ -34,15 +38,22 @@ struct PhaseResult {
   double ceiling_tokens_per_second = 0;              // KernelCeiling; 0: not measured
 };
 
+// By the median time; infinite if that was too short for the clock.
+double MedianTokensPerSecond(const PhaseResult& phase);
+
 struct BenchResult {
   BenchSettings settings;
   PhaseResult prefill;
   PhaseResult decode;
 };
 
+// Bytes of memory that RunBench() takes beside the weights: of caches, each sequence's state twice, workspace and
+// logits.
+int64_t BenchBytes(const Model& model, const BenchSettings& settings);
+
 // Reads the prompts and continues them, once to warm up and to count the experts used, then `repeat` times with the
-// clock running; random tokens, the same each time. `progress` is told how many tokens are done. kCancelled after
-// Ctrl-C.
+// clock running; random tokens, the same each time. `progress` is told how many tokens are done; making a context shows
+// a progress of its own. kCancelled after Ctrl-C.
 Result<BenchResult> RunBench(const Model& model, const CostModel& costs, const BenchSettings& settings,
                              const std::function<void(int64_t)>& progress);
 

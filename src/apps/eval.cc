@@ -81,7 +81,7 @@ Result<std::vector<EvalResult>> AnswerItems(const EvalFlags& flags, const Loaded
 }
 
 Result<int> Evaluate(const EvalFlags& flags) {
-  FATHOM_RETURN_IF_ERROR(CheckOutputFiles({flags.json, flags.markdown}));
+  FATHOM_RETURN_IF_ERROR(CheckOutputFiles({{"--json", flags.json}, {"--markdown", flags.markdown}}));
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<LoadedModel> model, LoadedModel::Load(flags.model));
   FATHOM_ASSIGN_OR_RETURN(
       const std::vector<EvalItem> items,
@@ -133,8 +133,9 @@ void AddFlags(CLI::App& app, EvalFlags* flags) {
                  "Modes to ask in: as-written (default; arithmetic and word problems in both), on, off, both")
       ->check(CLI::IsMember(ThinkingNames()))
       ->type_name("MODE");
-  app.add_option("--temperature", flags->engine.temperature, "Sampling temperature (default 0: no sampling)")
-      ->check(CLI::Range(0.0, 100.0));
+  AcceptNumber(
+      app.add_option("--temperature", flags->engine.temperature, "Sampling temperature (default 0: no sampling)"), 0,
+      100);
   app.add_option("--batch", flags->engine.batch, "Questions answered at once (default 16)")
       ->check(CLI::Range(int64_t{1}, int64_t{256}))
       ->type_name("N");
@@ -145,9 +146,10 @@ void AddFlags(CLI::App& app, EvalFlags* flags) {
       ->type_name("N");
   app.add_option("--json", flags->json, "Also write everything, each answer included, to this file")->type_name("FILE");
   app.add_option("--markdown", flags->markdown, "Also write the tables to this file")->type_name("FILE");
-  app.add_option("--min-accuracy", flags->min_accuracy, "Exit with 1 if fewer percent of the answers are right")
-      ->check(CLI::Range(0.0, 100.0))
-      ->type_name("PERCENT");
+  AcceptNumber(
+      app.add_option("--min-accuracy", flags->min_accuracy, "Exit with 1 if fewer percent of the answers are right")
+          ->type_name("PERCENT"),
+      0, 100);
 }
 
 }  // namespace

@@ -6,9 +6,11 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
 
 #include "base/file.h"
 #include "base/strings.h"
@@ -73,6 +75,19 @@ bool IsWhole(std::string_view text, int64_t least, uint64_t most) {
   return parses(&number) && number <= most && (least <= 0 || number >= static_cast<uint64_t>(least));
 }
 
+// Whether the paths lead to one file that is replaced when it is written: what is written into (a pipe, a terminal,
+// /dev/null) may take several results.
+bool AreOneFile(const std::string& a, const std::string& b) {
+  if (a.empty() || b.empty()) return false;
+  std::error_code error;
+  if (std::filesystem::exists(a, error) && !std::filesystem::is_regular_file(a, error)) return false;
+  if (std::filesystem::equivalent(a, b, error)) return true;
+  const std::filesystem::path whole_a = std::filesystem::weakly_canonical(a, error);
+  if (error) return a == b;
+  const std::filesystem::path whole_b = std::filesystem::weakly_canonical(b, error);
+  return error ? a == b : whole_a == whole_b;
+}
+
 }  // namespace
 
 void AcceptWhole(CLI::Option* option, int64_t least, uint64_t most) {
@@ -82,6 +97,18 @@ void AcceptWhole(CLI::Option* option, int64_t least, uint64_t most) {
     throw CLI::ConversionError(StrCat(option->get_name(), " is '", Printable(text, kShownValueBytes),
                                       "'; accepted is a whole number, ", least,
                                       open ? std::string(" or more") : StrCat(" to ", most)));
+  });
+}
+
+void AcceptNumber(CLI::Option* option, double least, double most) {
+  option->check([=](const std::string& text) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    // A NaN is not in the range.
+    const bool good = error == std::errc() && end == text.data() + text.size() && number >= least && number <= most;
+    if (good) return std::string();
+    throw CLI::ConversionError(StrCat(option->get_name(), " is '", Printable(text, kShownValueBytes),
+                                      StrFormat("'; accepted is a number, %g to %g", least, most)));
   });
 }
 
@@ -124,9 +151,16 @@ int Fail(const Status& status) {
   return status.exit_code();
 }
 
-Status CheckOutputFiles(const std::vector<std::string>& paths) {
-  for (const std::string& path : paths) {
-    if (!path.empty()) FATHOM_RETURN_IF_ERROR(CheckOutputFile(path));
+Status CheckOutputFiles(const std::vector<OutputFlag>& files) {
+  for (const OutputFlag& file : files) {
+    if (!file.path.empty()) FATHOM_RETURN_IF_ERROR(CheckOutputFile(file.path));
+  }
+  for (size_t at = 0; at < files.size(); ++at) {
+    for (size_t before = 0; before < at; ++before) {
+      if (!AreOneFile(files[before].path, files[at].path)) continue;
+      return InvalidArgument(StrCat(files[before].flag, " and ", files[at].flag, " are both '",
+                                    Printable(files[at].path), "'; each needs a file of its own"));
+    }
   }
   return {};
 }

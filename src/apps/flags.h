@@ -28,6 +28,10 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv);
 void AcceptWhole(CLI::Option* option, int64_t least,
                  uint64_t most = static_cast<uint64_t>(std::numeric_limits<int64_t>::max()));
 
+// The option's value is a number from `least` to `most`, in decimal digits. By itself CLI11 takes "nan" for one of any
+// range, and hexadecimal digits.
+void AcceptNumber(CLI::Option* option, double least, double most);
+
 // The error in terms of a flag: where its message begins with `field`, as the engine names it, that becomes `flag`,
 // which is by default --field with dashes.
 Status WithFlag(const Status& status, std::string_view field, std::string flag = {});
@@ -35,9 +39,14 @@ Status WithFlag(const Status& status, std::string_view field, std::string flag =
 // Says the error on stderr and returns its exit code. Also for errors after the flags.
 int Fail(const Status& status);
 
-// Before the work whose results they are for: whether these files can be written (CheckOutputFile). Empty paths are
-// flags that were not given.
-Status CheckOutputFiles(const std::vector<std::string>& paths);
+// A flag that names a file to write.
+struct OutputFlag {
+  std::string_view flag;  // "--json"
+  std::string path;       // empty: not given
+};
+// Before the work whose results they are for: whether these files can be written (CheckOutputFile), and no two of them
+// are one regular file, which the second would replace.
+Status CheckOutputFiles(const std::vector<OutputFlag>& files);
 
 // At the end: whether everything that was printed has arrived.
 Status FlushStdout();

@@ -18,6 +18,8 @@
 
 #include "base/check.h"
 #include "base/cpu_features.h"
+#include "base/progress.h"
+#include "base/signals.h"
 #include "base/strings.h"
 
 namespace fathom {
@@ -26,6 +28,7 @@ namespace {
 constexpr uint64_t kGib = uint64_t{1} << 30;
 // Items of the parallel loop: large enough that claiming one costs nothing, small enough to even out the end.
 constexpr size_t kPieceBytes = size_t{4} << 20;
+constexpr char kMeasuring[] = "measuring how fast memory is read";
 
 struct Unmap {
   size_t bytes = 0;
@@ -52,23 +55,31 @@ uint64_t SumOf(const uint8_t* data, size_t bytes) {
   return total;
 }
 
-// Memory that was written: untouched pages would all be the one zero page, which stays in the cache.
+// Memory to be read again and again.
 class ReadBuffer {
  public:
-  ReadBuffer(ThreadPool& pool, uint64_t bytes)
-      : pieces_(static_cast<int64_t>(std::max<uint64_t>(bytes / kPieceBytes, 1))) {
+  explicit ReadBuffer(uint64_t bytes) : pieces_(static_cast<int64_t>(std::max<uint64_t>(bytes / kPieceBytes, 1))) {
     void* mapping = ::mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapping == MAP_FAILED) throw std::bad_alloc();
     data_ = {static_cast<uint8_t*>(mapping), Unmap{size()}};
     ::madvise(mapping, size(), MADV_HUGEPAGE);
+  }
+
+  // Writes to all of it: untouched pages would all be the one zero page, which stays in the cache. Ends early after
+  // Ctrl-C.
+  void Fill(ThreadPool& pool) {
+    Progress progress("filling a buffer to read", size(), Progress::Unit::kBytes);
     pool.ParallelFor(pieces_, 1, [&](int64_t begin, int64_t end, int) {
-      std::memset(data_.get() + static_cast<size_t>(begin) * kPieceBytes, 1,
-                  static_cast<size_t>(end - begin) * kPieceBytes);
+      if (InterruptRequested()) return;
+      const size_t bytes = static_cast<size_t>(end - begin) * kPieceBytes;
+      std::memset(data_.get() + static_cast<size_t>(begin) * kPieceBytes, 1, bytes);
+      progress.Add(bytes);
     });
   }
 
-  // Bytes per second of the fastest pass.
-  double Measure(ThreadPool& pool, double seconds) const {
+  // Bytes per second of the fastest pass, each of which `progress` is told of. Ends early after Ctrl-C, and then the
+  // result means nothing.
+  double Measure(ThreadPool& pool, double seconds, Progress& progress) const {
     using Clock = std::chrono::steady_clock;
     std::atomic<uint64_t> sum{0};  // keeps the reads alive
     double best = 0;
@@ -76,13 +87,15 @@ class ReadBuffer {
     do {
       const auto start = Clock::now();
       pool.ParallelFor(pieces_, 1, [&](int64_t begin, int64_t end, int) {
+        if (InterruptRequested()) return;
         sum += SumOf(data_.get() + static_cast<size_t>(begin) * kPieceBytes,
                      static_cast<size_t>(end - begin) * kPieceBytes);
       });
       const std::chrono::duration<double> elapsed = Clock::now() - start;
       best = std::max(best, static_cast<double>(size()) / elapsed.count());
-    } while (Clock::now() < stop);
-    FATHOM_CHECK(sum != 0);
+      progress.Add(size());
+    } while (Clock::now() < stop && !InterruptRequested());
+    FATHOM_CHECK(sum != 0 || InterruptRequested());
     return best;
   }
 
@@ -115,7 +128,10 @@ uint64_t NumberOf(std::string_view text, std::string_view unit) {
 double MeasureReadBandwidth(int threads, double seconds) {
   ThreadPool pool(threads);
   const uint64_t ram_bytes = GetCpuFeatures().ram_bytes;
-  return ReadBuffer(pool, ram_bytes == 0 ? kGib : std::min(kGib, ram_bytes / 8)).Measure(pool, seconds);
+  ReadBuffer buffer(ram_bytes == 0 ? kGib : std::min(kGib, ram_bytes / 8));
+  buffer.Fill(pool);
+  Progress progress(kMeasuring, 0, Progress::Unit::kBytes);
+  return buffer.Measure(pool, seconds, progress);
 }
 
 uint64_t LastLevelCacheBytes(const std::vector<int>& cpus, const std::string& root) {
@@ -145,15 +161,19 @@ uint64_t RoofBufferBytes(uint64_t cache_bytes, uint64_t ram_bytes) {
   return ram_bytes == 0 ? bytes : std::min(bytes, ram_bytes / 8);
 }
 
-std::vector<ThreadBandwidth> MeasureReadBandwidthByThreads(ThreadPool& pool, double seconds, uint64_t buffer_bytes) {
-  const ReadBuffer buffer(pool, buffer_bytes);
+Result<std::vector<ThreadBandwidth>> MeasureReadBandwidthByThreads(ThreadPool& pool, double seconds,
+                                                                   uint64_t buffer_bytes) {
+  ReadBuffer buffer(buffer_bytes);
+  buffer.Fill(pool);
+  Progress progress(kMeasuring, 0, Progress::Unit::kBytes);
   std::vector<ThreadBandwidth> rates;
   for (int count = 1; count < pool.threads(); count *= 2) rates.push_back({count, 0});
   for (ThreadBandwidth& rate : rates) {
     ThreadPool fewer(rate.threads);
-    rate.bytes_per_second = buffer.Measure(fewer, seconds / 2 / static_cast<double>(rates.size()));
+    rate.bytes_per_second = buffer.Measure(fewer, seconds / 2 / static_cast<double>(rates.size()), progress);
   }
-  rates.push_back({pool.threads(), buffer.Measure(pool, rates.empty() ? seconds : seconds / 2)});
+  rates.push_back({pool.threads(), buffer.Measure(pool, rates.empty() ? seconds : seconds / 2, progress)});
+  if (InterruptRequested()) return Cancelled("stopped by Ctrl-C");
   return rates;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "base/thread_pool.h"
 
 namespace fathom {
@@ -32,8 +33,10 @@ struct ThreadBandwidth {
 
 // The same from a buffer of `buffer_bytes`, with 1, 2, 4, ... threads and, last, with those of `pool`, where they are
 // held: that is the roof, and gets half of the `seconds`. Fewer threads are others, which the system moves as it likes.
-// How many threads it takes to use the memory fully.
-std::vector<ThreadBandwidth> MeasureReadBandwidthByThreads(ThreadPool& pool, double seconds, uint64_t buffer_bytes);
+// How many threads it takes to use the memory fully. With progress on stderr where it takes long; kCancelled after
+// Ctrl-C.
+Result<std::vector<ThreadBandwidth>> MeasureReadBandwidthByThreads(ThreadPool& pool, double seconds,
+                                                                   uint64_t buffer_bytes);
 
 // Reads these bytes once, each thread a contiguous part of them, and does nothing else; returns the seconds it took.
 double SecondsToRead(ThreadPool& pool, std::span<const std::span<const uint8_t>> ranges);

@@ -82,6 +82,7 @@ double PlotScale::At(double value) const {
 }
 
 std::vector<double> LinearTicks(double low, double high, int wanted) {
+  if (!std::isfinite(low) || !std::isfinite(high) || high <= low) return {};
   const double rough = (high - low) / wanted;
   const double power = std::pow(10, std::floor(std::log10(rough)));
   double step = power;
@@ -98,6 +99,7 @@ std::vector<double> LinearTicks(double low, double high, int wanted) {
 
 std::vector<double> LogTicks(double low, double high) {
   std::vector<double> ticks;
+  if (!std::isfinite(low) || !std::isfinite(high) || high <= low) return ticks;
   const int last = static_cast<int>(std::floor(std::log10(high)));
   for (int exponent = static_cast<int>(std::floor(std::log10(low))); exponent <= last; ++exponent) {
     for (const double factor : {1.0, 2.0, 5.0}) {

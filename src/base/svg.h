@@ -61,9 +61,10 @@ struct PlotScale {
   double At(double value) const;
 };
 
-// Values to mark between `low` and `high`: multiples of 1, 2 or 5 times a power of ten, about `wanted` of them.
+// Values to mark between `low` and `high`: multiples of 1, 2 or 5 times a power of ten, about `wanted` of them. None
+// unless both are finite and low < high.
 std::vector<double> LinearTicks(double low, double high, int wanted);
-// 1, 2 and 5 times the powers of ten; in short ranges more. low > 0.
+// 1, 2 and 5 times the powers of ten; in short ranges more. low > 0. None where LinearTicks() has none.
 std::vector<double> LogTicks(double low, double high);
 
 }  // namespace fathom

@@ -12,19 +12,13 @@ namespace {
 
 constexpr int64_t kMaxMembers = 128;
 
-// One token's projections, wherever they are: in this step's buffers or in the state.
-struct Member {
-  const float* kv;
-  const float* score;
-};
-
 // One compressor of one sequence during a step.
 class BlockBuilder {
  public:
   BlockBuilder(const CompressorState& state, int64_t first_position, const float* kv, const float* score)
       : state_(state), first_position_(first_position), kv_(kv), score_(score) {}
 
-  Member At(int64_t position) const {
+  CompressorMember At(int64_t position) const {
     if (position < first_position_) return {state_.kv_row(position), state_.score_row(position)};
     const int64_t at = (position - first_position_) * state_.width;
     return {kv_ + at, score_ + at};
@@ -32,14 +26,14 @@ class BlockBuilder {
 
   // The members of block `block`, in ascending position; returns how many. Ratio 4: the first halves of the previous
   // block's rows, then the second halves of this block's.
-  int64_t Members(int64_t block, int64_t ratio, Member* members) const {
+  int64_t Members(int64_t block, int64_t ratio, CompressorMember* members) const {
     int64_t count = 0;
     if (ratio == 4) {
       for (int64_t position = 4 * block - 4; position < 4 * block; ++position) members[count++] = At(position);
     }
     const int64_t half = ratio == 4 ? state_.width / 2 : 0;
     for (int64_t position = ratio * block; position < ratio * (block + 1); ++position) {
-      const Member member = At(position);
+      const CompressorMember member = At(position);
       members[count++] = {member.kv + half, member.score + half};
     }
     return count;
@@ -61,8 +55,9 @@ class BlockBuilder {
   const float* score_;
 };
 
-// row[c] = sum over members of softmax(score)[member] * kv, separately in each channel, members in ascending order.
-void SoftmaxSum(const Member* members, int64_t count, int64_t width, float* row) {
+}  // namespace
+
+void CompressorSoftmaxSum(const CompressorMember* members, int64_t count, int64_t width, float* row) {
   constexpr int64_t kTile = 64;
   for (int64_t at = 0; at < width; at += kTile) {
     const int64_t n = std::min(kTile, width - at);
@@ -88,8 +83,6 @@ void SoftmaxSum(const Member* members, int64_t count, int64_t width, float* row)
     for (int64_t c = 0; c < n; ++c) row[at + c] = sum[c] / total[c];
   }
 }
-
-}  // namespace
 
 void Hadamard(float* row, int64_t n) {
   for (int64_t half = 1; half < n; half *= 2) {
@@ -131,10 +124,10 @@ void Compress(const Step& step, const CompressorWeights& w, CompressorKind kind,
       float* row = step.ws.workers[static_cast<size_t>(worker)].row.data();
       float cosine[2048];  // r/2 values; Validate() bounds head_dim by 4096
       float sine[2048];
-      Member members[kMaxMembers];
+      CompressorMember members[kMaxMembers];
       for (int64_t block = first_block + begin; block < first_block + end; ++block) {
         const int64_t count = builder.Members(block, ratio, members);
-        SoftmaxSum(members, count, dim, row);
+        CompressorSoftmaxSum(members, count, dim, row);
         RmsNormRow(row, w.norm, dim, config.rms_eps, row);
         RotaryTable(step.compressed_frequencies, block * ratio, cosine, sine);
         Rotate(row + dim - config.rope_dim, config.rope_dim, cosine, sine);

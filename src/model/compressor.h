@@ -19,6 +19,16 @@ enum class CompressorKind : uint8_t { kMain, kIndexer };
 void Compress(const Step& step, const CompressorWeights& w, CompressorKind kind, int64_t layer, int64_t ratio,
               const float* kv, float* score);
 
+// One token's projections, wherever they are: in a step's buffers or in the state.
+struct CompressorMember {
+  const float* kv = nullptr;
+  const float* score = nullptr;
+};
+
+// row[c] = sum over the `count` members of softmax(score)[member] * kv, separately in each of `width` channels, members
+// in this order.
+void CompressorSoftmaxSum(const CompressorMember* members, int64_t count, int64_t width, float* row);
+
 // In-place multiplication with the orthonormal Hadamard matrix of order n, a power of two.
 void Hadamard(float* row, int64_t n);
 

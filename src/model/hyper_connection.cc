@@ -10,12 +10,18 @@ namespace {
 
 constexpr int64_t kMaxStreams = 16;  // ModelConfig::Validate()
 
-// mix[t] = (v fn^T) / sqrt(mean(v^2) + eps), v the token's flattened streams.
-void Mix(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
-         int64_t tokens, float* mix) {
+// mix[t] = v fn^T, v the token's flattened streams.
+void MixProducts(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
+                 int64_t tokens, float* mix) {
   const int64_t width = config.streams * config.hidden_size;
   const MatMulArgs job = MatMulJob(w.fn, {streams, width, nullptr, tokens, width}, tokens, mix, w.fn.rows);
   MatMul(pool, {&job, 1});
+}
+
+// mix[t] /= sqrt(mean(v^2) + eps)
+void ScaleMix(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
+              int64_t tokens, float* mix) {
+  const int64_t width = config.streams * config.hidden_size;
   pool.ParallelFor(tokens, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {
       const float mean = Kernels().sum_of_squares(streams + t * width, width) / static_cast<float>(width);
@@ -64,7 +70,13 @@ void Sinkhorn(int64_t s, int64_t iterations, float eps, float* comb) {
 
 void HcPre(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
            int64_t tokens, float* mix, float* x, float* post, float* comb) {
-  Mix(config, w, pool, streams, tokens, mix);
+  MixProducts(config, w, pool, streams, tokens, mix);
+  HcPreFromProducts(config, w, pool, streams, tokens, mix, x, post, comb);
+}
+
+void HcPreFromProducts(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool,
+                       const float* streams, int64_t tokens, float* mix, float* x, float* post, float* comb) {
+  ScaleMix(config, w, pool, streams, tokens, mix);
   const int64_t s = config.streams;
   const int64_t dim = config.hidden_size;
   pool.ParallelFor(tokens, 1, [&](int64_t begin, int64_t end, int) {
@@ -112,7 +124,13 @@ void HcPost(const ModelConfig& config, ThreadPool& pool, const float* y, const f
 
 void HcHead(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
             int64_t tokens, float* mix, float* x) {
-  Mix(config, w, pool, streams, tokens, mix);
+  MixProducts(config, w, pool, streams, tokens, mix);
+  HcHeadFromProducts(config, w, pool, streams, tokens, mix, x);
+}
+
+void HcHeadFromProducts(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool,
+                        const float* streams, int64_t tokens, float* mix, float* x) {
+  ScaleMix(config, w, pool, streams, tokens, mix);
   const int64_t s = config.streams;
   const int64_t dim = config.hidden_size;
   pool.ParallelFor(tokens, 1, [&](int64_t begin, int64_t end, int) {

@@ -24,6 +24,12 @@ void HcPost(const ModelConfig& config, ThreadPool& pool, const float* y, const f
 void HcHead(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
             int64_t tokens, float* mix, float* x);
 
+// The same from `mix`, which holds the streams' products with w.fn and is changed: all but that product.
+void HcPreFromProducts(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool,
+                       const float* streams, int64_t tokens, float* mix, float* x, float* post, float* comb);
+void HcHeadFromProducts(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool,
+                        const float* streams, int64_t tokens, float* mix, float* x);
+
 }  // namespace fathom
 
 #endif  // FATHOM_MODEL_HYPER_CONNECTION_H_

@@ -62,6 +62,9 @@ void ScoreRange(const Step& step, int64_t layer, int64_t token, int64_t begin, i
 // The arrays the reference calls `index_score` and `selected` (best first): all tokens of a single segment.
 void TapSelection(const Step& step, int64_t layer, int64_t first, int64_t count, int64_t row_stride) {
   if (step.taps == nullptr) return;
+  const bool wants_scores = step.taps->Wants("index_score");
+  const bool wants_ids = step.taps->Wants("selected");
+  if (!wants_scores && !wants_ids) return;
   const SequenceCache& cache = *step.batch.segments[0].cache;
   const int64_t rows = (cache.position() + step.tokens) / 4;
   const int64_t k = std::min(step.config.index_topk, rows);
@@ -71,18 +74,25 @@ void TapSelection(const Step& step, int64_t layer, int64_t first, int64_t count,
   for (int64_t token = first; token < first + count; ++token) {
     const float* row_scores = step.ws.index_scores.data() + (token - first) * row_stride;
     const int64_t visible = step.ws.visible_rows[token];
-    for (int64_t row = 0; row < rows; ++row) scores.push_back(row < visible ? row_scores[row] : -3e38f);
+    for (int64_t row = 0; wants_scores && row < rows; ++row) {
+      scores.push_back(row < visible ? row_scores[row] : -3e38f);
+    }
+    if (!wants_ids) continue;
     const int32_t* selected = step.ws.selected.data() + token * step.config.index_topk;
     std::vector<int32_t> top(selected, selected + step.ws.selected_count[token]);
     std::ranges::sort(top, [&](int32_t a, int32_t b) { return ScoresHigher(row_scores, a, b); });
     top.resize(static_cast<size_t>(k), -1);
     ids.insert(ids.end(), top.begin(), top.end());
   }
-  step.taps->Tap(layer, "index_score", MatView<const float>(scores.data(), count, rows));
-  step.taps->TapIds(layer, "selected", MatView<const int32_t>(ids.data(), count, k));
+  if (wants_scores) step.taps->Tap(layer, "index_score", MatView<const float>(scores.data(), count, rows));
+  if (wants_ids) step.taps->TapIds(layer, "selected", MatView<const int32_t>(ids.data(), count, k));
 }
 
 }  // namespace
+
+int64_t IndexTaskRows(int64_t rows, int threads) {
+  return std::clamp<int64_t>(rows / (int64_t{4} * threads) / 16 * 16, 1024, 4096);
+}
 
 void SelectRows(const Step& step, int64_t layer) {
   Workspace& ws = step.ws;
@@ -94,8 +104,7 @@ void SelectRows(const Step& step, int64_t layer) {
   }
   // As many tokens at a time as the score buffer holds.
   const int64_t group = std::min(step.tokens, ws.index_scores.size() / most_rows);
-  // Rows of one task: as many as leave every thread some, since each task unpacks the token's queries again.
-  const int64_t range = std::clamp<int64_t>(most_rows / (int64_t{4} * step.pool.threads()) / 16 * 16, 1024, 4096);
+  const int64_t range = IndexTaskRows(most_rows, step.pool.threads());
   const int64_t ranges = (most_rows + range - 1) / range;
   for (int64_t first = 0; first < step.tokens; first += group) {
     const int64_t count = std::min(group, step.tokens - first);

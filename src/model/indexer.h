@@ -14,6 +14,10 @@ namespace fathom {
 // ascending row order, ties to the lower row, and ws.selected_count [T].
 void SelectRows(const Step& step, int64_t layer);
 
+// How many rows one task of the scores takes of a token that sees `rows` of them: as many as leave every thread some,
+// since each task unpacks the token's queries again. Only speed depends on it.
+int64_t IndexTaskRows(int64_t rows, int threads);
+
 }  // namespace fathom
 
 #endif  // FATHOM_MODEL_INDEXER_H_

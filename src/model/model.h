@@ -63,6 +63,8 @@ struct Batch {
 class TapSink {
  public:
   virtual ~TapSink() = default;
+  // Whether it looks at this array: asked before one is made that only it would need ("index_score", "selected").
+  virtual bool Wants(std::string_view /*name*/) const { return true; }
   virtual void Tap(int64_t layer, std::string_view name, MatView<const float> values) = 0;
   virtual void TapIds(int64_t layer, std::string_view name, MatView<const int32_t> ids) = 0;
 };

@@ -62,19 +62,8 @@ void Route(const Step& step, const LayerWeights& w) {
   const int64_t k = c.experts_per_token;
   step.pool.ParallelFor(step.tokens, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t token = begin; token < end; ++token) {
-      float* score = ws.router.data() + token * c.experts;
-      int32_t* ids = ws.expert_ids.data() + token * k;
-      float* weights = ws.expert_weights.data() + token * k;
-      Score(c.scoring, c.experts, score);
-      if (w.tid2eid != nullptr) {
-        HashExperts(w.tid2eid, step.batch.tokens[static_cast<size_t>(token)], c.experts, k, ids);
-      } else {
-        TopExperts(score, w.gate_bias, c.experts, k, ids);
-      }
-      float sum = 0;
-      for (int64_t slot = 0; slot < k; ++slot) sum += weights[slot] = score[ids[slot]];
-      if (c.scoring == ScoringFunction::kSoftmax) sum = 1;
-      for (int64_t slot = 0; slot < k; ++slot) weights[slot] = weights[slot] / sum * c.routed_scale;
+      RouteToken(c, w, step.batch.tokens[static_cast<size_t>(token)], ws.router.data() + token * c.experts,
+                 ws.expert_ids.data() + token * k, ws.expert_weights.data() + token * k);
     }
   });
 }
@@ -175,21 +164,41 @@ void SumOutputs(const Step& step, float* y) {
   step.pool.ParallelFor(step.tokens, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t token = begin; token < end; ++token) {
       // Rows are sorted by expert, so ascending rows are ascending experts.
-      int32_t rows[64];  // Validate() bounds k
-      std::copy_n(ws.expert_row_of.data() + token * k, k, rows);
-      std::sort(rows, rows + k);
-      float* out = y + token * c.hidden_size;
-      std::fill_n(out, c.hidden_size, 0.0f);
-      for (int64_t slot = 0; slot <= k; ++slot) {
-        const int64_t row = slot < k ? rows[slot] : step.tokens * k + token;
-        const float* part = ws.expert_out.data() + row * c.hidden_size;
-        for (int64_t i = 0; i < c.hidden_size; ++i) out[i] += part[i];
-      }
+      SumExpertOutputs(ws.expert_out.data(), ws.expert_row_of.data() + token * k, k, step.tokens * k + token,
+                       c.hidden_size, y + token * c.hidden_size);
     }
   });
 }
 
 }  // namespace
+
+void RouteToken(const ModelConfig& config, const LayerWeights& w, int32_t token_id, float* score, int32_t* ids,
+                float* weights) {
+  const int64_t k = config.experts_per_token;
+  Score(config.scoring, config.experts, score);
+  if (w.tid2eid != nullptr) {
+    HashExperts(w.tid2eid, token_id, config.experts, k, ids);
+  } else {
+    TopExperts(score, w.gate_bias, config.experts, k, ids);
+  }
+  float sum = 0;
+  for (int64_t slot = 0; slot < k; ++slot) sum += weights[slot] = score[ids[slot]];
+  if (config.scoring == ScoringFunction::kSoftmax) sum = 1;
+  for (int64_t slot = 0; slot < k; ++slot) weights[slot] = weights[slot] / sum * config.routed_scale;
+}
+
+void SumExpertOutputs(const float* outputs, const int32_t* routed_rows, int64_t k, int64_t shared_row, int64_t dim,
+                      float* out) {
+  int32_t rows[64];  // Validate() bounds k
+  std::copy_n(routed_rows, k, rows);
+  std::sort(rows, rows + k);
+  std::fill_n(out, dim, 0.0f);
+  for (int64_t slot = 0; slot <= k; ++slot) {
+    const int64_t row = slot < k ? rows[slot] : shared_row;
+    const float* part = outputs + row * dim;
+    for (int64_t i = 0; i < dim; ++i) out[i] += part[i];
+  }
+}
 
 void Moe(const Step& step, const LayerWeights& w, int64_t layer, const float* x, float* y) {
   const ModelConfig& c = step.config;

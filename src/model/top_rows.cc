@@ -16,6 +16,9 @@ constexpr int64_t kSample = 4096;
 // Rows of one task: a few microseconds, several times what handing it out takes; 16 of them at a million tokens.
 constexpr int64_t kPartRows = 16384;
 
+// Of so many scores of so many tokens: each has a last, short one.
+int64_t MostParts(int64_t tokens, int64_t scores) { return tokens + scores / kPartRows; }
+
 // A score that about 2 k of the rows should reach, judged by a sample. No bound if there are so few rows, or k is so
 // large a part of them, that all may as well be candidates. Fewer than k may reach it, or many more (ties, or scores
 // that go up and down with the sample's steps).
@@ -64,8 +67,13 @@ void KeepBest(const float* scores, int64_t candidates, int64_t k, int32_t* ids) 
 void TopRowsScratch::Allocate(int64_t tokens, int64_t scores) {
   scores_ = scores;
   candidates_ = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(scores));
-  candidate_counts_.resize(static_cast<size_t>(tokens + scores / kPartRows));  // a last, short part for every token
+  candidate_counts_.resize(static_cast<size_t>(MostParts(tokens, scores)));
   bounds_.resize(static_cast<size_t>(tokens));
+}
+
+int64_t TopRowsScratch::BytesFor(int64_t tokens, int64_t scores) {
+  constexpr auto kId = static_cast<int64_t>(sizeof(int32_t));
+  return (scores + MostParts(tokens, scores)) * kId + tokens * static_cast<int64_t>(sizeof(float));
 }
 
 void TopRows(ThreadPool& pool, const TopRowsArgs& args, TopRowsScratch* scratch) {

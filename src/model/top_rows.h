@@ -25,6 +25,8 @@ class TopRowsScratch {
  public:
   // For at most `tokens` tokens, and `scores` (tokens * stride) scores. Pages are only touched when they are needed.
   void Allocate(int64_t tokens, int64_t scores);
+  // Bytes that Allocate() takes.
+  static int64_t BytesFor(int64_t tokens, int64_t scores);
 
  private:
   friend void TopRows(ThreadPool& pool, const TopRowsArgs& args, TopRowsScratch* scratch);

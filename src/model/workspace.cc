@@ -3,72 +3,116 @@
 #include <algorithm>
 
 namespace fathom {
-namespace {
 
-// Indexer scores of several tokens at a time, at most this many floats (16 MB) unless one token alone needs more.
-constexpr int64_t kIndexScoreFloats = int64_t{4} << 20;
+// What is sized once: takes it, or only adds up how many bytes that would be.
+class Workspace::Memory {
+ public:
+  explicit Memory(bool take) : take_(take) {}
+  int64_t bytes() const { return bytes_; }
 
-}  // namespace
+  template <typename T>
+  void Take(Buffer<T>& buffer, int64_t count) {
+    Count<T>(count);
+    if (take_) buffer.Allocate(count);
+  }
+  template <typename T>
+  void Reserve(std::vector<T>& values, int64_t count) {
+    Count<T>(count);
+    if (take_) values.reserve(static_cast<size_t>(count));
+  }
+  void Take(std::vector<float>& values, int64_t count) {
+    Count<float>(count);
+    if (take_) values.resize(static_cast<size_t>(count));
+  }
+  void Take(TopRowsScratch& scratch, int64_t tokens, int64_t scores) {
+    bytes_ += TopRowsScratch::BytesFor(tokens, scores);
+    if (take_) scratch.Allocate(tokens, scores);
+  }
+  // Also where nothing is taken, so that what is theirs is added up.
+  void Take(std::vector<Worker>& workers, int64_t count) {
+    Count<Worker>(count);
+    workers.resize(static_cast<size_t>(count));
+  }
+
+ private:
+  template <typename T>
+  void Count(int64_t count) {
+    bytes_ += count * static_cast<int64_t>(sizeof(T));
+  }
+
+  const bool take_;
+  int64_t bytes_ = 0;
+};
+
+int64_t Workspace::BytesFor(const Model& model, int64_t max_tokens, int64_t max_context) {
+  return Workspace(model, max_tokens, max_context, /*take=*/false).bytes_;
+}
 
 Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context)
+    : Workspace(model, max_tokens, max_context, /*take=*/true) {}
+
+Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context, bool take)
     : max_tokens_(max_tokens), max_context_(max_context > 0 ? max_context : model.config().max_context) {
+  Memory memory(take);
   const ModelConfig& c = model.config();
   const int64_t t = max_tokens;
-  position.Allocate(t);
-  segment.Allocate(t);
-  first.reserve(static_cast<size_t>(t));
+  memory.Take(position, t);
+  memory.Take(segment, t);
+  memory.Reserve(first, t);
   for (Buffer<float>* table : {&cos_plain, &sin_plain, &cos_compressed, &sin_compressed})
-    table->Allocate(t * c.rope_dim / 2);
+    memory.Take(*table, t * c.rope_dim / 2);
 
-  streams.Allocate(t * c.streams * c.hidden_size);
-  mix.Allocate(t * c.mix_rows());
-  post.Allocate(t * c.streams);
-  comb.Allocate(t * c.streams * c.streams);
-  for (Buffer<float>* rows : {&x, &x_norm, &y, &x_q.values}) rows->Allocate(t * c.hidden_size);
-  x_q.chunks.Allocate(t * Fp8Chunk::Count(c.hidden_size));
+  memory.Take(streams, t * c.streams * c.hidden_size);
+  memory.Take(mix, t * c.mix_rows());
+  memory.Take(post, t * c.streams);
+  memory.Take(comb, t * c.streams * c.streams);
+  for (Buffer<float>* rows : {&x, &x_norm, &y, &x_q.values}) memory.Take(*rows, t * c.hidden_size);
+  memory.Take(x_q.chunks, t * Fp8Chunk::Count(c.hidden_size));
 
-  for (Buffer<float>* rows : {&qr, &qr_q}) rows->Allocate(t * c.q_rank);
-  for (Buffer<float>* rows : {&q, &o}) rows->Allocate(t * c.heads * c.head_dim);
-  kv.Allocate(t * c.head_dim);
-  kv_rows.Allocate(t * model.cache_layout().kv().bytes());
-  for (Buffer<float>* rows : {&comp_kv, &comp_score}) rows->Allocate(t * 2 * c.head_dim);
-  for (Buffer<float>* rows : {&index_kv, &index_score_in}) rows->Allocate(t * 2 * c.index_dim);
-  index_q.Allocate(t * c.index_heads * c.index_dim);
-  index_q_rows.Allocate(t * c.index_heads * model.cache_layout().index().bytes());
-  index_w.Allocate(t * c.index_heads);
+  for (Buffer<float>* rows : {&qr, &qr_q}) memory.Take(*rows, t * c.q_rank);
+  for (Buffer<float>* rows : {&q, &o}) memory.Take(*rows, t * c.heads * c.head_dim);
+  memory.Take(kv, t * c.head_dim);
+  memory.Take(kv_rows, t * model.cache_layout().kv().bytes());
+  for (Buffer<float>* rows : {&comp_kv, &comp_score}) memory.Take(*rows, t * 2 * c.head_dim);
+  for (Buffer<float>* rows : {&index_kv, &index_score_in}) memory.Take(*rows, t * 2 * c.index_dim);
+  memory.Take(index_q, t * c.index_heads * c.index_dim);
+  memory.Take(index_q_rows, t * c.index_heads * model.cache_layout().index().bytes());
+  memory.Take(index_w, t * c.index_heads);
   const bool indexer = std::find(c.ratios.begin(), c.ratios.end(), 4) != c.ratios.end();
   const int64_t max_rows = indexer ? max_context_ / 4 + 1 : 0;
-  index_scores.Allocate(std::min(t * max_rows, std::max(max_rows, kIndexScoreFloats)));
-  top_rows.Allocate(t, index_scores.size());
-  visible_rows.Allocate(t);
-  selected.Allocate(indexer ? t * c.index_topk : 0);
-  selected_count.Allocate(t);
-  for (Buffer<float>* rows : {&grouped, &grouped_q}) rows->Allocate(t * c.o_groups * c.o_rank);
+  const int64_t scores = std::min(t * max_rows, std::max(max_rows, kIndexScoreFloats));
+  memory.Take(index_scores, scores);
+  memory.Take(top_rows, t, scores);
+  memory.Take(visible_rows, t);
+  memory.Take(selected, indexer ? t * c.index_topk : 0);
+  memory.Take(selected_count, t);
+  for (Buffer<float>* rows : {&grouped, &grouped_q}) memory.Take(*rows, t * c.o_groups * c.o_rank);
 
   const int64_t routed = t * c.experts_per_token;
-  router.Allocate(t * c.experts);
-  expert_ids.Allocate(routed);
-  expert_weights.Allocate(routed);
-  expert_first.Allocate(c.experts + 1);
-  expert_rows.Allocate(routed);
-  expert_row_of.Allocate(routed);
-  expert_row_weight.Allocate(routed);
-  for (Buffer<float>* rows : {&gate, &up}) rows->Allocate((routed + t) * c.expert_dim);
-  h_chunks.Allocate((routed + t) * Fp8Chunk::Count(c.expert_dim));
-  expert_out.Allocate((routed + t) * c.hidden_size);
-  jobs.reserve(static_cast<size_t>(2 * c.experts + 16 + c.o_groups));
+  memory.Take(router, t * c.experts);
+  memory.Take(expert_ids, routed);
+  memory.Take(expert_weights, routed);
+  memory.Take(expert_first, c.experts + 1);
+  memory.Take(expert_rows, routed);
+  memory.Take(expert_row_of, routed);
+  memory.Take(expert_row_weight, routed);
+  for (Buffer<float>* rows : {&gate, &up}) memory.Take(*rows, (routed + t) * c.expert_dim);
+  memory.Take(h_chunks, (routed + t) * Fp8Chunk::Count(c.expert_dim));
+  memory.Take(expert_out, (routed + t) * c.hidden_size);
+  memory.Reserve(jobs, 2 * c.experts + 16 + c.o_groups);
 
   if (c.mtp_layers > 0) {
-    for (Buffer<float>* rows : {&mtp_h, &mtp_out}) rows->Allocate(t * c.streams * c.hidden_size);
+    for (Buffer<float>* rows : {&mtp_h, &mtp_out}) memory.Take(*rows, t * c.streams * c.hidden_size);
   }
 
-  workers.resize(static_cast<size_t>(model.pool().threads()));
+  memory.Take(workers, model.pool().threads());
   for (Worker& worker : workers) {
-    worker.attend.Allocate(AttendScratchFloats(c.heads, c.head_dim));
-    worker.rows.reserve(static_cast<size_t>(c.window + std::max(c.index_topk, max_context_ / 128 + 1)));
-    worker.keys.reserve(static_cast<size_t>(max_rows));
-    worker.row.resize(static_cast<size_t>(std::max(c.head_dim, c.index_dim)));
+    memory.Take(worker.attend, AttendScratchFloats(c.heads, c.head_dim));
+    memory.Reserve(worker.rows, c.window + std::max(c.index_topk, max_context_ / 128 + 1));
+    memory.Reserve(worker.keys, max_rows);
+    memory.Take(worker.row, std::max(c.head_dim, c.index_dim));
   }
+  bytes_ = memory.bytes();
 }
 
 }  // namespace fathom

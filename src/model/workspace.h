@@ -43,10 +43,15 @@ struct QuantizedBuffer {
   Buffer<Fp8Chunk> chunks;
 };
 
+// Indexer scores of several tokens at a time, at most this many floats (16 MB) unless one token alone needs more.
+inline constexpr int64_t kIndexScoreFloats = int64_t{4} << 20;
+
 class Workspace {
  public:
   // For steps of at most `max_tokens` tokens in all, `max_context` positions per sequence (0: the model's).
   Workspace(const Model& model, int64_t max_tokens, int64_t max_context = 0);
+  // Bytes that such a workspace has, without taking them.
+  static int64_t BytesFor(const Model& model, int64_t max_tokens, int64_t max_context = 0);
 
   int64_t max_tokens() const { return max_tokens_; }
   int64_t max_context() const { return max_context_; }
@@ -117,8 +122,13 @@ class Workspace {
   std::vector<Worker> workers;
 
  private:
+  class Memory;
+  // Without `take` only bytes_ is of use: everything else is empty.
+  Workspace(const Model& model, int64_t max_tokens, int64_t max_context, bool take);
+
   int64_t max_tokens_;
   int64_t max_context_;
+  int64_t bytes_ = 0;
 };
 
 }  // namespace fathom

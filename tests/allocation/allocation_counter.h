@@ -12,8 +12,9 @@ namespace fathom::testing {
 // Steps that a test looks at.
 inline constexpr int64_t kCountedSteps = 64;
 
-// By all threads since the start of the program.
+// By all threads since the start of the program: how often, and how many bytes in all.
 int64_t Allocations();
+int64_t AllocatedBytes();
 
 // Since it was made.
 class AllocationCounter {

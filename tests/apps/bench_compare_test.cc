@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -116,6 +117,57 @@ TEST_F(BenchCompare, TheOtherPhaseOfATimeTooShortForTheClock) {
   const std::string text = Compare(CutRelease(), result, CutRelease(), result);
   EXPECT_NE(text.find("decode at 1.00 times the speed"), std::string::npos) << text;
   EXPECT_EQ(text.find("prefill"), std::string::npos) << text;
+}
+
+TEST_F(BenchCompare, ARunWithoutACommonPhaseSaysSo) {
+  const std::string prefill_only = R"({"format": "fathom-bench-1", "runs": [{"prompt": 8, "batch": 1, "generate": 1,
+      "prefill": {"tokens_per_s": {"median": null}}, "decode": {"tokens_per_s": {"median": 5}}}]})";
+  BenchResult now = SomeResult();
+  now.decode = {};
+  EXPECT_EQ(Compare(prefill_only, CutRelease(), now),
+            StrCat("                ", path(),
+                   " has this run, but the speed of no phase that was measured both then and now\n"));
+}
+
+TEST_F(BenchCompare, ValuesOfWrongTypesAndSizesAreNamed) {
+  const auto error = [&](const std::string& settings, const std::string& prefill) {
+    WriteTestFile(path(), StrCat(R"({"format": "fathom-bench-1", "runs": [{)", settings, R"("prompt": 8, "batch": 1,
+      "generate": 1, "prefill": {)",
+                                 prefill, R"(}, "decode": null}]})"));
+    const Result<EarlierBench> earlier = EarlierBench::Read(path());
+    EXPECT_FALSE(earlier.ok()) << settings << prefill;
+    return earlier.status().message();
+  };
+  const std::string speed = R"("tokens_per_s": {"median": 5})";
+  const std::vector<std::array<std::string, 3>> cases = {
+      {R"("context": "4096", )", speed, R"("context" of a run is "4096"; accepted is a whole number, 0 or more)"},
+      {R"("context": 4096.5, )", speed, R"("context" of a run is 4096.5; accepted is a whole number, 0 or more)"},
+      {R"("context": null, )", speed, R"("context" of a run is null; accepted is a whole number, 0 or more)"},
+      {R"("context": -1, )", speed, R"("context" of a run is -1; accepted is a whole number, 0 or more)"},
+      {R"("step_tokens": 1e99, )", speed, R"("step_tokens" of a run is 1e99; accepted)"},
+      {"", R"("tokens_per_s": {"median": 1e999})",
+       "the speed of prefill of a run is 1e999; accepted is a number above 0"},
+      {"", R"("tokens_per_s": {"median": -2})", "the speed of prefill of a run is -2; accepted is a number above 0"},
+      {"", R"("tokens_per_s": {"median": "5"})",
+       R"(the speed of prefill of a run is "5"; accepted is a number above 0)"},
+      {"", speed + R"(, "part_seconds": {"head": -1})",
+       R"(the time of "head" of prefill of a run is -1; accepted is a number, 0 or more)"},
+      {"", speed + R"(, "part_seconds": {"experts": 1e999})", R"(the time of "experts" of prefill of a run is 1e999)"},
+      {"", speed + R"(, "part_seconds": {"experts": null})", R"(the time of "experts" of prefill of a run is null)"},
+      {"", speed + R"(, "part_seconds": [1])", R"("part_seconds" of prefill is no object)"},
+  };
+  for (const auto& [settings, prefill, message] : cases) {
+    const std::string found = error(settings, prefill);
+    EXPECT_NE(found.find(message), std::string::npos) << found;
+    EXPECT_TRUE(found.starts_with(StrCat("--compare: ", path()))) << found;
+  }
+}
+
+TEST_F(BenchCompare, ALongFileIsNotRead) {
+  WriteTestFile(path(), std::string((4 << 20) + 1, ' '));
+  const Result<EarlierBench> earlier = EarlierBench::Read(path());
+  ASSERT_FALSE(earlier.ok());
+  EXPECT_NE(earlier.status().message().find(path()), std::string::npos) << earlier.status().message();
 }
 
 TEST_F(BenchCompare, EveryLineWithoutThePathFitsAHundredColumns) {

@@ -1,5 +1,6 @@
-// `fathom bench kernels`: which operations a model has, what they cost, and the command.
+// `fathom bench kernels`: which operations of the kernel table a model has, what they cost, and the command.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,9 +11,9 @@
 #include "apps/bench_kernel_ops.h"
 #include "apps/bench_kernel_report.h"
 #include "apps/bench_kernel_run.h"
+#include "apps/bench_model_ops.h"
 #include "base/cpu_features.h"
 #include "base/json.h"
-#include "base/thread_pool.h"
 #include "checkpoint/config_json.h"
 #include "checkpoint/synth_shapes.h"
 #include "kernels/kernels.h"
@@ -63,13 +64,13 @@ TEST(KernelOps, AreThoseOfTheRelease) {
       "attn.qr quantize_fp8 1024",
       "attn.o quantize_fp8 8192",
       "ffn.x quantize_fp8 4096",
-      "ffn.h quantize_fp8 2048",
+      "ffn.h quantize_fp8 7x2048",
       "ffn.x int8 quantize_int8 4096",
-      "ffn.h int8 quantize_int8 2048",
+      "ffn.h int8 quantize_int8 7x2048",
       "norm.x sum_of_squares 4096",
       "norm.q sum_of_squares 64x512",
       "norm.streams sum_of_squares 16384",
-      "ffn.h swiglu 2048",
+      "ffn.h swiglu 7x2048",
       "attn.window attend 64x512 over 128",
       "attn.window+ratio4 attend 64x512 over 640",
       "attn.window+ratio128 attend 64x512 over 256",
@@ -95,7 +96,17 @@ TEST(KernelOps, FollowTheConfig) {
   const auto has = [](const std::vector<KernelOp>& ops, std::string_view name, std::string_view kernel) {
     return std::ranges::any_of(ops, [&](const KernelOp& op) { return op.name == name && op.kernel == kernel; });
   };
-  EXPECT_FALSE(has(OpsOfShape("v4-pro"), "attn.compressor.wkv/wgate", "matmul_fp8"));
+  const auto shapes = [](const std::vector<KernelOp>& ops, std::string_view name) {
+    std::set<std::string> found;
+    for (const KernelOp& op : ops) {
+      if (op.name == name) found.insert(op.shape());
+    }
+    return found;
+  };
+  EXPECT_EQ(shapes(OpsOfShape("v4-pro"), "attn.wkv"), std::set<std::string>({"512x7168"}));
+  EXPECT_EQ(shapes(OpsOfShape("v4-pro"), "attn.compressor.wkv/wgate"),
+            std::set<std::string>({"512x7168", "1024x7168"}));
+  EXPECT_EQ(shapes(OpsOfShape("v4-flash", 4096), "attn.indexer.scores"), std::set<std::string>({"64x128 over 1024"}));
   EXPECT_TRUE(has(OpsOfShape("v4-pro"), "ffn.experts.w2", "matmul_fp4"));
   Result<CheckpointConfig> base = SyntheticShape("v4-flash");
   ASSERT_TRUE(base.ok());
@@ -144,8 +155,8 @@ TEST(KernelRates, AreBoundByTheRoofThatTakesLonger) {
   measured.op.type = WeightType::kF32;
   measured.op.rows = measured.full_rows = 10;
   measured.op.cols = 100;
-  measured.tokens = 1;
-  measured.seconds = {8};
+  measured.tokens = measured.part_tokens = 1;
+  measured.seconds = {8, 8, 8};
   Roof roof;
   roof.read_bytes_per_second = 1000;               // 4 s for 4000 bytes
   roof.peak = {.f32_flops = 1000, .int8_ops = 1};  // 2 s for 2000 operations
@@ -154,24 +165,47 @@ TEST(KernelRates, AreBoundByTheRoofThatTakesLonger) {
   EXPECT_DOUBLE_EQ(reading.roof_share, 0.5);
   EXPECT_DOUBLE_EQ(reading.bytes_per_second, 500);
   EXPECT_DOUBLE_EQ(reading.ops_per_second, 250);
-  measured.tokens = 3;  // 6 s
+  measured.tokens = measured.part_tokens = 3;  // 6 s
   const KernelRates multiplying = KernelRatesOf(measured, roof);
   EXPECT_STREQ(multiplying.bound, "float32");
   EXPECT_DOUBLE_EQ(multiplying.roof_share, 0.75);
+  measured.tokens = 512;  // of which three were measured
+  EXPECT_DOUBLE_EQ(KernelRatesOf(measured, roof).ops_per_second, multiplying.ops_per_second);
 }
 
-TEST(KernelBench, AMatrixLargerThanThePoolHasFewerRows) {
-  const std::vector<KernelOp> ops = OpsOfShape("v4-flash");
-  const auto wo_a = std::ranges::find(ops, "attn.wo_a", &KernelOp::name);
-  ASSERT_NE(wo_a, ops.end());
-  ThreadPool threads(1);
-  KernelBench bench(threads, {&*wo_a, 1}, int64_t{2} << 20);
-  const Result<KernelMeasurement> measured = bench.Measure(*wo_a, 1, 0);
-  ASSERT_TRUE(measured.ok()) << measured.status().message();
-  EXPECT_EQ(measured->full_rows, 8192);
-  EXPECT_EQ(measured->op.rows, 128);  // 16 of each group
-  EXPECT_EQ(MeasuredShape(*measured), "128 of 8192 x 4096");
-  EXPECT_EQ(measured->seconds.size(), 1u);
+TEST(KernelReport, WordsAndJsonSayWhatWasMeasuredOfACall) {
+  KernelBenchContext context;
+  context.shape = "/models/\xff\xfe";  // a path that is no UTF-8
+  context.roofs = {{"reference", {}}, {"avx2", {}}};
+  for (auto& [isa, roof] : context.roofs) {
+    roof.read_bytes_per_second = 1e9;
+    roof.peak = {.f32_flops = isa == "avx2" ? 1e9 : 1e3, .int8_ops = 1e9};
+  }
+  KernelMeasurement measured;
+  measured.op.name = "attn.window";
+  measured.op.kernel = "attend";
+  measured.op.kind = KernelKind::kAttend;
+  measured.op.rows = measured.full_rows = 64;
+  measured.op.cols = 512;
+  measured.op.over = 128;
+  measured.tokens = 512;
+  measured.part_tokens = 24;
+  measured.isa = "avx2";
+  measured.seconds = {1, 1, 1};
+  measured.samples = 5;
+  EXPECT_EQ(MeasuredTokens(measured), "24 of 512");
+  EXPECT_NE(KernelBenchLine(context, measured).find(" 64x512 over 128         24 of 512  avx2 "), std::string::npos)
+      << KernelBenchLine(context, measured);
+  const Result<Json> json = ParseJson(KernelBenchJson(context, {measured}).DumpPretty());
+  ASSERT_TRUE(json.ok()) << json.status().message();
+  EXPECT_EQ(json->Find("model")->Find("shape")->string(), "/models/\xEF\xBF\xBD\xEF\xBF\xBD");
+  const Json& one = json->Find("measurements")->items()[0];
+  EXPECT_EQ(one.Find("tokens")->AsInt(), 512);
+  EXPECT_EQ(one.Find("measured_tokens")->AsInt(), 24);
+  EXPECT_EQ(one.Find("samples")->AsInt(), 5);
+  EXPECT_DOUBLE_EQ(one.Find("op_count")->AsDouble().value_or(0), KernelCostOf(measured.op, 24).ops);
+  measured.isa = kModelTable;
+  EXPECT_EQ(&RoofOf(context, measured), &context.roofs.back().second) << "they were measured with the last table";
 }
 
 void ExpectPositive(const Json& object, const char* key) {
@@ -191,7 +225,8 @@ TEST(BenchKernelsCommand, MeasuresEveryOperationOfTheModel) {
   EXPECT_NE(result.out.find("roof, measured now: reads "), std::string::npos) << result;
   const Result<CheckpointConfig> nano = ReadConfigJson(std::string(kNano) + "/config.json");
   ASSERT_TRUE(nano.ok());
-  const std::vector<KernelOp> ops = KernelOpsOf(*nano, 16384);
+  std::vector<KernelOp> ops = KernelOpsOf(*nano, 16384);
+  for (const KernelOp& op : ModelOpsOf(*nano, 16384)) ops.push_back(op);
 
   const Result<Json> json = ParseJson(ReadTestFile(directory / "k.json"));
   ASSERT_TRUE(json.ok()) << json.status().message();
@@ -217,7 +252,8 @@ TEST(BenchKernelsCommand, MeasuresEveryOperationOfTheModel) {
     EXPECT_EQ(measured.Find("rows")->AsInt(), op.rows);
     EXPECT_EQ(measured.Find("cols")->AsInt(), op.cols);
     EXPECT_EQ(measured.Find("tokens")->AsInt(), at % 2 == 0 ? 1 : 5);
-    EXPECT_EQ(measured.Find("isa")->string(), table);
+    EXPECT_EQ(measured.Find("measured_tokens")->AsInt(), measured.Find("tokens")->AsInt());
+    EXPECT_EQ(measured.Find("isa")->string(), op.of_model() ? "model" : table);
     for (const char* key : {"samples", "measured_rows", "bytes", "op_count", "bytes_per_s", "op_per_s", "roof_share"}) {
       ExpectPositive(measured, key);
     }
@@ -231,7 +267,7 @@ TEST(BenchKernelsCommand, MeasuresEveryOperationOfTheModel) {
 TEST(BenchKernelsCommand, MeasuresTheTablesThatAreNamed) {
   const TemporaryDirectory directory;
   const RunResult result =
-      RunFathom({"bench", "kernels", "--op", "hc_head", "--tokens", "3", "--seconds", "0", "--pool-mib", "4",
+      RunFathom({"bench", "kernels", "--op", "hc_head_fn", "--tokens", "3", "--seconds", "0", "--pool-mib", "4",
                  "--threads", "1", "--isa", "all", "--json", directory / "k.json", "--svg", directory / "k.svg"});
   ASSERT_EQ(result.exit_code, 0) << result;
   const Result<Json> json = ParseJson(ReadTestFile(directory / "k.json"));
@@ -248,14 +284,49 @@ TEST(BenchKernelsCommand, MeasuresTheTablesThatAreNamed) {
   }
 }
 
+TEST(BenchKernelsCommand, TheModelsOperationsAreMeasuredOnce) {
+  const TemporaryDirectory directory;
+  const RunResult result =
+      RunFathom({"bench", "kernels", "--model", kNano, "--op", "hc_p", "--tokens", "1,3", "--seconds", "0", "--threads",
+                 "1", "--isa", "all", "--json", directory / "k.json"});
+  ASSERT_EQ(result.exit_code, 0) << result;
+  const Result<Json> json = ParseJson(ReadTestFile(directory / "k.json"));
+  ASSERT_TRUE(json.ok()) << json.status().message();
+  std::vector<std::string> found;
+  for (const Json& measured : json->Find("measurements")->items()) {
+    found.push_back(measured.Find("kernel")->string() + " " + measured.Find("isa")->string());
+  }
+  EXPECT_EQ(found, std::vector<std::string>({"hc_pre model", "hc_pre model", "hc_post model", "hc_post model"}));
+}
+
 TEST(BenchKernelsCommand, CtrlCEndsIt) {
   RunOptions options;
   options.interrupt_after = "of roof";
-  const RunResult result =
-      RunFathom({"bench", "kernels", "--model", kNano, "--seconds", "60", "--pool-mib", "4"}, options);
+  const TemporaryDirectory directory;
+  const RunResult result = RunFathom(
+      {"bench", "kernels", "--model", kNano, "--seconds", "60", "--pool-mib", "4", "--json", directory / "k.json"},
+      options);
   EXPECT_FALSE(result.timed_out);
   EXPECT_EQ(result.exit_code, 130) << result;
   EXPECT_NE(result.err.find("stopped by Ctrl-C"), std::string::npos) << result;
+  EXPECT_NE(access((directory / "k.json").c_str(), F_OK), 0) << "nothing was measured";
+}
+
+TEST(BenchKernelsCommand, CtrlCLeavesWhatWasMeasured) {
+  RunOptions options;
+  options.interrupt_after = "matmul_f32";  // the first line of the table
+  const TemporaryDirectory directory;
+  const RunResult result = RunFathom({"bench", "kernels", "--model", kNano, "--seconds", "0.5", "--pool-mib", "4",
+                                      "--threads", "1", "--json", directory / "k.json", "--svg", directory / "k.svg"},
+                                     options);
+  EXPECT_EQ(result.exit_code, 130) << result;
+  const Result<Json> json = ParseJson(ReadTestFile(directory / "k.json"));
+  ASSERT_TRUE(json.ok()) << json.status().message();
+  const std::vector<Json>& measurements = json->Find("measurements")->items();
+  ASSERT_GE(measurements.size(), 1u);
+  EXPECT_LT(measurements.size(), 50u);
+  EXPECT_EQ(measurements[0].Find("kernel")->string(), "matmul_f32");
+  EXPECT_EQ(ReadXml(ReadTestFile(directory / "k.svg")).error, "");
 }
 
 TEST(BenchKernelsCommand, MistakesAreOneSentence) {
@@ -268,7 +339,13 @@ TEST(BenchKernelsCommand, MistakesAreOneSentence) {
       {{"--tokens", "0"}, "--tokens"},
       {{"--tokens", "8,many"}, "--tokens"},
       {{"--threads", "-1"}, "--threads is '-1'; accepted is a whole number, 0 to 1024"},
-      {{"--seconds", "soon"}, "--seconds"},
+      {{"--tokens", "8,010"}, "--tokens is '010'; accepted is a whole number, 1 to 2048"},
+      {{"--tokens", "1,2,3,4,5,6,7,8,9,10", "--svg", "/dev/null"},
+       "--tokens has 10 different numbers; with --svg at most 9 are accepted"},
+      {{"--seconds", "soon"}, "--seconds is 'soon'; accepted is a number, 0 to 3600"},
+      {{"--seconds", "nan"}, "--seconds is 'nan'; accepted is a number, 0 to 3600"},
+      {{"--seconds", "inf"}, "--seconds is 'inf'; accepted is a number, 0 to 3600"},
+      {{"--seconds", "0x1"}, "--seconds is '0x1'; accepted is a number, 0 to 3600"},
       {{"--pool-mib", "16000000"}, "--pool-mib is 16000000; accepted are 1 to "},
       {{"--context", "5"}, "--context"},
       {{"--json", "/nonexistent/a.json"}, "cannot write /nonexistent/a.json: there is no directory /nonexistent"},

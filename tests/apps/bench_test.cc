@@ -411,6 +411,9 @@ TEST(ExpertCounter, CountsPairsOfLayerAndExpertOnce) {
   EXPECT_EQ(counter.distinct(), 5);
   counter.Reset();
   EXPECT_EQ(counter.distinct(), 0);
+  EXPECT_TRUE(counter.Wants("expert_ids"));
+  EXPECT_FALSE(counter.Wants("index_score"));
+  EXPECT_FALSE(counter.Wants("selected"));
 }
 
 TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {

@@ -104,10 +104,37 @@ TEST(Flags, NumbersAreTakenAsTheyAreWritten) {
   ExpectFlagError(run, {"--threads", "0x2"}, "--threads is '0x2'; accepted is a whole number, 0 to 1024");
   ExpectFlagError({"synth", "/nonexistent/x"}, {"--layers", large}, StrCat("--layers is '", large, "'; "));
 
+  for (const char* option : {"--context", "--prompt", "--batch", "--generate", "--repeat", "--step-tokens"}) {
+    ExpectFlagError({"bench"}, {option, "010"}, StrCat(option, " is '010'; accepted is a whole number, "));
+  }
+  ExpectFlagError({"bench"}, {"--prompt", "8,016"}, "--prompt is '016'; accepted is a whole number, 1 to 16777216");
+  for (const char* option : {"--tokens", "--context", "--pool-mib"}) {
+    ExpectFlagError({"bench", "kernels"}, {option, "0200"}, StrCat(option, " is '0200'; accepted is a whole number, "));
+  }
+  ExpectFlagError({"eval"}, {"--temperature", "nan"}, "--temperature is 'nan'; accepted is a number, 0 to 100");
+  ExpectFlagError({"eval"}, {"--min-accuracy", "NaN"}, "--min-accuracy is 'NaN'; accepted is a number, 0 to 100");
+
   const RunResult largest = RunFathom({"run", "--model", SyntheticModelDirectory(), "-p", "x", "--max-tokens", "1",
                                        "--json", "--seed", "18446744073709551615"});
   EXPECT_EQ(largest.exit_code, 0) << largest;
   EXPECT_NE(largest.out.find("\"seed\":18446744073709551615"), std::string::npos) << largest;
+}
+
+TEST(Flags, TwoResultsNeedTwoFiles) {
+  const TemporaryDirectory directory;
+  const std::string file = directory / "a";
+  const std::string same = StrCat(directory.path(), "/./a");
+  ExpectFlagError({"bench"}, {"--json", file, "--svg", file},
+                  StrCat("--json and --svg are both '", file, "'; each needs a file of its own"));
+  ExpectFlagError({"bench", "kernels"}, {"--json", file, "--svg", same},
+                  StrCat("--json and --svg are both '", same, "'; each needs a file of its own"));
+  ExpectFlagError({"eval"}, {"--json", file, "--markdown", file}, "--json and --markdown are both '");
+  EXPECT_TRUE(CheckOutputFiles({{"--json", "/dev/null"}, {"--svg", "/dev/null"}}).ok());
+  EXPECT_TRUE(CheckOutputFiles({{"--json", file}, {"--svg", ""}}).ok());
+  EXPECT_TRUE(CheckOutputFiles({{"--json", ""}, {"--svg", ""}}).ok());
+  WriteTestFile(file, "old");
+  EXPECT_FALSE(CheckOutputFiles({{"--json", same}, {"--svg", file}}).ok());
+  EXPECT_TRUE(CheckOutputFiles({{"--json", file}, {"--svg", file + "b"}}).ok());
 }
 
 TEST(Flags, ASwitchTakesNothingButTrueAndFalse) {

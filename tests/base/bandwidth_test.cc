@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/signals.h"
 #include "base/strings.h"
 #include "tests/base/made_up_root.h"
 
@@ -33,7 +34,9 @@ TEST(Bandwidth, ByThreadsDoublesUpToAllOfThePool) {
   const auto counts = [](int threads) {
     ThreadPool pool(threads);
     std::vector<int> found;
-    for (const ThreadBandwidth& rate : MeasureReadBandwidthByThreads(pool, 0.02, uint64_t{64} << 20)) {
+    const Result<std::vector<ThreadBandwidth>> rates = MeasureReadBandwidthByThreads(pool, 0.02, uint64_t{64} << 20);
+    EXPECT_TRUE(rates.ok()) << rates.status().message();
+    for (const ThreadBandwidth& rate : *rates) {
       found.push_back(rate.threads);
       EXPECT_GT(rate.bytes_per_second, 1e6);
       EXPECT_LT(rate.bytes_per_second, 1e14);
@@ -43,6 +46,14 @@ TEST(Bandwidth, ByThreadsDoublesUpToAllOfThePool) {
   EXPECT_EQ(counts(1), std::vector<int>({1}));
   EXPECT_EQ(counts(2), std::vector<int>({1, 2}));
   EXPECT_EQ(counts(6), std::vector<int>({1, 2, 4, 6}));
+}
+
+TEST(Bandwidth, CtrlCEndsIt) {
+  ThreadPool pool(2);
+  RequestInterrupt();
+  const Result<std::vector<ThreadBandwidth>> rates = MeasureReadBandwidthByThreads(pool, 3600, uint64_t{64} << 20);
+  ClearInterrupt();
+  EXPECT_EQ(rates.status().code(), ErrorCode::kCancelled);
 }
 
 TEST(Bandwidth, TheRoofsBufferIsFarLargerThanTheCaches) {

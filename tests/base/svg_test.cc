@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <string>
+#include <vector>
+
 #include "tests/support/xml.h"
 
 namespace fathom {
@@ -50,6 +54,15 @@ TEST(Plot, TicksAreRoundNumbersInRange) {
   EXPECT_EQ(LinearTicks(3, 9, 6), std::vector<double>({3, 4, 5, 6, 7, 8, 9}));
   EXPECT_EQ(LogTicks(1.5, 60), std::vector<double>({2, 5, 10, 20, 50}));
   EXPECT_EQ(LogTicks(3, 4).size(), LinearTicks(3, 4, 6).size());
+}
+
+TEST(Plot, ARangeThatIsNoneHasNoTicks) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(LinearTicks(0, infinity, 5), std::vector<double>());
+  EXPECT_EQ(LinearTicks(-infinity, 1, 5), std::vector<double>());
+  EXPECT_EQ(LinearTicks(0, nan, 5), std::vector<double>());
+  EXPECT_EQ(LinearTicks(2, 2, 5), std::vector<double>());
 }
 
 }  // namespace

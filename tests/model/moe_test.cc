@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 namespace fathom {
@@ -38,6 +40,45 @@ TEST(HashTables, AnExpertTheModelDoesNotHaveIsNamed) {
     EXPECT_EQ(status.message(), "tensor layers.1.ffn.gate.tid2eid sends token 1 to expert " + std::to_string(bad) +
                                     "; the model has experts 0 to 3");
   }
+}
+
+TEST(RouteToken, TakesTheBestByScoreAndBias) {
+  HashModel model;
+  model.config.scoring = ScoringFunction::kSoftmax;
+  model.config.routed_scale = 2;
+  LayerWeights layer;
+  float score[] = {0, 0, 0, 0};
+  int32_t ids[2] = {};
+  float weights[2] = {};
+  RouteToken(model.config, layer, 0, score, ids, weights);
+  EXPECT_EQ(ids[0], 0) << "of equal ones the first";
+  EXPECT_EQ(ids[1], 1);
+  EXPECT_EQ(score[3], 0.25f);
+  EXPECT_EQ(weights[0], 0.5f);
+  const float bias[] = {0, 0, 2, 1};
+  layer.gate_bias = {reinterpret_cast<const uint8_t*>(bias), WeightType::kF32, 4};
+  std::fill_n(score, 4, 0.0f);
+  RouteToken(model.config, layer, 0, score, ids, weights);
+  EXPECT_EQ(ids[0], 2);
+  EXPECT_EQ(ids[1], 3);
+  EXPECT_EQ(weights[0], 0.5f) << "the bias only chooses";
+  std::fill_n(score, 4, 0.0f);
+  RouteToken(model.config, model.weights.layers[1], 2, score, ids, weights);
+  EXPECT_EQ(ids[0], 2) << "as the table says";
+  EXPECT_EQ(ids[1], 1);
+}
+
+TEST(SumExpertOutputs, AddsRowsInAscendingOrder) {
+  // 1 is lost beside 2^24, so the order shows.
+  const float outputs[] = {16777216, 1, 1, -16777216};
+  const int32_t routed[] = {2, 0};
+  float out = 7;
+  SumExpertOutputs(outputs, routed, 2, 3, 1, &out);
+  EXPECT_EQ(out, 0.0f);
+  const float other[] = {1, 1, 16777216, -16777216};
+  const int32_t rows[] = {2, 1, 0};
+  SumExpertOutputs(other, rows, 3, 3, 1, &out);
+  EXPECT_EQ(out, 2.0f);
 }
 
 }  // namespace
