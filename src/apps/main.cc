@@ -1,6 +1,3 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <new>
 #include <string_view>
@@ -9,6 +6,7 @@
 #include "apps/flags.h"
 #include "base/file.h"
 #include "base/signals.h"
+#include "base/term.h"
 
 namespace {
 
@@ -21,13 +19,6 @@ int Usage(std::FILE* out) {
   std::fprintf(out, "  %-10s %s\n", "train", "train a model, with a program of its own");
   std::fprintf(out, "  %-10s %s\n", "test", "build and run the tests");
   return out == stdout ? 0 : 2;
-}
-
-// A standard stream that is closed would be the number of the next file that is opened, and get what is printed.
-void KeepStandardStreams() {
-  int fd = 0;
-  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDONLY);
-  if (fd >= 0) close(fd);
 }
 
 int Run(int argc, char** argv) {
@@ -49,7 +40,7 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  KeepStandardStreams();
+  fathom::KeepStandardStreams();
   fathom::IgnoreFileSizeSignal();
   int exit_code = 0;
   try {

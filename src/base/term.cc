@@ -1,5 +1,6 @@
 #include "base/term.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -46,6 +47,12 @@ bool IsTerminal(int fd) {
 bool UseColour(int fd) {
   const char* no_colour = std::getenv("NO_COLOR");
   return IsTerminal(fd) && (no_colour == nullptr || *no_colour == '\0');
+}
+
+void KeepStandardStreams() {
+  int fd = 0;
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDONLY);
+  if (fd >= 0) close(fd);
 }
 
 int TerminalWidth(int fd) {

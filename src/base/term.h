@@ -16,6 +16,10 @@ bool IsTerminal(int fd);
 // Whether escape sequences for colour may be written to `fd`: a terminal, and NO_COLOR is unset or empty.
 bool UseColour(int fd);
 
+// Opens /dev/null under the numbers of standard streams that are closed: otherwise the next file that is opened would
+// have such a number, and get what is printed. Before anything else is opened.
+void KeepStandardStreams();
+
 // Columns of the terminal behind `fd`; 80 where that is unknown.
 int TerminalWidth(int fd);
 

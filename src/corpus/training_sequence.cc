@@ -7,6 +7,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/progress.h"
+#include "base/signals.h"
 #include "base/strings.h"
 
 namespace fathom {
@@ -45,7 +47,9 @@ class SpanCutter {
 };
 
 Status CheckFields(const Json& line) {
-  if (!line.is_object()) return InvalidArgument("a JSON object is expected");
+  if (!line.is_object()) {
+    return InvalidArgument(StrCat("the line is ", Printable(line.Dump(), 40), "; a JSON object is expected"));
+  }
   const Json* messages = line.Find("messages");
   if (messages == nullptr) return InvalidArgument("messages is missing; a list is expected");
   const auto check = [&line](const char* key, Json::Type type, std::string_view expected) -> Status {
@@ -122,8 +126,11 @@ Result<std::vector<int32_t>> MakePrompt(const Dialogue& dialogue, const Tokenize
 Result<std::vector<Dialogue>> ReadDialogues(const std::string& jsonl_path) {
   FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(jsonl_path, kMaxDialogueFileBytes));
   std::vector<Dialogue> dialogues;
+  Progress progress(StrCat("reading ", jsonl_path), text.size(), Progress::Unit::kBytes);
   std::string_view rest = text;
   for (int64_t number = 1; !rest.empty(); ++number) {
+    if (InterruptRequested()) return Cancelled(StrCat("stopped while ", jsonl_path, " was read"));
+    progress.Update(text.size() - rest.size());
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
@@ -138,6 +145,8 @@ Result<std::vector<Dialogue>> ReadDialogues(const std::string& jsonl_path) {
     if (!dialogue.ok()) return error(dialogue.status());
     dialogues.push_back(std::move(*dialogue));
   }
+  progress.Update(text.size());
+  progress.Finish();
   if (dialogues.empty())
     return InvalidArgument(StrCat(jsonl_path, " has no dialogue; one JSON object a line is expected"));
   return dialogues;

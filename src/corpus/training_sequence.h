@@ -42,7 +42,8 @@ Result<std::vector<int32_t>> MakePrompt(const Dialogue& dialogue, const Tokenize
 //   thinking          true or false; without it, true if any assistant message has reasoning_content
 //   reasoning_effort  as EffortPrefix takes it; only with thinking
 //
-// Other keys are ignored, blank lines are skipped. Every error names file, line and field.
+// Other keys are ignored, blank lines are skipped. Every error names file, line and field. With progress on stderr;
+// kCancelled after Ctrl-C.
 Result<std::vector<Dialogue>> ReadDialogues(const std::string& jsonl_path);
 
 inline constexpr uint64_t kMaxDialogueFileBytes = uint64_t{1} << 30;

@@ -18,10 +18,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What an export holds, and what `--golden` adds.
-constexpr std::array<std::string_view, 8> kExportedFiles = {
-    "config.json", "generation_config.json", "golden.json",   "golden.safetensors", kModelShard,
-    kModelIndex,   "tokenizer_config.json",  "tokenizer.json"};
+// What an export holds, and what `--golden` adds or, killed, leaves.
+constexpr std::array<std::string_view, 9> kExportedFiles = {
+    "config.json",        "generation_config.json", "golden.json",
+    "golden.safetensors", "golden.safetensors.tmp", kModelShard,
+    kModelIndex,          "tokenizer_config.json",  "tokenizer.json"};
 
 constexpr const char* kWayOut = "; name another directory for the model, or move it away";
 
@@ -73,6 +74,14 @@ Result<std::string> ExportTarget(const std::string& directory) {
     FATHOM_RETURN_IF_ERROR(CheckReplaceable(target));
   }
   return target;
+}
+
+Status CheckWritableDirectory(const std::string& directory) {
+  std::error_code error;
+  if (!fs::exists(directory, error)) return CheckParent(directory);
+  if (!fs::is_directory(directory, error)) return InvalidArgument(StrCat(directory, " is no directory"));
+  if (::access(directory.c_str(), W_OK | X_OK) == 0) return {};
+  return IoError(StrCat("cannot write into ", directory, ": ", std::strerror(errno)));
 }
 
 }  // namespace fathom

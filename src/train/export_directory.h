@@ -1,4 +1,4 @@
-// export_directory.h - where a trained model is written: which directories an export may replace.
+// export_directory.h - where a trained model is written: which directories an export may replace, and which take files.
 //
 //   FATHOM_ASSIGN_OR_RETURN(const std::string target, ExportTarget("models/mine/"));  // "models/mine"
 #ifndef FATHOM_TRAIN_EXPORT_DIRECTORY_H_
@@ -18,6 +18,10 @@ inline constexpr const char* kModelIndex = "model.safetensors.index.json";
 // or is an earlier export, which holds a model and nothing but files that the trainer writes. The error names what is
 // in the way.
 Result<std::string> ExportTarget(const std::string& directory);
+
+// For a directory that gets files after long work: an error that names what is in the way if it is there and takes
+// none, or is missing and cannot be made. Makes nothing.
+Status CheckWritableDirectory(const std::string& directory);
 
 }  // namespace fathom
 

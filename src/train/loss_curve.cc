@@ -41,47 +41,44 @@ std::vector<Point> Thinned(const std::vector<Point>& points) {
   return out;
 }
 
+// A curve as it is drawn.
+struct Curve {
+  explicit Curve(const std::vector<Point>& all) : points(Thinned(all)), last(all.empty() ? 0 : all.back().loss) {}
+
+  std::vector<Point> points;
+  double last;  // as it was: the last point may be a mean
+};
+
 class Drawing {
  public:
-  Drawing(const std::vector<Point>& train, const std::vector<Point>& held_out, const LossCurveOptions& options)
-      : train_(Thinned(train)),
-        held_out_(Thinned(held_out)),
-        options_(options),
-        svg_(kWidth, kHeight, options.title, kCurveSeries) {
+  Drawing(const std::vector<Point>& train, const std::vector<Point>& held_out, const std::string& title)
+      : train_(train), held_out_(held_out), title_(title), svg_(kWidth, kHeight, title, kCurveSeries) {
     Point low = {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
     Point high = {0, -std::numeric_limits<double>::infinity()};
-    for (const std::vector<Point>* curve : {&train_, &held_out_}) {
-      for (const Point& point : *curve) {
+    for (const Curve* curve : {&train_, &held_out_}) {
+      for (const Point& point : curve->points) {
         low = {std::min(low.step, point.step), std::min(low.loss, point.loss)};
         high = {std::max(high.step, point.step), std::max(high.loss, point.loss)};
       }
     }
-    if (train_.empty() && held_out_.empty()) low = high = {1, 1};
-    // Room around the curves, and a range that is no single point.
-    if (options.log_scale) {
-      const double room = 1.001 * std::pow(high.loss / low.loss, 0.05);
-      low.loss /= room;
-      high.loss *= room;
-    } else {
-      const double room = 0.05 * (high.loss - low.loss) + 1e-3 * std::fabs(high.loss) + 1e-12;
-      low.loss -= room;
-      high.loss += room;
-    }
+    if (train_.points.empty() && held_out_.points.empty()) low = high = {1, 1};
+    // Around the curves, and a range that is no single point.
+    const double room = 1.001 * std::pow(high.loss / low.loss, 0.05);
     x_ = {low.step, std::max(high.step, low.step + 1), kLeft, kRight};
-    y_ = {low.loss, high.loss, kBottom, kTop, options.log_scale};
+    y_ = {low.loss / room, high.loss * room, kBottom, kTop, /*logarithmic=*/true};
   }
 
   std::string Finish() {
-    svg_.Text(kLeft, 28, "start", options_.title, "title");
+    svg_.Text(kLeft, 28, "start", title_, "title");
     Axes();
-    Curve(train_, "train");
-    Curve(held_out_, "held-out");
+    Draw(train_, "train");
+    Draw(held_out_, "held-out");
     double legend = kTop + 16;
-    for (const auto& [points, style, name] :
+    for (const auto& [curve, style, name] :
          {std::tuple(&train_, "train", "train"), {&held_out_, "held-out", "held out"}}) {
-      if (points->empty()) continue;
+      if (curve->points.empty()) continue;
       svg_.Line(kRight - 190, legend - 4, kRight - 166, legend - 4, StrCat("curve ", style));
-      svg_.Text(kRight - 158, legend, "start", StrFormat("%s, last %.4g", name, points->back().loss));
+      svg_.Text(kRight - 158, legend, "start", StrFormat("%s, last %.4g", name, curve->last));
       legend += 20;
     }
     return svg_.Finish();
@@ -89,7 +86,7 @@ class Drawing {
 
  private:
   void Axes() {
-    for (const double loss : y_.logarithmic ? LogTicks(y_.low, y_.high) : LinearTicks(y_.low, y_.high, 6)) {
+    for (const double loss : LogTicks(y_.low, y_.high)) {
       svg_.Line(kLeft, y_.At(loss), kRight, y_.At(loss), "grid");
       svg_.Text(kLeft - 8, y_.At(loss) + 4, "end", StrFormat("%g", loss));
     }
@@ -100,19 +97,19 @@ class Drawing {
     svg_.Line(kLeft, kBottom, kRight, kBottom, "axis");
     svg_.Line(kLeft, kTop, kLeft, kBottom, "axis");
     svg_.Text((kLeft + kRight) / 2, kHeight - 8, "middle", "step");
-    svg_.Text(kRight, 28, "end", y_.logarithmic ? "loss (logarithmic)" : "loss");
+    svg_.Text(kRight, 28, "end", "loss (logarithmic)");
   }
 
-  void Curve(const std::vector<Point>& points, const char* style) {
+  void Draw(const Curve& curve, const char* style) {
     std::vector<SvgPoint> places;
-    places.reserve(points.size());
-    for (const Point& point : points) places.push_back({x_.At(point.step), y_.At(point.loss)});
+    places.reserve(curve.points.size());
+    for (const Point& point : curve.points) places.push_back({x_.At(point.step), y_.At(point.loss)});
     svg_.Polyline(places, StrCat("curve ", style));
   }
 
-  std::vector<Point> train_;
-  std::vector<Point> held_out_;
-  const LossCurveOptions& options_;
+  const Curve train_;
+  const Curve held_out_;
+  const std::string& title_;
   Svg svg_;
   PlotScale x_;
   PlotScale y_;
@@ -120,17 +117,17 @@ class Drawing {
 
 }  // namespace
 
-std::string LossCurveSvg(std::span<const TrainRecord> records, const LossCurveOptions& options) {
+std::string LossCurveSvg(std::span<const TrainRecord> records, const std::string& title) {
   std::vector<Point> train;
   std::vector<Point> held_out;
   const auto add = [&](int64_t step, double loss, std::vector<Point>* curve) {
-    if (std::isfinite(loss) && (loss > 0 || !options.log_scale)) curve->push_back({static_cast<double>(step), loss});
+    if (std::isfinite(loss) && loss > 0) curve->push_back({static_cast<double>(step), loss});
   };
   for (const TrainRecord& record : records) {
     add(record.step, record.train_loss, &train);
     if (record.held_out_loss) add(record.step, *record.held_out_loss, &held_out);
   }
-  return Drawing(train, held_out, options).Finish();
+  return Drawing(train, held_out, title).Finish();
 }
 
 }  // namespace fathom

@@ -1,6 +1,6 @@
 // loss_curve.h - a picture of a training run's losses.
 //
-//   FATHOM_RETURN_IF_ERROR(WriteFileAtomically(svg_path, LossCurveSvg(log.records(), {.title = "Nano"})));
+//   FATHOM_RETURN_IF_ERROR(WriteFileAtomically(svg_path, LossCurveSvg(log.records(), "Nano")));
 #ifndef FATHOM_TRAIN_LOSS_CURVE_H_
 #define FATHOM_TRAIN_LOSS_CURVE_H_
 
@@ -11,14 +11,9 @@
 
 namespace fathom {
 
-struct LossCurveOptions {
-  std::string title;
-  bool log_scale = true;  // of the losses
-};
-
-// An SVG of train and held-out loss over the steps, for light and dark backgrounds. Many records are averaged to about
-// one a pixel; those that are not finite (or, in log scale, not positive) are left out.
-std::string LossCurveSvg(std::span<const TrainRecord> records, const LossCurveOptions& options);
+// An SVG of train and held-out loss over the steps, in logarithmic scale, for light and dark backgrounds. Many records
+// are averaged to about one a pixel; those that are not finite and positive are left out.
+std::string LossCurveSvg(std::span<const TrainRecord> records, const std::string& title);
 
 }  // namespace fathom
 

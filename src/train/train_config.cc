@@ -17,7 +17,6 @@ namespace fathom {
 namespace {
 
 constexpr uint64_t kMaxFileBytes = 1 << 20;
-constexpr int64_t kMaxSteps = 1'000'000'000;
 constexpr int64_t kMaxOpeningDialogues = 1'000'000'000;  // of a part
 constexpr double kAlmostOne = 0.999999;                  // what decays by 1 would never forget
 
@@ -63,18 +62,18 @@ std::vector<Section> SectionsOf(TrainConfig* config, Narrow* narrow) {
         {"max_sequence_tokens", WholeNumber{&c.max_sequence_tokens, 2, kMaxBatch}},
         {"prompt_weight", Real{&narrow->prompt_weight, 0, 1}}}},
       {"schedule",
-       {{"steps", WholeNumber{&c.steps, 1, kMaxSteps}},
+       {{"steps", WholeNumber{&c.steps, 1, kMaxTrainSteps}},
         {"batch_tokens", WholeNumber{&c.batch_tokens, 1, kMaxBatch}},
-        {"warmup_steps", WholeNumber{&c.warmup_steps, 0, kMaxSteps}},
+        {"warmup_steps", WholeNumber{&c.warmup_steps, 0, kMaxTrainSteps}},
         {"decay_share", Real{&c.decay_share, 0, 1}},
         {"final_rate", Real{&c.final_rate, 0, 1}},
-        {"quantize_from", WholeNumber{&c.quantize_from, 0, kMaxSteps}},
-        {"narrow_window", WholeNumber{&c.narrow_window, 0, kMaxSteps}},
-        {"narrow_from", WholeNumber{&c.narrow_from, 0, kMaxSteps}},
-        {"narrow_until", WholeNumber{&c.narrow_until, 0, kMaxSteps}},
+        {"quantize_from", WholeNumber{&c.quantize_from, 0, kMaxTrainSteps}},
+        {"narrow_window", WholeNumber{&c.narrow_window, 0, kMaxTrainSteps}},
+        {"narrow_from", WholeNumber{&c.narrow_from, 0, kMaxTrainSteps}},
+        {"narrow_until", WholeNumber{&c.narrow_until, 0, kMaxTrainSteps}},
         {"narrow_share", Real{&c.narrow_share, 0, 1}},
-        {"checkpoint_every", WholeNumber{&c.checkpoint_every, 1, kMaxSteps}},
-        {"evaluate_every", WholeNumber{&c.evaluate_every, 1, kMaxSteps}},
+        {"checkpoint_every", WholeNumber{&c.checkpoint_every, 1, kMaxTrainSteps}},
+        {"evaluate_every", WholeNumber{&c.evaluate_every, 1, kMaxTrainSteps}},
         {"evaluate_tokens", WholeNumber{&c.evaluate_tokens, 1, int64_t{1} << 26}}}},
       {"optimizer",
        {{"muon_rate", Real{&c.muon_rate, 0, 1}},
@@ -86,7 +85,7 @@ std::vector<Section> SectionsOf(TrainConfig* config, Narrow* narrow) {
         {"clip_norm", Real{&c.clip_norm, 1e-6, 1e6}}}},
       {"loss",
        {{"mtp_weight", Real{&c.mtp_weight, 0, 10}},
-        {"mtp_from", WholeNumber{&c.mtp_from, 0, kMaxSteps}},
+        {"mtp_from", WholeNumber{&c.mtp_from, 0, kMaxTrainSteps}},
         {"balance_weight", Real{&c.balance_weight, 0, 10}},
         {"bias_rate", Real{&c.bias_rate, 0, 1}},
         {"indexer_weight", Real{&c.indexer_weight, 0, 10}}}},
@@ -203,7 +202,9 @@ Status CheckTogether(const TrainConfig& config) {
 
 Result<TrainConfig> ParseTrainConfig(std::string_view text) {
   FATHOM_ASSIGN_OR_RETURN(const Json root, ParseJson(text));
-  if (!root.is_object()) return InvalidArgument("a JSON object is expected");
+  if (!root.is_object()) {
+    return InvalidArgument(StrCat("the file holds ", Printable(root.Dump(), 40), "; a JSON object is expected"));
+  }
   TrainConfig config;
   Narrow narrow = {static_cast<int64_t>(config.seed), config.prompt_weight};
   FATHOM_RETURN_IF_ERROR(ReadSections(root, SectionsOf(&config, &narrow)));
@@ -226,6 +227,7 @@ Result<TrainConfig> ReadTrainConfig(const std::string& path) {
   FATHOM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxFileBytes));
   Result<TrainConfig> config = ParseTrainConfig(text);
   if (!config.ok()) return Status(config.status().code(), StrCat(path, ": ", config.status().message()));
+  config->path = path;
   for (std::string* file : {&config->tokenizer, &config->jsonl}) {
     if (!file->empty()) *file = std::filesystem::path(path).parent_path() / *file;  // absolute paths stay as they are
   }

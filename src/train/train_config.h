@@ -23,7 +23,11 @@ struct OpeningPart {
   int64_t dialogues = 0;
 };
 
+// The most steps of a run.
+inline constexpr int64_t kMaxTrainSteps = 1'000'000'000;
+
 struct TrainConfig {
+  std::string path;   // of the file, for errors
   Json model_json;    // as in the file
   ModelConfig model;  // read from it
   // Format of the routed experts: "fp4", "fp8", or empty if the file does not say. Then a run has that of the model it
@@ -56,7 +60,7 @@ struct TrainConfig {
   double narrow_share = 0;
   int64_t checkpoint_every = 200;   // steps
   int64_t evaluate_every = 200;     // steps; held-out loss
-  int64_t evaluate_tokens = 65536;  // at the most; of a user's dialogues each held-out one counts once
+  int64_t evaluate_tokens = 65536;  // at least, in whole steps of batch_tokens; a user's held-out dialogues count once
 
   // optimizer
   double muon_rate = 2e-3;  // learning rates at their height

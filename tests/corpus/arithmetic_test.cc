@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 #include <regex>
 #include <set>
 
@@ -50,6 +51,25 @@ std::vector<int64_t> NumbersIn(const std::string& text) {
   return numbers;
 }
 
+bool HasAny(const std::string& text, std::initializer_list<std::string_view> words) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return text.find(word) != std::string::npos; });
+}
+
+// Which number a comparison asks for, by its answer, whose words have no slips. The question must not ask for the other
+// one.
+int64_t Compared(const Dialogue& dialogue, int64_t a, int64_t b) {
+  const std::string& answer = dialogue.messages.back().content;
+  const bool larger = HasAny(answer, {"larger", "较大", "größere", "grand", "mayor", "大きい"});
+  const bool smaller = HasAny(answer, {"smaller", "较小", "kleinere", "petit", "menor", "小さい"});
+  EXPECT_NE(larger, smaller) << answer;
+  const bool asks_other =
+      larger ? HasAny(Question(dialogue), {"smaller", "less", "小", "kleiner", "petit", "menor"})
+             : HasAny(Question(dialogue), {"larger", "bigger", "greater", "大", "größer", "grand", "mayor"});
+  EXPECT_FALSE(asks_other) << Question(dialogue) << " " << answer;
+  return larger ? std::max(a, b) : std::min(a, b);
+}
+
 // What the number after the last mark `before` is, without leading zeros.
 int64_t LastAfter(const std::string& text, std::string_view before) {
   return std::stoll(text.substr(text.rfind(before) + before.size()));
@@ -65,9 +85,8 @@ TEST(Arithmetic, AnswersAreTheQuestionsResults) {
     if (kind == "add") return expect(n[0] + n[1]);
     if (kind == "mul") return expect(n[0] * n[1]);
     if (kind == "com") {
-      EXPECT_TRUE(dialogue.expected == StrCat(n[0]) || dialogue.expected == StrCat(n[1]));
       EXPECT_NE(n[0], n[1]);
-      return;
+      return expect(Compared(dialogue, n[0], n[1]));
     }
     if (kind == "div") {
       const std::vector<int64_t> parts = NumbersIn(dialogue.expected);
@@ -104,8 +123,13 @@ TEST(Arithmetic, ThinkingEndsWithTheResult) {
     const std::string& thought = dialogue.messages.back().reasoning_content;
     if (dialogue.mode == ThinkingMode::kChat || dialogue.effort == "max" || dialogue.check != AnswerCheck::kNumber)
       return;
-    if (thought.find("larger") != std::string::npos || thought.find("-0=") != std::string::npos) return;
-    if (dialogue.subject == "arithmetic.div") return;
+    if (dialogue.subject == "arithmetic.compare") {  // the larger one, whichever is asked for
+      const std::vector<int64_t> n = NumbersIn(Question(dialogue));
+      ASSERT_EQ(n.size(), 2u) << Question(dialogue);
+      EXPECT_TRUE(thought.ends_with(StrCat(", ", std::max(n[0], n[1]), " is larger"))) << thought;
+      return;
+    }
+    if (thought.find("-0=") != std::string::npos || dialogue.subject == "arithmetic.div") return;
     const std::string_view mark = thought.find("→") != std::string::npos ? "→" : "=";
     // Below zero the columns are those of the turned difference.
     EXPECT_EQ(std::abs(LastAfter(thought, mark)), std::abs(std::stoll(dialogue.expected))) << thought;
@@ -176,14 +200,27 @@ TEST(Arithmetic, HeldOutPairsAreWrittenNowhereElse) {
   EXPECT_GT(pairs, 10'000u);
 }
 
-TEST(WordProblems, AnswersFollowFromTheNumbers) {
+// What a story's numbers make: its subject says what is done with them, and of ages the words say it.
+int64_t ResultOfStory(const std::string& kind, const std::string& question, const std::vector<int64_t>& n) {
+  if (kind == "three") return n[0] + n[1] + n[2];
+  if (kind == "gain") return n[0] + n[1];
+  if (kind == "loss") return n[0] - n[1];
+  if (kind == "price" || kind == "distance") return n[0] * n[1];
+  if (kind == "share") return std::max(n[0], n[1]) / std::min(n[0], n[1]);  // some stories name the people first
+  EXPECT_EQ(kind, "age");
+  static const std::regex kEarlier(" ago|younger|年前|小[0-9]| vor |jünger|il y a|de moins| hace | menos|年下");
+  return std::regex_search(question, kEarlier) ? n[0] - n[1] : n[0] + n[1];
+}
+
+TEST(WordProblems, AnswersFollowFromTheStories) {
   ForEachDialogue("word_problem.", [](const Dialogue& dialogue) {
-    std::vector<int64_t> n = NumbersIn(Question(dialogue));
+    const std::string& question = Question(dialogue);
+    const std::string kind = dialogue.subject.substr(dialogue.subject.find('.') + 1);
+    std::vector<int64_t> n = NumbersIn(question);
     // Japanese says "1個5円" and "1時間に", "1人何個".
     if (dialogue.language == "ja") n.erase(std::remove(n.begin(), n.end(), 1), n.end());
-    std::vector<int64_t> possible = {n[0] + n[1], n[0] - n[1], n[1] - n[0], n[0] * n[1], n[0] / n[1], n[1] / n[0]};
-    if (n.size() == 3) possible = {n[0] + n[1] + n[2]};
-    EXPECT_TRUE(std::count(possible.begin(), possible.end(), std::stoll(dialogue.expected))) << Question(dialogue);
+    ASSERT_EQ(n.size(), kind == "three" ? 3u : 2u) << question;
+    EXPECT_EQ(dialogue.expected, StrCat(ResultOfStory(kind, question, n))) << question;
   });
 }
 

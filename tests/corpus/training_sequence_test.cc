@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/signals.h"
 #include "base/strings.h"
 #include "tests/support/run_binary.h"
 #include "tokenizer/synthetic_tokenizer.h"
@@ -210,11 +211,19 @@ TEST_F(ReadDialoguesTest, ThinkingCanBeTurnedOff) {
   EXPECT_EQ((*read)[0].mode, ThinkingMode::kChat);
 }
 
+TEST_F(ReadDialoguesTest, CtrlCEndsTheReading) {
+  RequestInterrupt();
+  const Status status = Read(R"({"messages": [{"role": "assistant", "content": "a"}]})").status();
+  ClearInterrupt();
+  EXPECT_EQ(status.exit_code(), 130);
+  EXPECT_EQ(status.message(), "stopped while " + path_ + " was read");
+}
+
 TEST_F(ReadDialoguesTest, ErrorsNameLineAndField) {
   const std::string good = R"({"messages": [{"role": "assistant", "content": "a"}]})"
                            "\n\n";
   EXPECT_TRUE(Error(good + "{").starts_with(":3: ")) << Error(good + "{");
-  EXPECT_EQ(Error(good + "[]"), ":3: a JSON object is expected");
+  EXPECT_EQ(Error(good + "[]"), ":3: the line is []; a JSON object is expected");
   EXPECT_EQ(Error("{}"), ":1: messages is missing; a list is expected");
   EXPECT_EQ(Error(R"({"messages": 3})"), ":1: messages is a number; expected a list");
   EXPECT_EQ(Error(R"({"messages": []})"), ":1: messages does not end with the assistant's answer");

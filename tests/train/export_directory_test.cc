@@ -36,7 +36,8 @@ TEST_F(ExportDirectoryTest, OnlyExportsAndEmptyDirectoriesAreReplaced) {
   std::filesystem::create_directory(directory_ / "empty");
   EXPECT_EQ(Error("empty"), "");
   WriteExport("model", "{}");
-  for (const char* name : {"golden.json", "golden.safetensors", "tokenizer.json", kModelShard}) {
+  for (const char* name :
+       {"golden.json", "golden.safetensors", "golden.safetensors.tmp", "tokenizer.json", kModelShard}) {
     WriteTestFile((directory_ / "model/") + name, "");
   }
   EXPECT_EQ(Error("model"), "");
@@ -51,6 +52,18 @@ TEST_F(ExportDirectoryTest, OnlyExportsAndEmptyDirectoriesAreReplaced) {
   WriteTestFile(directory_ / "file", "");
   EXPECT_NE(Error("file").find("file is no directory"), std::string::npos);
   EXPECT_NE(Error("file/below").find("file is no directory"), std::string::npos);
+}
+
+TEST_F(ExportDirectoryTest, ADirectoryForFilesIsLookedAtAndNotMade) {
+  EXPECT_TRUE(CheckWritableDirectory(directory_.path()).ok());
+  EXPECT_TRUE(CheckWritableDirectory(directory_ / "missing/below").ok());
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "missing"));
+  WriteTestFile(directory_ / "file", "");
+  const Status file = CheckWritableDirectory(directory_ / "file");
+  EXPECT_EQ(file.message(), (directory_ / "file") + " is no directory");
+  const Status below = CheckWritableDirectory(directory_ / "file/below");
+  EXPECT_EQ(below.exit_code(), 2);
+  EXPECT_NE(below.message().find("file is no directory"), std::string::npos) << below.message();
 }
 
 }  // namespace

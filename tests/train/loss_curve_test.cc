@@ -43,7 +43,7 @@ std::vector<TrainRecord> Falling(int64_t steps) {
 }
 
 TEST(LossCurve, DrawsBothCurvesWithTheirLastValues) {
-  const std::string svg = LossCurveSvg(Falling(100), {.title = "a < b & c"});
+  const std::string svg = LossCurveSvg(Falling(100), "a < b & c");
   EXPECT_TRUE(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
   EXPECT_TRUE(Has(svg, "a &lt; b &amp; c"));
   EXPECT_FALSE(Has(svg, "a < b"));
@@ -60,24 +60,22 @@ TEST(LossCurve, DrawsBothCurvesWithTheirLastValues) {
   EXPECT_NEAR(train[3].second - train[0].second, train[15].second - train[3].second, 0.2);
 }
 
-TEST(LossCurve, LinearScaleHasEqualSteps) {
-  std::vector<TrainRecord> records;
-  for (int64_t step = 0; step <= 4; ++step) records.push_back({.step = step, .train_loss = static_cast<double>(step)});
-  const auto points = PointsOf(LossCurveSvg(records, {.title = "t", .log_scale = false}), "train");
-  ASSERT_EQ(points.size(), 5u);
-  for (size_t at = 2; at < 5; ++at) {
-    EXPECT_NEAR(points[at].second - points[at - 1].second, points[1].second - points[0].second, 0.11);
-    EXPECT_NEAR(points[at].first - points[at - 1].first, points[1].first - points[0].first, 0.11);
-  }
-}
-
 TEST(LossCurve, ManyRecordsAreAveraged) {
-  const std::string svg = LossCurveSvg(Falling(100000), {.title = "long"});
+  const std::string svg = LossCurveSvg(Falling(100000), "long");
   const auto points = PointsOf(svg, "train");
   EXPECT_GT(points.size(), 500u);
   EXPECT_LE(points.size(), 720u);
   EXPECT_LT(svg.size(), 60000u);
   EXPECT_TRUE(Has(svg, ">80000<"));
+}
+
+TEST(LossCurve, TheLastValueIsNoMean) {
+  std::vector<TrainRecord> records = Falling(5000);
+  records.back().train_loss = 5;
+  records.back().held_out_loss = 6;
+  const std::string svg = LossCurveSvg(records, "long");
+  EXPECT_TRUE(Has(svg, "train, last 5<")) << svg;
+  EXPECT_TRUE(Has(svg, "held out, last 6<")) << svg;
 }
 
 TEST(LossCurve, EveryPointIsInsideAndFinite) {
@@ -87,29 +85,24 @@ TEST(LossCurve, EveryPointIsInsideAndFinite) {
   records[5].train_loss = 0;  // no place in log scale
   const std::vector<TrainRecord> one = {{.step = 7, .train_loss = 3}};
   const std::vector<TrainRecord> constant = {{.step = 1, .train_loss = 3}, {.step = 2, .train_loss = 3}};
-  for (const bool log_scale : {true, false}) {
-    for (const auto& [some, points] :
-         {std::pair(&std::as_const(records), log_scale ? 27u : 28u), {&one, 1u}, {&constant, 2u}}) {
-      const std::string svg = LossCurveSvg(*some, {.title = "t", .log_scale = log_scale});
-      EXPECT_FALSE(Has(svg, "nan") || Has(svg, "inf")) << svg;
-      const auto train = PointsOf(svg, "train");
-      EXPECT_EQ(train.size(), points);
-      for (const auto& [x, y] : train) {
-        EXPECT_GE(x, 0);
-        EXPECT_LE(x, 800);
-        EXPECT_GE(y, 0);
-        EXPECT_LE(y, 440);
-      }
+  for (const auto& [some, points] : {std::pair(&std::as_const(records), 27u), {&one, 1u}, {&constant, 2u}}) {
+    const std::string svg = LossCurveSvg(*some, "t");
+    EXPECT_FALSE(Has(svg, "nan") || Has(svg, "inf")) << svg;
+    const auto train = PointsOf(svg, "train");
+    EXPECT_EQ(train.size(), points);
+    for (const auto& [x, y] : train) {
+      EXPECT_GE(x, 0);
+      EXPECT_LE(x, 800);
+      EXPECT_GE(y, 0);
+      EXPECT_LE(y, 440);
     }
   }
 }
 
 TEST(LossCurve, NothingYet) {
-  for (const bool log_scale : {true, false}) {
-    const std::string svg = LossCurveSvg({}, {.title = "t", .log_scale = log_scale});
-    EXPECT_TRUE(svg.ends_with("</svg>\n"));
-    EXPECT_FALSE(Has(svg, "nan") || Has(svg, "polyline")) << svg;
-  }
+  const std::string svg = LossCurveSvg({}, "t");
+  EXPECT_TRUE(svg.ends_with("</svg>\n"));
+  EXPECT_FALSE(Has(svg, "nan") || Has(svg, "polyline")) << svg;
 }
 
 }  // namespace

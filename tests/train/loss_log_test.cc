@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "base/signals.h"
 #include "base/strings.h"
 #include "tests/support/run_binary.h"
 
@@ -40,6 +41,8 @@ TEST_F(LossLogTest, WritesALineForEachRecordAndReadsItBack) {
             "{\"step\":1,\"train_loss\":8.25,\"learning_rate\":0.001,\"tokens_per_second\":5000}\n"
             "{\"step\":2,\"train_loss\":null,\"held_out_loss\":7.5,\"learning_rate\":0.002,"
             "\"tokens_per_second\":5100,\"mtp_loss\":9}\n");
+  EXPECT_EQ(log.records()[1].held_out_loss, 7.5);
+  EXPECT_TRUE(log.records()[1].more.empty()) << "a long run has many records";
   const LossLog again = Open(3);
   ASSERT_EQ(again.records().size(), 2u);
   EXPECT_EQ(again.records()[0].train_loss, 8.25);
@@ -76,6 +79,55 @@ TEST_F(LossLogTest, CountsWholeLines) {
   WriteTestFile(path_, "{\"step\":1}\n{\"step\":2}\n{\"st");
   EXPECT_EQ(count(), 2);
   EXPECT_EQ(ReadTestFile(path_).size(), 26u) << "the file stays as it is";
+  std::filesystem::resize_file(path_, (uint64_t{1} << 30) + 1);  // takes no room
+  EXPECT_EQ(count(), 2) << "a log may be of any length";
+}
+
+TEST_F(LossLogTest, ALineIsNoLongerThanARecordCanBe) {
+  const std::string text = "{\"step\":1}\n{\"step\":2,\"note\":\"" + std::string(70000, 'x') + "\"}\n";
+  WriteTestFile(path_, text);
+  EXPECT_EQ(LossLog::Open(path_, 3).status().message(),
+            path_ + ":2: the line has 65536 bytes or more; less are accepted");
+  EXPECT_EQ(ReadTestFile(path_), text);
+}
+
+TEST_F(LossLogTest, WhatComesAfterTheFirstLaterRecordIsTakenOut) {
+  WriteTestFile(path_, "{\"step\":1}\n{\"step\":4}\n{\"step\":2}\n");
+  EXPECT_EQ(Open(3).records().size(), 1u);
+  EXPECT_EQ(ReadTestFile(path_), "{\"step\":1}\n");
+}
+
+TEST_F(LossLogTest, AnEvaluationCanComeLater) {
+  {
+    LossLog log = Open(1);
+    ASSERT_TRUE(log.Append({.step = 1, .train_loss = 3}).ok());
+    ASSERT_TRUE(log.Append({.step = 2, .train_loss = 2, .more = {{"norm", 0.5}}}).ok());
+  }
+  LossLog log = Open(3);
+  const Status status = log.AddHeldOut(1.25, {{"held_out_accuracy", 0.75}});
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(log.records()[1].held_out_loss, 1.25);
+  ASSERT_TRUE(log.Append({.step = 3, .train_loss = 1}).ok());
+  ASSERT_TRUE(log.AddHeldOut(0.5, {}).ok());
+  const std::string text = ReadTestFile(path_);
+  EXPECT_NE(text.find("{\"step\":2,\"train_loss\":2,\"learning_rate\":0,\"tokens_per_second\":0,\"norm\":0.5,"
+                      "\"held_out_loss\":1.25,\"held_out_accuracy\":0.75}\n{\"step\":3,"),
+            std::string::npos)
+      << text;
+  const LossLog again = Open(4);
+  ASSERT_EQ(again.records().size(), 3u);
+  EXPECT_FALSE(again.records()[0].held_out_loss);
+  EXPECT_EQ(again.records()[2].held_out_loss, 0.5);
+}
+
+TEST_F(LossLogTest, CtrlCEndsTheReading) {
+  const std::string text = "{\"step\":1}\n{\"step\":2}\n";
+  WriteTestFile(path_, text);
+  RequestInterrupt();
+  const Status status = LossLog::Open(path_, 1).status();
+  ClearInterrupt();
+  EXPECT_EQ(status.exit_code(), 130);
+  EXPECT_EQ(ReadTestFile(path_), text);
 }
 
 TEST_F(LossLogTest, ALineThatWasCutOffIsForgotten) {

@@ -46,6 +46,7 @@ TEST_F(TrainConfigTest, WhatIsNotThereHasItsDefault) {
   EXPECT_EQ(config->model.hidden_size, model_.Find("hidden_size")->AsInt());
   EXPECT_EQ(config->model_json.Dump(), model_.Dump());
   EXPECT_EQ(config->expert_dtype, "fp4");
+  EXPECT_EQ(config->path, path_);
   EXPECT_EQ(config->tokenizer, directory_ / "t/tokenizer.json");
   EXPECT_EQ(config->jsonl, "");
   EXPECT_EQ(config->seed, defaults.seed);
@@ -123,7 +124,7 @@ TEST_F(TrainConfigTest, NumbersHaveBounds) {
 TEST_F(TrainConfigTest, WhatIsRequiredMustBeThere) {
   EXPECT_EQ(Error(Read("data", "{}")), "data.tokenizer is missing; the path of a tokenizer.json is needed");
   EXPECT_EQ(Error(ReadText("{}")), "model is missing; an object with the keys of a config.json is needed");
-  EXPECT_EQ(Error(ReadText("3")), "a JSON object is expected");
+  EXPECT_EQ(Error(ReadText("3")), "the file holds 3; a JSON object is expected");
   EXPECT_EQ(Error(Read("model", R"({"model_type": "deepseek_v4"})")).substr(0, 18), "model: config key ");
   EXPECT_FALSE(ReadText("{").ok());
   EXPECT_FALSE(ReadTrainConfig(directory_ / "none.json").ok());

@@ -1,5 +1,8 @@
 #include "train/torch/batch_feed.h"
 
+#include <exception>
+#include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -98,9 +101,17 @@ Result<TrainingSequence> DialogueSource::HeldOut(uint64_t index) const {
   return MakeTrainingSequence(dialogue, tokenizer_, kOnlyAnswers);
 }
 
+uint64_t DialogueSource::held_out_tokens() const {
+  if (training_.empty()) return UINT64_MAX;
+  uint64_t tokens = 0;
+  for (const TrainingSequence& sequence : held_out_) tokens += sequence.tokens.size();
+  return tokens;
+}
+
 Result<TrainBatch> FillBatch(const TrainConfig& config, DialogueSource& source, bool held_out, uint64_t* next) {
   TrainBatch batch;
-  int64_t left_out = 0;
+  int64_t left_out = 0;            // since the last one that fits
+  std::optional<Progress> search;  // while that is not 0
   const uint64_t end = held_out ? source.held_out_count() : UINT64_MAX;
   while (static_cast<int64_t>(batch.tokens.size()) < config.batch_tokens && *next < end) {
     if (InterruptRequested()) return Cancelled("stopped");
@@ -109,15 +120,22 @@ Result<TrainBatch> FillBatch(const TrainConfig& config, DialogueSource& source, 
     if (Fits(sequence, config)) {
       batch.Add(sequence, config.prompt_weight);
       left_out = 0;
-    } else if (++left_out >= kGiveUpAfter) {
+      search.reset();
+      continue;
+    }
+    if (++left_out >= kGiveUpAfter) {
       return InvalidArgument(StrCat("no dialogue of ", kGiveUpAfter, " has ", AcceptedLengths(config)));
     }
+    if (!search) {
+      search.emplace(StrCat("looking for a dialogue that has ", AcceptedLengths(config)),
+                     static_cast<uint64_t>(kGiveUpAfter), Progress::Unit::kItems);
+    }
+    search->Update(static_cast<uint64_t>(left_out));
   }
   return batch;
 }
 
-BatchFeed::BatchFeed(const TrainConfig& config, DialogueSource& source, uint64_t first)
-    : config_(config), source_(source), next_(first), thread_([this] { Work(); }) {}
+BatchFeed::BatchFeed(Fill fill, uint64_t first) : fill_(std::move(fill)), next_(first), thread_([this] { Work(); }) {}
 
 BatchFeed::~BatchFeed() {
   {
@@ -128,10 +146,21 @@ BatchFeed::~BatchFeed() {
   thread_.join();
 }
 
+// An exception that left the thread would end the process, and with it the steps since the last checkpoint.
+Result<TrainBatch> BatchFeed::CallFill() {
+  try {
+    return fill_(&next_);
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("out of memory for the next step's dialogues");
+  } catch (const std::exception& error) {
+    return ResourceExhausted(StrCat("the next step's dialogues cannot be made: ", error.what()));
+  }
+}
+
 void BatchFeed::Work() {
   for (;;) {
     FedBatch fed;
-    Result<TrainBatch> batch = FillBatch(config_, source_, /*held_out=*/false, &next_);
+    Result<TrainBatch> batch = CallFill();
     const bool failed = !batch.ok();
     std::unique_lock lock(mutex_);
     if (failed) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -36,6 +37,8 @@ class DialogueSource {
   Result<TrainingSequence> HeldOut(uint64_t index) const;
   // How many of these there are: the corpus has no end.
   uint64_t held_out_count() const { return training_.empty() ? UINT64_MAX : held_out_.size(); }
+  // Tokens of all of these, likewise.
+  uint64_t held_out_tokens() const;
   // False if the user has one dialogue only, which is for training.
   bool has_held_out() const { return held_out_count() > 0; }
 
@@ -60,21 +63,25 @@ struct FedBatch {
 
 class BatchFeed {
  public:
-  // Borrows the source, whose Training() is the feed's from now on. `first` is the number of the first dialogue.
-  BatchFeed(const TrainConfig& config, DialogueSource& source, uint64_t first);
+  // Makes a step's dialogues from number `*next` on, which it moves forward.
+  using Fill = std::function<Result<TrainBatch>(uint64_t* next)>;
+
+  // Calls `fill` on the feed's thread until it returns an error or the feed ends. `first` is the number of the first
+  // dialogue.
+  BatchFeed(Fill fill, uint64_t first);
   ~BatchFeed();
   BatchFeed(const BatchFeed&) = delete;
   BatchFeed& operator=(const BatchFeed&) = delete;
 
-  // The next step's dialogues. An error if a dialogue cannot be rendered, or none is short enough; kCancelled after
-  // Ctrl-C, when those that were ready have been taken.
+  // The next step's dialogues; when those that were ready have been taken, the error of `fill`. An exception in it is
+  // one, too.
   Result<FedBatch> Next();
 
  private:
   void Work();
+  Result<TrainBatch> CallFill();
 
-  const TrainConfig config_;
-  DialogueSource& source_;
+  const Fill fill_;
   uint64_t next_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -84,7 +91,8 @@ class BatchFeed {
 };
 
 // A step's dialogues from number `*next` on, which is moved forward: at least batch_tokens tokens, or the last held-out
-// ones; those longer than the config's limit, or too short to learn from, are left out. kCancelled after Ctrl-C.
+// ones; those longer than the config's limit, or too short to learn from, are left out. An error if a dialogue cannot
+// be rendered, or none fits (a long search has progress on stderr); kCancelled after Ctrl-C.
 Result<TrainBatch> FillBatch(const TrainConfig& config, DialogueSource& source, bool held_out, uint64_t* next);
 
 }  // namespace fathom

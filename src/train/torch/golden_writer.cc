@@ -6,9 +6,9 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/progress.h"
 #include "base/signals.h"
 #include "base/strings.h"
-#include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors_writer.h"
 #include "train/torch/gemm.h"
 #include "train/torch/train_model.h"
@@ -50,8 +50,10 @@ struct LayerIds {
   std::vector<int32_t> selected;  // [P, K], -1 where a token sees fewer rows
 };
 
-void AddMode(const std::string& mode, TrainModel& model, const ModelConfig& config, const TrainBatch& batch,
-             Arrays* arrays) {
+Status Stopped() { return Cancelled("stopped before anything was written"); }
+
+Status AddMode(const std::string& mode, TrainModel& model, const ModelConfig& config, const TrainBatch& batch,
+               Arrays* arrays) {
   const auto count = static_cast<int64_t>(batch.tokens.size());
   const int64_t prefill = count - kGoldenDecode;
   const int64_t selected_columns = std::min(config.index_topk, prefill / 4);
@@ -61,6 +63,12 @@ void AddMode(const std::string& mode, TrainModel& model, const ModelConfig& conf
     layers[static_cast<size_t>(layer)].selected.assign(static_cast<size_t>(prefill * selected_columns), -1);
   }
   ForwardTaps taps;
+  Progress progress(StrCat("computing the layers of mode ", mode), static_cast<uint64_t>(config.layers),
+                    Progress::Unit::kItems);
+  taps.layer_done = [&](int64_t layer) {
+    progress.Update(static_cast<uint64_t>(layer) + 1);
+    return !InterruptRequested();
+  };
   taps.experts = [&](int64_t layer, const std::vector<int32_t>& experts) {
     const auto end = experts.begin() + prefill * config.experts_per_token;
     layers[static_cast<size_t>(layer)].experts.assign(experts.begin(), end);
@@ -73,6 +81,8 @@ void AddMode(const std::string& mode, TrainModel& model, const ModelConfig& conf
   const bool has_mtp = config.mtp_layers > 0;
   Tensor mtp;
   const Tensor logits = model.Logits(batch, has_mtp ? &mtp : nullptr, taps);
+  if (!logits.defined()) return Stopped();
+  progress.Finish();
   arrays->Add(mode + ".trace.logits", logits.narrow(0, 0, kGoldenDecode));
   arrays->Add(mode + ".A.decode_logits", logits.narrow(0, prefill, kGoldenDecode));
   if (has_mtp) arrays->Add(mode + ".A.mtp_decode_logits", mtp.narrow(0, prefill, kGoldenDecode - 1));
@@ -81,15 +91,15 @@ void AddMode(const std::string& mode, TrainModel& model, const ModelConfig& conf
     if (layers[layer].selected.empty()) continue;
     arrays->Add(StrCat(mode, ".A.", layer, ".selected"), layers[layer].selected, selected_columns);
   }
+  return {};
 }
 
 }  // namespace
 
-Status WriteGolden(const std::string& model_directory, const std::vector<int32_t>& tokens) {
+Status WriteGolden(const Checkpoint& checkpoint, const std::vector<int32_t>& tokens) {
   FATHOM_CHECK(static_cast<int64_t>(tokens.size()) >= 2 * kGoldenDecode);
-  FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(model_directory));
-  FATHOM_ASSIGN_OR_RETURN(Parameters parameters, Parameters::FromCheckpoint(*checkpoint));
-  TrainModel model(checkpoint->config(), parameters);
+  FATHOM_ASSIGN_OR_RETURN(Parameters parameters, Parameters::FromCheckpoint(checkpoint));
+  TrainModel model(checkpoint.config(), parameters);
   TrainBatch batch;
   batch.tokens = tokens;
   batch.weights.assign(tokens.size(), 1.0f);
@@ -101,17 +111,18 @@ Status WriteGolden(const std::string& model_directory, const std::vector<int32_t
   Tensor ids = torch::empty({static_cast<int64_t>(tokens.size())}, torch::kInt32);
   std::copy(tokens.begin(), tokens.end(), ids.data_ptr<int32_t>());
   arrays.Add("tokens", ids);
+  Status status;
   for (const bool quantize : {false, true}) {
     Arithmetic() = {.half = false, .quantize_weights = true, .quantize_activations = quantize};
-    AddMode(quantize ? "f32" : "exact", model, checkpoint->config(), batch, &arrays);
-    if (InterruptRequested()) break;
+    if (status.ok()) status = AddMode(quantize ? "f32" : "exact", model, checkpoint.config(), batch, &arrays);
   }
   Arithmetic() = before;
-  if (InterruptRequested()) return Cancelled("stopped before anything was written");
-  FATHOM_RETURN_IF_ERROR(arrays.Write(model_directory + "/golden.safetensors"));
+  FATHOM_RETURN_IF_ERROR(status);
+  if (InterruptRequested()) return Stopped();
+  FATHOM_RETURN_IF_ERROR(arrays.Write(checkpoint.directory() + "/golden.safetensors"));
   const auto prefill = static_cast<int64_t>(tokens.size()) - kGoldenDecode;
   return WriteFileAtomically(
-      model_directory + "/golden.json",
+      checkpoint.directory() + "/golden.json",
       StrCat("{\n  \"tokens\": ", tokens.size(), ",\n  \"prefill_A\": ", prefill, ",\n  \"prefill_B\": ", kGoldenDecode,
              ",\n  \"end_B\": ", 2 * kGoldenDecode, ",\n  \"trace_prompt\": ", kGoldenDecode,
              ",\n  \"source\": \"fathom train --golden, float arithmetic\"\n}\n"));

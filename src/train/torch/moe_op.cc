@@ -345,7 +345,10 @@ Routing Route(const Tensor& x, const Tensor& gate, const Tensor& bias, const int
   }
   const Tensor index = torch::from_blob(ids.data(), {count, k}, torch::kInt64).clone();
   const Tensor chosen = routing.scores.gather(1, index);
-  routing.weights = chosen / chosen.sum(1, /*keepdim=*/true) * static_cast<double>(config.routed_scale);
+  // Those of a softmax are shares of all experts and stay as they are (the reference's code).
+  const bool normalize = config.scoring != ScoringFunction::kSoftmax;
+  const Tensor shares = normalize ? chosen / chosen.sum(1, /*keepdim=*/true) : chosen;
+  routing.weights = shares * static_cast<double>(config.routed_scale);
   return routing;
 }
 

@@ -13,9 +13,9 @@ namespace fathom {
 // Which experts each token goes to, and what the gradients of the routing need.
 struct Routing {
   std::vector<int32_t> experts;  // [T, k]
-  Tensor weights;                // [T, k], differentiable: scaling * a_e / sum of the chosen a
-  Tensor scores;                 // [T, E], a; differentiable
-  std::vector<int64_t> load;     // [E], tokens
+  Tensor weights;             // [T, k], differentiable: scaling * a_e / sum of the chosen a; with softmax scaling * a_e
+  Tensor scores;              // [T, E], a; differentiable
+  std::vector<int64_t> load;  // [E], tokens
 };
 
 // z = x gate^T, a by the config's scoring function; the k largest a + bias, or those of the table [V, k] for `tokens`

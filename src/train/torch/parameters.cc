@@ -8,6 +8,8 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/progress.h"
+#include "base/signals.h"
 #include "base/staging_directory.h"
 #include "base/strings.h"
 #include "checkpoint/safetensors_writer.h"
@@ -111,7 +113,17 @@ void FillMixBase(const Parameter& p, const ModelConfig& config) {
   }
 }
 
-void FillRandom(Parameter& p, const ModelConfig& config, Normal& normal) {
+// Ends early after Ctrl-C.
+void FillNormal(float* data, int64_t n, float deviation, Normal& normal, Progress& progress) {
+  constexpr int64_t kPiece = 1 << 16;  // a few milliseconds
+  for (int64_t begin = 0; begin < n && !InterruptRequested(); begin += kPiece) {
+    const int64_t end = std::min(begin + kPiece, n);
+    for (int64_t i = begin; i < end; ++i) data[i] = deviation * normal.Next();
+    progress.Add(static_cast<uint64_t>(end - begin));
+  }
+}
+
+void FillRandom(Parameter& p, const ModelConfig& config, Normal& normal, Progress& progress) {
   float* data = Floats(p.value);
   const int64_t n = p.value.numel();
   const bool vector = p.value.dim() == 1;
@@ -129,17 +141,29 @@ void FillRandom(Parameter& p, const ModelConfig& config, Normal& normal) {
     if (EndsWith(p.name, "wo_b.weight") || EndsWith(p.name, "w2.weight")) deviation *= 0.3;
     if (p.name == "embed.weight") deviation = 0.5;
     if (p.name == "head.weight") deviation *= 0.3;
-    for (int64_t i = 0; i < n; ++i) data[i] = static_cast<float>(deviation) * normal.Next();
+    FillNormal(data, n, static_cast<float>(deviation), normal, progress);
   }
+}
+
+// Of all parameters together, for progress.
+uint64_t CountValues(const std::vector<Parameter>& parameters) {
+  int64_t count = 0;
+  for (const Parameter& p : parameters) count += p.value.numel();
+  return static_cast<uint64_t>(count);
+}
+
+std::span<const uint8_t> FloatBytes(const float* data, int64_t count) {
+  return {reinterpret_cast<const uint8_t*>(data), static_cast<size_t>(count) * sizeof(float)};
 }
 
 float ScaleValue(const Matrix& w, int64_t index) {
   return w.scale_type == ScaleType::kF32 ? LoadUnaligned<float>(w.scale + 4 * index) : E8m0ToFloat(w.scale[index]);
 }
 
-// All of W [rows, cols] as floats.
-void Decode(const Matrix& w, float* out) {
-  for (int64_t r = 0; r < w.rows; ++r) {
+// All of W [rows, cols] as floats. Ends early after Ctrl-C.
+void Decode(const Matrix& w, float* out, Progress& progress) {
+  for (int64_t r = 0; r < w.rows && !InterruptRequested(); ++r) {
+    progress.Add(static_cast<uint64_t>(w.cols));
     const uint8_t* row = w.data + r * w.row_bytes();
     for (int64_t c = 0; c < w.cols; ++c) {
       float value = 0;
@@ -255,10 +279,21 @@ void Parameters::Index() {
   }
 }
 
-Parameters Parameters::Random(const ModelConfig& config, uint64_t seed) {
+Parameters Parameters::Unset(const ModelConfig& config) {
+  Parameters out(config);
+  out.Index();
+  return out;
+}
+
+Result<Parameters> Parameters::Random(const ModelConfig& config, uint64_t seed) {
   Parameters out(config);
   Normal normal(seed);
-  for (Parameter& p : out.all_) FillRandom(p, config, normal);
+  Progress progress("drawing random parameters", CountValues(out.all_), Progress::Unit::kItems);
+  for (Parameter& p : out.all_) {
+    FillRandom(p, config, normal, progress);
+    if (InterruptRequested()) return Cancelled("stopped while parameters were drawn");
+  }
+  progress.Finish();
   CorpusRandom random(seed);
   for (auto& [name, table] : out.tables_) {  // k different experts for each token
     std::vector<int64_t> experts(static_cast<size_t>(config.experts));
@@ -281,6 +316,7 @@ Result<Parameters> Parameters::FromCheckpoint(const Checkpoint& checkpoint) {
   // The listing names each tensor and points to its place in a copy of the checkpoint's weights, which are views.
   const Listing listing(config, checkpoint.weights());
   const torch::NoGradGuard no_grad;
+  Progress progress(StrCat("reading ", checkpoint.directory()), CountValues(out.all_), Progress::Unit::kItems);
   for (const ExpectedTensor& tensor : listing.tensors) {
     if (tensor.is_scale()) continue;
     if (tensor.table != nullptr) {
@@ -293,11 +329,17 @@ Result<Parameters> Parameters::FromCheckpoint(const Checkpoint& checkpoint) {
     float* to = Floats(p.value) + (expert > 0 ? expert * tensor.rows * tensor.cols : 0);
     if (tensor.matrix != nullptr) {
       if (expert >= 0 && tensor.matrix->type == WeightType::kFp8) p.stored = StoredAs::kFp8;
-      Decode(*tensor.matrix, to);
+      Decode(*tensor.matrix, to, progress);
     } else {
       for (int64_t i = 0; i < tensor.vector->size; ++i) to[i] = (*tensor.vector)[i];
     }
+    if (InterruptRequested()) return Cancelled(StrCat("stopped while ", checkpoint.directory(), " was read"));
+    if (!AllFinite(FloatBytes(to, tensor.matrix != nullptr ? tensor.rows * tensor.cols : tensor.vector->size))) {
+      return DataLoss(StrCat(checkpoint.directory(), ": tensor ", tensor.name,
+                             " has a value that is not finite; bring back an intact copy of the model"));
+    }
   }
+  progress.Finish();
   return out;
 }
 
@@ -336,18 +378,11 @@ void Parameters::SetExpertDtype(std::string_view dtype) {
 
 Status Parameters::CheckFinite() const {
   for (const Parameter& p : all_) {
-    const float* data = Floats(p.value);
-    if (std::all_of(data, data + p.value.numel(), [](float value) { return std::isfinite(value); })) continue;
+    if (AllFinite(FloatBytes(Floats(p.value), p.value.numel()))) continue;
     return DataLoss(StrCat("parameter ", p.name, " has a value that is not finite, so that nothing is written; lower ",
                            "optimizer.muon_rate and optimizer.adam_rate and go on from the last checkpoint"));
   }
   return {};
-}
-
-int64_t Parameters::count() const {
-  int64_t count = 0;
-  for (const Parameter& p : all_) count += p.value.numel();
-  return count;
 }
 
 namespace {
@@ -377,16 +412,25 @@ void AppendMatrix(const std::string& name, StoredAs stored, const float* w, int6
   }
 }
 
-std::vector<StoredTensor> EncodeAll(const std::vector<Parameter>& parameters,
-                                    const std::map<std::string, std::vector<int64_t>>& tables,
-                                    const ModelConfig& config) {
+Status StoppedBeforeExport() { return Cancelled("stopped before the model was exported"); }
+
+Result<std::vector<StoredTensor>> EncodeAll(const std::vector<Parameter>& parameters,
+                                            const std::map<std::string, std::vector<int64_t>>& tables,
+                                            const ModelConfig& config) {
   std::vector<StoredTensor> out;
+  Progress progress("encoding parameters", CountValues(parameters), Progress::Unit::kItems);
+  uint64_t done = 0;
   for (const Parameter& p : parameters) {
+    if (InterruptRequested()) return StoppedBeforeExport();
+    progress.Update(done);
+    done += static_cast<uint64_t>(p.value.numel());
     const float* data = Floats(p.value);
     if (IsRoutedExpert(p)) {
       const int64_t rows = p.value.size(1);
       const int64_t cols = p.value.size(2);
       for (int64_t e = 0; e < p.value.size(0); ++e) {
+        if (InterruptRequested()) return StoppedBeforeExport();
+        progress.Add(static_cast<uint64_t>(rows * cols));
         std::string name = p.name;
         name.replace(name.find('*'), 1, std::to_string(e));
         AppendMatrix(name, p.stored, data + e * rows * cols, rows, cols, &out);
@@ -399,6 +443,8 @@ std::vector<StoredTensor> EncodeAll(const std::vector<Parameter>& parameters,
                      EncodePlain(data, p.value.numel(), bf16)});
     }
   }
+  progress.Update(done);
+  progress.Finish();
   for (const auto& [name, table] : tables) {
     std::vector<uint8_t> bytes(table.size() * sizeof(int64_t));
     std::memcpy(bytes.data(), table.data(), bytes.size());
@@ -421,7 +467,13 @@ Status WriteShard(const std::string& path, const std::vector<StoredTensor>& tens
   std::vector<TensorSpec> specs;
   for (const StoredTensor& tensor : tensors) specs.push_back(tensor.spec);
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsWriter> writer, SafetensorsWriter::Create(path, specs));
-  for (size_t i = 0; i < tensors.size(); ++i) FATHOM_RETURN_IF_ERROR(writer->Write(i, 0, Bytes(tensors[i].data)));
+  Progress progress(StrCat("writing ", path), writer->file_bytes(), Progress::Unit::kBytes);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (InterruptRequested()) return StoppedBeforeExport();
+    FATHOM_RETURN_IF_ERROR(writer->Write(i, 0, Bytes(tensors[i].data)));
+    progress.Add(tensors[i].data.size());
+  }
+  progress.Finish();
   return writer->Finish();
 }
 
@@ -440,7 +492,7 @@ Status Parameters::Export(const std::string& directory, const ModelConfig& confi
   const auto write = [&](std::string_view name, const std::string& text) {
     return WriteFileAtomically(StrCat(staging.path(), "/", name), text);
   };
-  const std::vector<StoredTensor> tensors = EncodeAll(all_, tables_, config);
+  FATHOM_ASSIGN_OR_RETURN(const std::vector<StoredTensor> tensors, EncodeAll(all_, tables_, config));
   FATHOM_RETURN_IF_ERROR(WriteShard(StrCat(staging.path(), "/", kModelShard), tensors));
   FATHOM_RETURN_IF_ERROR(write(kModelIndex, IndexJson(tensors)));
   Json written_config = config_json;

@@ -31,11 +31,14 @@ struct Parameter {
 
 class Parameters {
  public:
-  // Random ones from a seed: the same on every machine. Routed experts are FP4.
-  static Parameters Random(const ModelConfig& config, uint64_t seed);
-  // The values of a checkpoint, routed experts in the format that they have there. An error if a hash layer's table
-  // names an expert that there is not.
+  // Random ones from a seed: the same on every machine. Routed experts are FP4. With progress on stderr; kCancelled
+  // after Ctrl-C.
+  static Result<Parameters> Random(const ModelConfig& config, uint64_t seed);
+  // The values of a checkpoint, routed experts in the format that they have there, likewise. An error if a hash layer's
+  // table names an expert that there is not, or a tensor has a value that is not finite; it names both.
   static Result<Parameters> FromCheckpoint(const Checkpoint& checkpoint);
+  // With no values and no experts in hash layers' tables: for a state that holds them all.
+  static Parameters Unset(const ModelConfig& config);
 
   std::vector<Parameter>& all() { return all_; }
   const std::vector<Parameter>& all() const { return all_; }
@@ -55,15 +58,13 @@ class Parameters {
   std::string expert_dtype() const;
   void SetExpertDtype(std::string_view dtype);
 
-  int64_t count() const;
-
   // kDataLoss naming the first parameter with a value that is not finite.
   Status CheckFinite() const;
 
   // Writes a directory in the release layout: config.json with the experts' true format, one shard with its index, and
   // `extra_files`. Everything is written under another name and renamed at the end; what may be replaced is
   // ExportTarget()'s to say, which knows all names of extra files. Nothing is written of parameters that are not
-  // finite.
+  // finite, or after Ctrl-C (kCancelled). With progress on stderr.
   Status Export(const std::string& directory, const ModelConfig& config, const Json& config_json,
                 const std::vector<std::pair<std::string, std::string>>& extra_files) const;
 

@@ -16,9 +16,9 @@ constexpr int64_t kFloatBytes = 4;
 // moment (AdamW).
 constexpr int64_t kParameterFloats = 4;
 
-Status AtMost(const char* key, int64_t value, int64_t high, const char* why) {
+Status AtMost(std::string_view where, const char* key, int64_t value, int64_t high, const char* why) {
   if (value <= high) return {};
-  return InvalidArgument(StrCat("config key model.", key, " is ", value, "; the trainer takes at most ", high, why));
+  return InvalidArgument(StrCat(where, key, " is ", value, "; the trainer takes at most ", high, why));
 }
 
 // Of embedding, head, attention and experts: nearly all of a model. The MTP block is not trained in every step.
@@ -38,19 +38,19 @@ int64_t TokenFloats(const ModelConfig& m) {
 
 }  // namespace
 
-Status CheckTrainable(const ModelConfig& model) {
+Status CheckTrainable(const ModelConfig& model, std::string_view where) {
   if (model.head_dim % kRowUnit != 0) {
     return InvalidArgument(
-        StrCat("config key model.head_dim is ", model.head_dim, "; the trainer needs a multiple of ", kRowUnit));
+        StrCat(where, "head_dim is ", model.head_dim, "; the trainer needs a multiple of ", kRowUnit));
   }
-  FATHOM_RETURN_IF_ERROR(AtMost("hc_mult", model.streams, kMaxStreams, " streams"));
-  FATHOM_RETURN_IF_ERROR(AtMost("num_nextn_predict_layers", model.mtp_layers, kMaxMtpBlocks, " MTP block"));
+  FATHOM_RETURN_IF_ERROR(AtMost(where, "hc_mult", model.streams, kMaxStreams, " streams"));
+  FATHOM_RETURN_IF_ERROR(AtMost(where, "num_nextn_predict_layers", model.mtp_layers, kMaxMtpBlocks, " MTP block"));
   const auto any = [&](auto wanted) { return std::any_of(model.ratios.begin(), model.ratios.end(), wanted); };
   if (any([](int64_t ratio) { return ratio != 0; })) {
-    FATHOM_RETURN_IF_ERROR(AtMost("head_dim", model.head_dim, kMaxRowWidth, " in models with compression"));
+    FATHOM_RETURN_IF_ERROR(AtMost(where, "head_dim", model.head_dim, kMaxRowWidth, " in models with compression"));
   }
   if (any([](int64_t ratio) { return ratio == 4; })) {
-    FATHOM_RETURN_IF_ERROR(AtMost("index_head_dim", model.index_dim, kMaxRowWidth, ""));
+    FATHOM_RETURN_IF_ERROR(AtMost(where, "index_head_dim", model.index_dim, kMaxRowWidth, ""));
   }
   return {};
 }
@@ -64,10 +64,20 @@ uint64_t LeastStepBytes(const TrainConfig& config) {
 Status CheckMemory(const TrainConfig& config, uint64_t ram_bytes) {
   const uint64_t needed = LeastStepBytes(config);
   if (ram_bytes == 0 || needed <= ram_bytes) return {};
-  return ResourceExhausted(StrCat("a training step needs at least ", HumanBytes(needed), " of memory (over ",
-                                  LeastParameters(config.model), " parameters, ", config.batch_tokens, " + ",
-                                  config.max_sequence_tokens, " tokens), and this machine has ", HumanBytes(ram_bytes),
+  return ResourceExhausted(StrCat(config.path, ": a training step needs at least ", HumanBytes(needed),
+                                  " of memory (over ", LeastParameters(config.model), " parameters, ",
+                                  config.batch_tokens, " + ", config.max_sequence_tokens,
+                                  " tokens), and this machine has ", HumanBytes(ram_bytes),
                                   "; lower schedule.batch_tokens, data.max_sequence_tokens or the sizes of the model"));
+}
+
+Status CheckMemory(const ModelConfig& model, const std::string& config_path, int64_t tokens, uint64_t ram_bytes) {
+  const int64_t token_floats = model.streams * model.hidden_size + model.vocab_size;
+  const auto needed = static_cast<uint64_t>(kFloatBytes * (LeastParameters(model) + tokens * token_floats));
+  if (ram_bytes == 0 || needed <= ram_bytes) return {};
+  return ResourceExhausted(StrCat(config_path, ": a forward pass in float needs at least ", HumanBytes(needed),
+                                  " of memory (for ", LeastParameters(model), " parameters and ", tokens,
+                                  " tokens), and this machine has ", HumanBytes(ram_bytes)));
 }
 
 }  // namespace fathom

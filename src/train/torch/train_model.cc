@@ -59,6 +59,7 @@ Tensor TrainModel::Streams(Pass& pass) {
   Tensor streams = EmbedStreams(Value("embed.weight"), pass.batch.tokens, config_.streams);
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     streams = Layer(pass, StrCat("layers.", layer, "."), layer, config_.ratio(layer), streams);
+    if (pass.taps.layer_done && !pass.taps.layer_done(layer)) return {};
   }
   return streams;
 }
@@ -214,6 +215,7 @@ Tensor TrainModel::Logits(const TrainBatch& batch, Tensor* mtp_logits, const For
   pass.taps = taps;
   parameters_.StartPass();
   const Tensor streams = Streams(pass);
+  if (!streams.defined()) return {};
   pass.taps = {};
   const Tensor head = ToHalf(Value("head.weight"));
   if (mtp_logits != nullptr) *mtp_logits = Gemm(Product::kNT, ToHalf(Head("mtp.0.", MtpStreams(pass, streams))), head);

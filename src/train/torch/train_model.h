@@ -54,6 +54,8 @@ struct StepLoss {
 
 // What to hand out while a forward runs; for comparisons. `selected` is called by several threads at once.
 struct ForwardTaps {
+  // After each layer. False ends the forward, which then returns an undefined tensor.
+  std::function<bool(int64_t layer)> layer_done;
   std::function<void(int64_t layer, int64_t token, const std::vector<int32_t>& rows)> selected;
   std::function<void(int64_t layer, const std::vector<int32_t>& experts)> experts;  // [T, k]
 };

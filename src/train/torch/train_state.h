@@ -3,6 +3,7 @@
 #define FATHOM_TRAIN_TORCH_TRAIN_STATE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -25,12 +26,21 @@ struct TrainPosition {
 Status SaveTrainState(const std::string& path, const TrainPosition& position, const ModelConfig& model,
                       const Parameters& parameters, const Optimizer& optimizer);
 
+// Whether the state in `path` holds the hash layers' experts and the format of routed experts. States of earlier
+// versions do not: what those lack comes from where the run began.
+Result<bool> IsWholeState(const std::string& path);
+
 // Reads it back into parameters and optimizer of `config.model`, and with it the format of routed experts, which a
-// config without an expert_dtype leaves open. Errors name the file and the tensor, or the key in which the state is of
-// another model; nothing has changed then. States of earlier versions, which have neither a model nor the hash layers'
-// experts, or no format of experts, leave these as they are.
+// config without an expert_dtype leaves open. Errors name the file and the tensor (of another shape, or with values
+// that are not finite) or metadata that is wrong, or the key in which the state is of another model; nothing has
+// changed then. States that are not whole leave what they lack as it is. With progress on stderr; kCancelled after
+// Ctrl-C.
 Result<TrainPosition> LoadTrainState(const std::string& path, const CheckpointConfig& config, Parameters& parameters,
                                      Optimizer& optimizer);
+
+// The first key of config.json in which two models differ: "its sliding_window is 32, and model.sliding_window is 16".
+// Nothing if they are the same, or `theirs` has no format of experts or `ours` none.
+std::optional<std::string> ModelDifference(const CheckpointConfig& theirs, const CheckpointConfig& ours);
 
 }  // namespace fathom
 

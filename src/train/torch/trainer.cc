@@ -7,9 +7,11 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 #include "base/cpu_features.h"
 #include "base/file.h"
+#include "base/progress.h"
 #include "base/signals.h"
 #include "base/strings.h"
 #include "base/term.h"
@@ -64,6 +66,11 @@ Result<std::string> ExpertDtypeOf(const Checkpoint& checkpoint) {
   return std::string(fp8 > 0 ? "fp8" : "fp4");
 }
 
+// What an evaluation adds to a record beside the loss.
+NamedNumbers HeldOutNumbers(const StepLoss& held_out) {
+  return {{"held_out_accuracy", held_out.answer_accuracy}, {"held_out_mtp_accuracy", held_out.mtp_accuracy}};
+}
+
 }  // namespace
 
 Trainer::Trainer(TrainConfig config, TrainerOptions options)
@@ -79,32 +86,33 @@ Status Trainer::ReadInputs() {
   if (!options_.export_directory.empty()) {
     FATHOM_RETURN_IF_ERROR(ExportTarget(options_.export_directory).status());
   }
-  FATHOM_RETURN_IF_ERROR(CheckTrainable(config_.model));
+  FATHOM_RETURN_IF_ERROR(CheckTrainable(config_.model, StrCat(config_.path, ": config key model.")));
   FATHOM_RETURN_IF_ERROR(CheckMemory(config_, GetCpuFeatures().ram_bytes));
+  FATHOM_RETURN_IF_ERROR(FindState());
   FATHOM_RETURN_IF_ERROR(ReadTokenizer());
   FATHOM_ASSIGN_OR_RETURN(source_, DialogueSource::Open(config_, *tokenizer_));
   FATHOM_RETURN_IF_ERROR(ReadParameters());
   model_ = std::make_unique<TrainModel>(config_.model, *parameters_);
   optimizer_ = std::make_unique<Optimizer>(config_, *parameters_);
-  return ReadState();
+  if (!has_state_) return {};
+  const CheckpointConfig config = {.model = config_.model, .expert_dtype = config_.expert_dtype};
+  FATHOM_ASSIGN_OR_RETURN(position_, LoadTrainState(StatePath(options_), config, *parameters_, *optimizer_));
+  return {};
 }
 
-Status Trainer::ReadState() {
+Status Trainer::FindState() {
   if (!options_.only_evaluates && DirectoryExists(options_.run_directory)) {
     FATHOM_ASSIGN_OR_RETURN(lock_, RunLock::Take(options_.run_directory));
   }
-  FATHOM_ASSIGN_OR_RETURN(const bool has_state, HasState(options_, config_.checkpoint_every));
-  if (!has_state) return {};
-  const CheckpointConfig config = {.model = config_.model, .expert_dtype = config_.expert_dtype};
-  FATHOM_ASSIGN_OR_RETURN(position_, LoadTrainState(StatePath(options_), config, *parameters_, *optimizer_));
+  FATHOM_ASSIGN_OR_RETURN(has_state_, HasState(options_, config_.checkpoint_every));
   return {};
 }
 
 Status Trainer::ReadTokenizer() {
   FATHOM_ASSIGN_OR_RETURN(tokenizer_, Tokenizer::Load(config_.tokenizer));
   if (tokenizer_->vocab_size() > config_.model.vocab_size) {
-    return InvalidArgument(StrCat(config_.tokenizer, " has ", tokenizer_->vocab_size(),
-                                  " tokens; config key model.vocab_size is ", config_.model.vocab_size,
+    return InvalidArgument(StrCat(config_.tokenizer, " has ", tokenizer_->vocab_size(), " tokens; in ", config_.path,
+                                  " config key model.vocab_size is ", config_.model.vocab_size,
                                   ", which must not be less"));
   }
   const std::filesystem::path folder = std::filesystem::path(config_.tokenizer).parent_path();
@@ -125,16 +133,28 @@ Status Trainer::ReadTokenizer() {
 }
 
 Status Trainer::ReadParameters() {
-  if (options_.from.empty()) {
-    parameters_ = std::make_unique<Parameters>(Parameters::Random(config_.model, config_.seed));
-    if (!config_.expert_dtype.empty()) parameters_->SetExpertDtype(config_.expert_dtype);
-    return {};
+  if (has_state_) {
+    FATHOM_ASSIGN_OR_RETURN(const bool is_whole, IsWholeState(StatePath(options_)));
+    if (is_whole) {
+      parameters_ = std::make_unique<Parameters>(Parameters::Unset(config_.model));
+      return {};
+    }
   }
+  if (!options_.from.empty()) return ReadModelToStartFrom();
+  FATHOM_ASSIGN_OR_RETURN(Parameters random, Parameters::Random(config_.model, config_.seed));
+  parameters_ = std::make_unique<Parameters>(std::move(random));
+  if (!config_.expert_dtype.empty()) parameters_->SetExpertDtype(config_.expert_dtype);
+  return {};
+}
+
+Status Trainer::ReadModelToStartFrom() {
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(options_.from));
-  if (checkpoint->config().vocab_size != config_.model.vocab_size ||
-      ConfigToJson(checkpoint->checkpoint_config()).Dump() !=
-          ConfigToJson({.model = config_.model, .expert_dtype = checkpoint->checkpoint_config().expert_dtype}).Dump()) {
-    return InvalidArgument(StrCat(options_.from, "/config.json differs from the config's `model`; they must agree"));
+  // The experts' format is what the tensors say.
+  if (const std::optional<std::string> difference =
+          ModelDifference(checkpoint->checkpoint_config(), {.model = config_.model, .expert_dtype = ""});
+      difference) {
+    return InvalidArgument(StrCat(options_.from, "/config.json is of another model configuration: ", *difference,
+                                  " in ", config_.path, "; they must agree"));
   }
   FATHOM_ASSIGN_OR_RETURN(const std::string expert_dtype, ExpertDtypeOf(*checkpoint));
   if (!config_.expert_dtype.empty() && config_.expert_dtype != expert_dtype) {
@@ -204,7 +224,11 @@ Result<StepLoss> Trainer::Evaluate() {
     return InvalidArgument(StrCat(config_.jsonl, ": its one dialogue is trained on; for an evaluation it needs two"));
   }
   const torch::NoGradGuard no_grad;
+  Arithmetic().quantize_weights = true;
+  Arithmetic().quantize_activations = true;
   model_->SetWindow(config_.model.window);
+  const uint64_t total = std::min(static_cast<uint64_t>(config_.evaluate_tokens), source_->held_out_tokens());
+  Progress progress("evaluating held-out dialogues", total, Progress::Unit::kTokens);
   uint64_t next = 0;
   StepLoss sum;
   int64_t tokens = 0;
@@ -218,7 +242,9 @@ Result<StepLoss> Trainer::Evaluate() {
     sum.answer_loss += loss.answer_loss * count;
     sum.answer_accuracy += loss.answer_accuracy * count;
     sum.mtp_accuracy += loss.mtp_accuracy * count;
+    progress.Update(std::min(static_cast<uint64_t>(tokens), total));
   }
+  progress.Finish();
   const double divisor = std::max<double>(1, static_cast<double>(sum.answer_tokens));
   sum.answer_loss /= divisor;
   sum.answer_accuracy /= divisor;
@@ -232,7 +258,7 @@ Status Trainer::SaveState() const {
 }
 
 Status Trainer::SaveCurve() const {
-  return WriteFileAtomically(options_.run_directory + "/loss.svg", LossCurveSvg(log_->records(), {.title = "Loss"}));
+  return WriteFileAtomically(options_.run_directory + "/loss.svg", LossCurveSvg(log_->records(), "Loss"));
 }
 
 Status Trainer::Save() const {
@@ -254,10 +280,16 @@ Status Trainer::Report(const StepLoss& loss, double tokens_per_second, const Ste
                  {"norm", last_norm_},        {"seconds", position_.seconds}};
   if (held_out != nullptr) {
     record.held_out_loss = held_out->answer_loss;
-    record.more.emplace_back("held_out_accuracy", held_out->answer_accuracy);
-    record.more.emplace_back("held_out_mtp_accuracy", held_out->mtp_accuracy);
+    const NamedNumbers numbers = HeldOutNumbers(*held_out);
+    record.more.insert(record.more.end(), numbers.begin(), numbers.end());
   }
   return log_->Append(record);
+}
+
+void Trainer::PrintHeldOut(const StepLoss& held_out) const {
+  WriteStderr(StrFormat("step %lld  held out: loss %.4f, accuracy %.4f, draft accuracy %.4f\n",
+                        static_cast<long long>(position_.step), held_out.answer_loss, held_out.answer_accuracy,
+                        held_out.mtp_accuracy));
 }
 
 Status Trainer::Record(const StepLoss& loss, double tokens_per_second, bool ends, bool evaluates) {
@@ -265,14 +297,13 @@ Status Trainer::Record(const StepLoss& loss, double tokens_per_second, bool ends
     FATHOM_RETURN_IF_ERROR(Report(loss, tokens_per_second, nullptr));
     return ends || position_.step % config_.checkpoint_every == 0 ? Save() : Status();
   }
-  FATHOM_RETURN_IF_ERROR(SaveState());  // first, so that an evaluation that fails loses nothing
   const Result<StepLoss> held_out = Evaluate();
+  // The state after the record, since no run that goes on from it writes that again. An evaluation that fails loses
+  // neither.
   FATHOM_RETURN_IF_ERROR(Report(loss, tokens_per_second, held_out.ok() ? &*held_out : nullptr));
-  FATHOM_RETURN_IF_ERROR(SaveCurve());
+  FATHOM_RETURN_IF_ERROR(Save());
   if (!held_out.ok()) return held_out.status();
-  WriteStderr(StrFormat("step %lld  held out: loss %.4f, accuracy %.4f, draft accuracy %.4f\n",
-                        static_cast<long long>(position_.step), held_out->answer_loss, held_out->answer_accuracy,
-                        held_out->mtp_accuracy));
+  PrintHeldOut(*held_out);
   return {};
 }
 
@@ -289,19 +320,33 @@ Status Trainer::Run() {
   if (!options_.export_directory.empty()) {  // again: now that there is the run's, the one may lie in the other
     FATHOM_RETURN_IF_ERROR(ExportTarget(options_.export_directory).status());
   }
-  if (position_.step >= config_.steps) {
+  const bool ended = position_.step >= config_.steps;
+  if (ended) {
     WriteStderr(StrCat(options_.run_directory, " has ", position_.step, " steps of the ", config_.steps,
                        " in schedule.steps: nothing is left to train",
                        options_.from.empty() ? "\n" : ", and --from is not used\n"));
-    return {};
+    if (!FileExists(LogPath(options_))) return {};
   }
   FATHOM_ASSIGN_OR_RETURN(LossLog log, LossLog::Open(LogPath(options_), position_.step + 1));
   log_ = std::make_unique<LossLog>(std::move(log));
-  return RunSteps();
+  return ended ? EvaluateEnd() : RunSteps();
+}
+
+Status Trainer::EvaluateEnd() {
+  const std::vector<TrainRecord>& records = log_->records();
+  const bool lacks_it =
+      !records.empty() && records.back().step == position_.step && !records.back().held_out_loss.has_value();
+  if (!lacks_it || !source_->has_held_out()) return {};
+  FATHOM_ASSIGN_OR_RETURN(const StepLoss held_out, Evaluate());
+  FATHOM_RETURN_IF_ERROR(log_->AddHeldOut(held_out.answer_loss, HeldOutNumbers(held_out)));
+  PrintHeldOut(held_out);
+  return SaveCurve();
 }
 
 Status Trainer::RunSteps() {
-  BatchFeed feed(config_, *source_, position_.next_dialogue);
+  // The source's Training() is the feed's from now on.
+  BatchFeed feed([this](uint64_t* next) { return FillBatch(config_, *source_, /*held_out=*/false, next); },
+                 position_.next_dialogue);
   const int64_t first = position_.step;
   const int64_t last =
       options_.stop_after_steps > 0 ? std::min(config_.steps, first + options_.stop_after_steps) : config_.steps;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <span>
 
 #include "numeric/formats.h"
 
@@ -44,6 +45,16 @@ inline float MaxMagnitude(const float* x, int64_t n) {
   uint32_t largest = 0;  // of floats without sign, integer order is theirs
   for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::bit_cast<uint32_t>(x[i]) & 0x7fffffffu);
   return std::bit_cast<float>(largest);
+}
+
+// Whether the floats in `bytes`, at any alignment, are all finite.
+inline bool AllFinite(std::span<const uint8_t> bytes) {
+  constexpr uint32_t kExponent = 0x7f800000u;
+  uint32_t largest = 0;
+  for (size_t at = 0; at + sizeof(float) <= bytes.size(); at += sizeof(float)) {
+    largest = std::max(largest, LoadUnaligned<uint32_t>(bytes.data() + at) & kExponent);
+  }
+  return largest != kExponent;
 }
 
 inline int64_t PadTo16(int64_t n) { return (n + 15) / 16 * 16; }

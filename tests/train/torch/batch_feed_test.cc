@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <new>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -132,12 +134,43 @@ TEST_F(DialogueSourceTest, CtrlCEndsReadingAndFeeding) {
   const Status reading = OpenWith(5).status();
   Status feeding;
   {
-    BatchFeed feed(config_, **source, 0);
+    BatchFeed feed([&](uint64_t* next) { return FillBatch(config_, **source, /*held_out=*/false, next); }, 0);
     feeding = feed.Next().status();
   }
   ClearInterrupt();
   EXPECT_EQ(reading.exit_code(), 130);
   EXPECT_EQ(feeding.exit_code(), 130);
+}
+
+TEST_F(DialogueSourceTest, HeldOutTokensAreThoseOfTheirDialogues) {
+  auto source = OpenWith(50);  // the 11th and the 31st are held out
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_EQ((*source)->held_out_tokens(), (*source)->HeldOut(0)->tokens.size() + (*source)->HeldOut(1)->tokens.size());
+  config_.jsonl = "";
+  auto corpus = DialogueSource::Open(config_, *tokenizer_);
+  ASSERT_TRUE(corpus.ok()) << corpus.status().message();
+  EXPECT_EQ((*corpus)->held_out_tokens(), UINT64_MAX);
+}
+
+// It would end the process if it left the feed's thread.
+TEST(BatchFeedTest, AnExceptionIsTheErrorOfItsStep) {
+  BatchFeed feed(
+      [](uint64_t* next) -> Result<TrainBatch> {
+        if (*next == 9) throw std::bad_alloc();
+        ++*next;
+        return TrainBatch();
+      },
+      7);
+  for (const uint64_t next : {8u, 9u}) {
+    const Result<FedBatch> fed = feed.Next();
+    ASSERT_TRUE(fed.ok()) << fed.status().message();
+    EXPECT_EQ(fed->next_dialogue, next);
+  }
+  const Status memory = feed.Next().status();
+  EXPECT_EQ(memory.exit_code(), 3);
+  EXPECT_EQ(memory.message(), "out of memory for the next step's dialogues");
+  BatchFeed other([](uint64_t*) -> Result<TrainBatch> { throw std::runtime_error("no luck"); }, 0);
+  EXPECT_EQ(other.Next().status().message(), "the next step's dialogues cannot be made: no luck");
 }
 
 }  // namespace

@@ -6,7 +6,10 @@
 #include <vector>
 
 #include "base/file.h"
+#include "checkpoint/safetensors.h"
 #include "tests/train/torch/train_fixture.h"
+#include "train/torch/parameters.h"
+#include "train/train_config.h"
 
 namespace fathom {
 namespace {
@@ -92,6 +95,35 @@ TEST_F(TrainCommand, NumbersOfFlagsHaveBounds) {
   EXPECT_FALSE(DirectoryExists(directory_ / "new"));
 }
 
+TEST_F(TrainCommand, FlagsThatWouldNotBeLookedAtAreRefused) {
+  WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 1}));
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"--config train.json --run run --evaluate --export new",
+       "--export does not go with --evaluate; beside that are accepted --config, --run, --from"},
+      {"--golden new --config train.json", "--config does not go with --golden; beside that nothing is accepted"},
+      {"--config train.json --run run --vocab 640", "--vocab is for --train-tokenizer, which is not given"},
+      {"--train-tokenizer new --run run",
+       "--run does not go with --train-tokenizer; beside that are accepted --vocab, --dialogues, --seed"},
+  };
+  for (const auto& [flags, message] : cases) {
+    const RunResult result = Shell("$T " + flags);
+    EXPECT_EQ(result.exit_code, 2) << result;
+    EXPECT_NE(result.err.find("fathom train: " + message + "\n"), std::string::npos) << result;
+  }
+  EXPECT_FALSE(DirectoryExists(directory_ / "run"));
+  EXPECT_FALSE(DirectoryExists(directory_ / "new"));
+}
+
+// Otherwise the next file that is opened would get what is printed.
+TEST_F(TrainCommand, TheNumberOfAClosedStreamIsTaken) {
+  RunOptions options;
+  options.output = "-";
+  const RunResult result =
+      RunProgram({FATHOM_TRAIN_BINARY, "--config", "/proc/self/fd/1", "--run", directory_ / "run"}, options);
+  EXPECT_EQ(result.exit_code, 2) << result;
+  EXPECT_NE(result.err.find("/proc/self/fd/1: is not a regular file"), std::string::npos) << result;
+}
+
 TEST_F(TrainCommand, WhereTheModelGoesIsLookedAtBeforeTheFirstStep) {
   WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 1}));
   WriteTestFile(directory_ / "mine/notes.txt", "keep");
@@ -130,18 +162,41 @@ TEST_F(TrainCommand, AModelThatDoesNotFitItselfGivesNoRecord) {
   EXPECT_FALSE(FileExists(directory_ / "model/golden.json"));
 }
 
+TEST_F(TrainCommand, ARecordIsOfAModelThatTheTrainerTakes) {
+  std::string text = SmallConfig({});
+  const std::string two = R"("hc_mult": 2)";
+  WriteTestFile(directory_ / "train.json", text.replace(text.find(two), two.size(), R"("hc_mult": 9)"));
+  const Result<TrainConfig> config = ReadTrainConfig(directory_ / "train.json");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  const Result<Parameters> parameters = Parameters::Random(config->model, 1);
+  ASSERT_TRUE(parameters.ok()) << parameters.status().message();
+  ASSERT_TRUE(parameters->Export(directory_ / "model", config->model, config->model_json, {}).ok());
+  const RunResult golden = Shell("$T --golden model");
+  EXPECT_EQ(golden.exit_code, 2) << golden;
+  EXPECT_NE(golden.err.find("fathom train: model/config.json: config key hc_mult is 9; the trainer takes at most 8 "),
+            std::string::npos)
+      << golden;
+}
+
 TEST_F(TrainCommand, AnEvaluationWritesNothing) {
   WriteTestFile(directory_ / "train.json", SmallConfig({.steps = 1}));
   const RunResult result = Shell("$T --config train.json --run run --evaluate");
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_EQ(result.out.substr(0, 9), "held out:") << result;
+  EXPECT_NE(result.err.find("run has no state.safetensors: what is evaluated is a model of random numbers\n"),
+            std::string::npos)
+      << result;
   EXPECT_FALSE(DirectoryExists(directory_ / "run"));
 }
 
-TEST_F(TrainCommand, TheVocabularysDirectoryIsMadeBeforeTheWork) {
+TEST_F(TrainCommand, TheVocabularysDirectoryIsLookedAtBeforeTheWorkAndMadeAfterIt) {
   const RunResult refused = Shell("$T --train-tokenizer tokenizer.json/below --vocab 640");
-  EXPECT_EQ(refused.exit_code, 3) << refused;
-  EXPECT_NE(refused.err.find("tokenizer.json/below"), std::string::npos) << refused;
+  EXPECT_EQ(refused.exit_code, 2) << refused;
+  EXPECT_NE(refused.err.find("cannot create tokenizer.json/below: tokenizer.json is no directory"), std::string::npos)
+      << refused;
+  const RunResult few = Shell("$T --train-tokenizer new --vocab 100000 --dialogues 10");
+  EXPECT_EQ(few.exit_code, 2) << few;
+  EXPECT_FALSE(DirectoryExists(directory_ / "new"));
   const RunResult made = Shell("$T --train-tokenizer new/vocabulary --vocab 640 --dialogues 1000");
   EXPECT_EQ(made.exit_code, 0) << made;
   EXPECT_TRUE(FileExists(directory_ / "new/vocabulary/tokenizer.json"));
@@ -154,7 +209,17 @@ TEST_F(TrainCommand, CtrlCEndsTheTrainingOfATokenizerAtOnce) {
       RunProgram({FATHOM_TRAIN_BINARY, "--train-tokenizer", directory_ / "new", "--dialogues", "1000000000"}, options);
   EXPECT_FALSE(result.timed_out);
   EXPECT_EQ(result.exit_code, 130) << result;
-  EXPECT_FALSE(FileExists(directory_ / "new/tokenizer.json"));
+  EXPECT_FALSE(DirectoryExists(directory_ / "new"));
+}
+
+TEST_F(TrainCommand, CtrlCEndsTheSearchForADialogueThatFits) {
+  WriteTestFile(directory_ / "train.json", SmallConfig({.data = R"(, "max_sequence_tokens": 2)"}));
+  RunOptions options;
+  options.interrupt_after = "looking for a dialogue that has between 2 and 2 tokens";
+  const RunResult result =
+      RunProgram({FATHOM_TRAIN_BINARY, "--config", directory_ / "train.json", "--run", directory_ / "run"}, options);
+  EXPECT_EQ(result.exit_code, 130) << result;
+  EXPECT_NE(result.err.find("stopped after step 0"), std::string::npos) << result;
 }
 
 TEST_F(TrainCommand, CtrlCWritesACheckpointOfTheLastWholeStep) {
@@ -164,7 +229,16 @@ TEST_F(TrainCommand, CtrlCWritesACheckpointOfTheLastWholeStep) {
   const RunResult result =
       RunProgram({FATHOM_TRAIN_BINARY, "--config", directory_ / "train.json", "--run", directory_ / "run"}, options);
   EXPECT_EQ(result.exit_code, 130) << result;
-  EXPECT_TRUE(FileExists(directory_ / "run/state.safetensors"));
+  const size_t steps = Losses("run").size();
+  EXPECT_GE(steps, 1u);
+  EXPECT_NE(result.err.find(StrCat("fathom train: stopped after step ", steps, "\n")), std::string::npos) << result;
+  const auto state = SafetensorsFile::Open(directory_ / "run/state.safetensors");
+  ASSERT_TRUE(state.ok()) << state.status().message();
+  std::string step;
+  for (const auto& [key, text] : state->metadata()) {
+    if (key == "step") step = text;
+  }
+  EXPECT_EQ(step, StrCat(steps));
 }
 
 }  // namespace

@@ -11,8 +11,9 @@ namespace {
 constexpr int64_t kWidth = 16;
 
 // Scores of one token whose z are these, when it goes to experts 0 and 1.
-Routing RouteTo(const std::vector<float>& z, Tensor* gate) {
+Routing RouteTo(const std::vector<float>& z, Tensor* gate, ScoringFunction scoring = ScoringFunction::kSqrtSoftplus) {
   ModelConfig config;
+  config.scoring = scoring;
   config.experts = static_cast<int64_t>(z.size());
   config.experts_per_token = 2;
   const Tensor x = torch::zeros({1, kWidth}, torch::kFloat32);
@@ -41,6 +42,24 @@ TEST(RouteTest, OrdinaryScoresAreTheRootsOfSoftplus) {
   const Tensor expected =
       torch::softplus(torch::tensor(at::ArrayRef<float>(z), torch::kFloat32).reshape({1, 64}), 1, 20).sqrt();
   EXPECT_TRUE(torch::equal(routing.scores.detach(), expected));
+}
+
+// As the reference's code and the engine have it.
+TEST(RouteTest, OnlySoftmaxIsNotDividedByTheChosenScores) {
+  Tensor gate;
+  for (const ScoringFunction scoring :
+       {ScoringFunction::kSqrtSoftplus, ScoringFunction::kSigmoid, ScoringFunction::kSoftmax}) {
+    const Routing routing = RouteTo({1, -1, 0.5, 2}, &gate, scoring);
+    const Tensor chosen = routing.scores.detach().narrow(1, 0, 2);
+    const Tensor weights = routing.weights.detach();
+    if (scoring == ScoringFunction::kSoftmax) {
+      EXPECT_NEAR(routing.scores.sum().item<double>(), 1.0, 1e-6);
+      EXPECT_TRUE(torch::equal(weights, chosen));
+    } else {
+      EXPECT_NEAR(weights.sum().item<double>(), 1.0, 1e-6);
+      EXPECT_TRUE(torch::allclose(weights, chosen / chosen.sum()));
+    }
+  }
 }
 
 }  // namespace

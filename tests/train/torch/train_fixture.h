@@ -25,17 +25,23 @@ struct SmallRun {
   std::string schedule = "";  // and of `schedule`
 };
 
-// Writes an expert's id over the entry of a token in the first hash layer's table of a model with one shard.
-inline void PutExpert(const std::string& model, int64_t token, int64_t expert) {
-  const std::string shard = model + "/model-00001-of-00001.safetensors";
-  std::string bytes = ReadTestFile(shard);
-  const auto file = SafetensorsFile::Open(shard);
+// Writes a value over the bytes of a tensor in a safetensors file, as its element number `index`.
+template <typename Value>
+void PutValue(const std::string& path, const std::string& tensor, int64_t index, Value value) {
+  std::string bytes = ReadTestFile(path);
+  const auto file = SafetensorsFile::Open(path);
   ASSERT_TRUE(file.ok()) << file.status().message();
-  const TensorInfo* table = file->Find("layers.0.ffn.gate.tid2eid");
-  ASSERT_NE(table, nullptr);
-  const auto entry = static_cast<size_t>(token * table->shape[1]) * sizeof expert;
-  std::memcpy(bytes.data() + (table->bytes.data() - file->bytes().data()) + entry, &expert, sizeof expert);
-  WriteTestFile(shard, bytes);
+  const TensorInfo* info = file->Find(tensor);
+  ASSERT_NE(info, nullptr) << tensor;
+  const auto begin = static_cast<size_t>(info->bytes.data() - file->bytes().data());
+  std::memcpy(bytes.data() + begin + static_cast<size_t>(index) * sizeof value, &value, sizeof value);
+  WriteTestFile(path, bytes);
+}
+
+// Writes an expert's id over the first of a token in the first hash layer's table of a model with one shard.
+inline void PutExpert(const std::string& model, int64_t token, int64_t expert) {
+  constexpr int64_t kExpertsPerToken = 2;  // SmallConfig's
+  PutValue(model + "/model-00001-of-00001.safetensors", "layers.0.ffn.gate.tid2eid", token * kExpertsPerToken, expert);
 }
 
 inline std::string SmallConfig(const SmallRun& run) {
@@ -71,12 +77,16 @@ class TrainFixture : public testing::Test {
     WriteTestFile(directory_ / "tokenizer_config.json", kTokenizer.tokenizer_config_json);
   }
 
-  // The losses in a run's log.
-  std::vector<double> Losses(const std::string& run) const {
+  // A run's log.
+  std::vector<TrainRecord> Records(const std::string& run) const {
     auto log = LossLog::Open((directory_ / run) + "/log.jsonl", 1000000);
-    EXPECT_TRUE(log.ok());
+    EXPECT_TRUE(log.ok()) << log.status().message();
+    return log.ok() ? log->records() : std::vector<TrainRecord>();
+  }
+  // The losses in it.
+  std::vector<double> Losses(const std::string& run) const {
     std::vector<double> losses;
-    for (const TrainRecord& record : log->records()) losses.push_back(record.train_loss);
+    for (const TrainRecord& record : Records(run)) losses.push_back(record.train_loss);
     return losses;
   }
 

@@ -218,6 +218,27 @@ TEST(TrainGradients, OfTheIndexersLoss) {
   EXPECT_EQ(Gradients("tiny-csa").Check({.mtp = 0, .balance = 0, .indexer = 1}, indexer), 12);
 }
 
+TEST(TrainForwardTest, EndsWhereATapSaysSo) {
+  const std::unique_ptr<Checkpoint> checkpoint = std::move(*Checkpoint::Open(GoldenFolder("tiny-swa")));
+  Parameters parameters = std::move(*Parameters::FromCheckpoint(*checkpoint));
+  TrainModel model(checkpoint->config(), parameters);
+  ASSERT_GT(checkpoint->config().layers, 2);
+  const torch::NoGradGuard no_grad;
+  TrainBatch batch;
+  batch.tokens = {1, 2, 3};
+  batch.weights.assign(3, 1.0f);
+  batch.answers.assign(3, 1);
+  batch.lengths = {3};
+  std::vector<int64_t> layers;
+  ForwardTaps taps;
+  taps.layer_done = [&](int64_t layer) {
+    layers.push_back(layer);
+    return layer < 1;
+  };
+  EXPECT_FALSE(model.Logits(batch, nullptr, taps).defined());
+  EXPECT_EQ(layers, (std::vector<int64_t>{0, 1}));
+}
+
 TEST(TrainForwardTest, DialoguesOfAStepDoNotSeeEachOther) {
   const ArithmeticScope exact({.half = false, .quantize_weights = true, .quantize_activations = true});
   const std::unique_ptr<Checkpoint> checkpoint = std::move(*Checkpoint::Open(GoldenFolder("tiny-full")));

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,10 +13,12 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_writer.h"
 #include "tests/support/run_binary.h"
+#include "tests/train/torch/train_fixture.h"
 
 namespace fathom {
 namespace {
@@ -29,7 +33,7 @@ class TrainStateTest : public testing::Test {
     saved_ = std::make_unique<Parameters>(std::move(*Parameters::FromCheckpoint(**checkpoint)));
     const Optimizer optimizer(TrainConfig{}, *saved_);
     ASSERT_TRUE(SaveTrainState(path_, {.step = 5}, model_, *saved_, optimizer).ok());
-    loaded_ = std::make_unique<Parameters>(Parameters::Random(model_, 3));
+    loaded_ = std::make_unique<Parameters>(std::move(*Parameters::Random(model_, 3)));
     ASSERT_NE(loaded_->token_tables(), saved_->token_tables());
   }
 
@@ -96,8 +100,8 @@ TEST_F(TrainStateTest, OfAnotherModelIsRefusedByTheKey) {
             path_ +
                 " is of another model configuration: its sliding_window is 32, and model.sliding_window is 16; "
                 "name another --run for another model");
-  const auto random = Parameters::Random(model_, 3);
-  EXPECT_EQ(loaded_->token_tables(), random.token_tables());
+  const Result<Parameters> random = Parameters::Random(model_, 3);
+  EXPECT_EQ(loaded_->token_tables(), random->token_tables());
 }
 
 TEST_F(TrainStateTest, HasTheFormatOfTheExperts) {
@@ -122,6 +126,83 @@ TEST_F(TrainStateTest, HasTheFormatOfTheExperts) {
     ASSERT_TRUE(position.ok()) << position.status().message();
     EXPECT_EQ(loaded_->expert_dtype(), dtype);
   }
+}
+
+TEST_F(TrainStateTest, NumbersOfTheMetadataHaveBounds) {
+  const std::string other = directory_ / "other.safetensors";
+  const auto error = [&](const std::string& key, const std::string& text) {
+    WriteWith(other, key, text);
+    const std::string message = Load(other, model_).status().message();
+    const std::string beginning = StrCat(other, " is no training state: its metadata ");
+    EXPECT_TRUE(message.starts_with(beginning)) << message;
+    return message.substr(std::min(beginning.size(), message.size()));
+  };
+  EXPECT_EQ(error("step", "12abc"), "step is \"12abc\"; accepted are whole numbers from 0 to 1000000000");
+  EXPECT_EQ(error("step", "9223372036854775808"),
+            "step is \"9223372036854775808\"; accepted are whole numbers from 0 to 1000000000");
+  EXPECT_EQ(error("step", "-1"), "step is \"-1\"; accepted are whole numbers from 0 to 1000000000");
+  EXPECT_EQ(error("step", ""), "step is \"\"; accepted are whole numbers from 0 to 1000000000");
+  EXPECT_EQ(error("optimizer_steps", "1000000001"),
+            "optimizer_steps is \"1000000001\"; accepted are whole numbers from 0 to 1000000000");
+  EXPECT_EQ(error("next_dialogue", "18446744073709551615"),
+            "next_dialogue is \"18446744073709551615\"; accepted are whole numbers from 0 to 9007199254740992");
+  EXPECT_EQ(error("milliseconds", "99999999999999999999"),
+            "milliseconds is \"99999999999999999999\"; accepted are whole numbers from 0 to 9007199254740992");
+  WriteWith(other, "step", "1000000000");
+  EXPECT_EQ(Load(other, model_)->step, 1000000000);
+}
+
+TEST_F(TrainStateTest, AShapeOfTheSameSizeIsAnotherShape) {
+  std::string bytes = ReadTestFile(path_);
+  const std::string expected = ShapeText(std::vector<int64_t>{model_.vocab_size, model_.hidden_size});
+  const std::string turned = ShapeText(std::vector<int64_t>{model_.hidden_size, model_.vocab_size});
+  ASSERT_NE(turned, expected);
+  const size_t shape = bytes.find(expected, bytes.find("\"value/embed.weight\""));
+  ASSERT_LT(shape, bytes.size());
+  WriteTestFile(path_, bytes.replace(shape, expected.size(), turned));
+  EXPECT_EQ(Load(path_, model_).status().message(),
+            StrCat(path_, ": tensor value/embed.weight is F32 ", turned, "; the config needs F32 ", expected));
+}
+
+TEST_F(TrainStateTest, ValuesThatAreNotFiniteAreNotRead) {
+  const Tensor before = loaded_->Find("head.weight").value.detach().clone();
+  const std::string good = ReadTestFile(path_);
+  for (const char* name : {"value/head.weight", "muon/layers.0.attn.wq_a.weight", "adam2/norm.weight"}) {
+    PutValue(path_, name, 3, std::numeric_limits<float>::quiet_NaN());
+    EXPECT_EQ(Load(path_, model_).status().message(),
+              StrCat(path_, ": tensor ", name, " has a value that is not finite; no run goes on from it"));
+    EXPECT_TRUE(torch::equal(loaded_->Find("head.weight").value.detach(), before)) << "nothing has changed";
+    WriteTestFile(path_, good);
+    PutValue(path_, name, 0, -std::numeric_limits<float>::infinity());
+    EXPECT_FALSE(Load(path_, model_).ok());
+    WriteTestFile(path_, good);
+  }
+  EXPECT_TRUE(Load(path_, model_).ok());
+}
+
+TEST_F(TrainStateTest, ATensorOfTheModelThatIsNotFiniteIsNamed) {
+  const std::string model = directory_ / "model";
+  ASSERT_TRUE(saved_->Export(model, model_, ConfigToJson({.model = model_, .expert_dtype = "fp4"}), {}).ok());
+  constexpr uint16_t kBf16Infinity = 0x7f80;
+  PutValue(model + "/model-00001-of-00001.safetensors", "head.weight", 5, kBf16Infinity);
+  const auto checkpoint = Checkpoint::Open(model);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  EXPECT_EQ(Parameters::FromCheckpoint(**checkpoint).status().message(),
+            model + ": tensor head.weight has a value that is not finite; bring back an intact copy of the model");
+}
+
+TEST_F(TrainStateTest, IsWholeWithTheExpertsAndTheirFormat) {
+  const Result<bool> whole = IsWholeState(path_);
+  ASSERT_TRUE(whole.ok()) << whole.status().message();
+  EXPECT_TRUE(*whole);
+  const std::string earlier = directory_ / "earlier.safetensors";
+  WriteEarlier(earlier);
+  EXPECT_FALSE(*IsWholeState(earlier));
+  WriteWith(earlier, "model", ConfigToJson({.model = model_, .expert_dtype = ""}).Dump());
+  EXPECT_FALSE(*IsWholeState(earlier));
+  WriteWith(earlier, "model", "{}");
+  const std::string damaged = IsWholeState(earlier).status().message();
+  EXPECT_TRUE(damaged.starts_with(earlier + ", metadata model: ")) << damaged;
 }
 
 TEST_F(TrainStateTest, ParametersThatAreNotFiniteAreNotWritten) {

@@ -2,8 +2,10 @@
 #include "train/torch/trainer.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <map>
@@ -21,6 +23,7 @@
 #include "model/workspace.h"
 #include "tests/train/torch/train_fixture.h"
 #include "train/run_lock.h"
+#include "train/torch/batch_feed.h"
 #include "train/torch/gemm.h"
 
 namespace fathom {
@@ -50,9 +53,7 @@ class TrainerTest : public TrainFixture {
 
   // The small configuration with another `expert_dtype`, or none.
   static std::string ConfigWithExperts(const std::string& member) {
-    std::string text = SmallConfig({});
-    const std::string fp4 = R"(, "expert_dtype": "fp4")";
-    return text.replace(text.find(fp4), fp4.size(), member);
+    return ConfigWith(R"(, "expert_dtype": "fp4")", member);
   }
 
   // Trains and exports; what the exported tensors and config.json say of the experts.
@@ -64,6 +65,28 @@ class TrainerTest : public TrainFixture {
     const bool fp8 = (*checkpoint)->weights().layers[1].experts[0].w2.type == WeightType::kFp8;
     return StrCat(fp8 ? "fp8" : "fp4", " ", (*checkpoint)->checkpoint_config().expert_dtype);
   }
+
+  // The small configuration with a part of its text replaced.
+  static std::string ConfigWith(const std::string& part, const std::string& replacement, const SmallRun& small = {}) {
+    std::string text = SmallConfig(small);
+    return text.replace(text.find(part), part.size(), replacement);
+  }
+
+  // A number of each line of a run's log.
+  std::vector<double> Logged(const std::string& run, const std::string& key) const {
+    std::vector<double> numbers;
+    const std::string log = ReadTestFile((directory_ / run) + "/log.jsonl");
+    for (size_t at = 0; at < log.size(); at = log.find('\n', at) + 1) {
+      const Result<Json> line = ParseJson(log.substr(at, log.find('\n', at) - at));
+      const Json* number = line.ok() ? line->Find(key) : nullptr;
+      EXPECT_NE(number, nullptr) << key << " in " << log.substr(at);
+      numbers.push_back(number == nullptr ? 0 : number->AsDouble().value_or(0));
+    }
+    return numbers;
+  }
+
+  // The largest difference of the engine's and the trainer's logits with an exported model, over the largest logit.
+  static double EngineDifference(const std::string& exported);
 
   std::string ErrorOf(const Result<std::unique_ptr<Trainer>>& result) const {
     return result.ok() ? "no error" : result.status().message();
@@ -89,9 +112,7 @@ TEST_F(TrainerTest, LearnsAndAStoppedRunGoesOnWithTheSameBits) {
   ASSERT_EQ(losses.size(), 8u);
   EXPECT_LT(losses.back(), losses.front() - 0.5);
   // All tokens that a step reads count as its speed.
-  const std::string log = ReadTestFile(directory_ / "whole/log.jsonl");
-  const Json record = *ParseJson(log.substr(0, log.find('\n')));
-  EXPECT_GE(*record.Find("tokens_per_second")->AsDouble() * *record.Find("seconds")->AsDouble(), 1499);
+  EXPECT_GE(Logged("whole", "tokens_per_second")[0] * Logged("whole", "seconds")[0], 1499);
 
   auto first = Make("parts", 3);
   ASSERT_TRUE(first.ok()) << ErrorOf(first);
@@ -106,16 +127,10 @@ TEST_F(TrainerTest, LearnsAndAStoppedRunGoesOnWithTheSameBits) {
   EXPECT_TRUE(TensorsOf("parts/state.safetensors") == TensorsOf("whole/state.safetensors"));
 }
 
-TEST_F(TrainerTest, TheEngineComputesWhatTheTrainerComputes) {
-  auto trainer = Make("run", 4);
-  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
-  ASSERT_TRUE((*trainer)->Run().ok());
-  const std::string exported = directory_ / "model";
-  ASSERT_TRUE((*trainer)->Export(exported).ok());
-  ASSERT_TRUE((*trainer)->Export(exported).ok()) << "an export is replaced";
-
+double TrainerTest::EngineDifference(const std::string& exported) {
   auto checkpoint = Checkpoint::Open(exported);
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  EXPECT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  if (!checkpoint.ok()) return INFINITY;
   const ModelConfig& config = (*checkpoint)->config();
   TrainBatch batch;
   for (int32_t t = 0; t < 200; ++t) batch.tokens.push_back(t * 13 % static_cast<int32_t>(config.vocab_size));
@@ -142,7 +157,146 @@ TEST_F(TrainerTest, TheEngineComputesWhatTheTrainerComputes) {
     largest = std::max(largest, std::abs(static_cast<double>(logits[i])));
     worst = std::max(worst, std::abs(static_cast<double>(logits[i]) - Floats(trained)[i]));
   }
-  EXPECT_LT(worst / largest, 1e-5);
+  return worst / largest;
+}
+
+TEST_F(TrainerTest, TheEngineComputesWhatTheTrainerComputes) {
+  auto trainer = Make("run", 4);
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  ASSERT_TRUE((*trainer)->Run().ok());
+  const std::string exported = directory_ / "model";
+  ASSERT_TRUE((*trainer)->Export(exported).ok());
+  ASSERT_TRUE((*trainer)->Export(exported).ok()) << "an export is replaced";
+  EXPECT_LT(EngineDifference(exported), 1e-5);
+}
+
+TEST_F(TrainerTest, TheEngineRoutesByASoftmaxAsTheTrainerDoes) {
+  auto trainer = MakeWith(ConfigWith(R"("scoring_func": "sqrtsoftplus")", R"("scoring_func": "softmax")"), "run");
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  ASSERT_TRUE((*trainer)->Export(directory_ / "model").ok());
+  EXPECT_LT(EngineDifference(directory_ / "model"), 1e-5);
+}
+
+TEST_F(TrainerTest, TheRateRisesStaysAndFalls) {
+  auto trainer = Make(
+      "run", 0,
+      {.steps = 10, .schedule = R"(, "batch_tokens": 200, "warmup_steps": 4, "decay_share": 0.5, "final_rate": 0.1)"});
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  ASSERT_TRUE((*trainer)->Run().ok());
+  const std::vector<double> rates = Logged("run", "learning_rate");
+  const std::vector<double> shares = {0.25, 0.5, 0.75, 1, 1, 1, 0.82, 0.64, 0.46, 0.28};
+  ASSERT_EQ(rates.size(), shares.size());
+  for (size_t step = 0; step < rates.size(); ++step) EXPECT_NEAR(rates[step], 0.01 * shares[step], 1e-12) << step;
+}
+
+TEST_F(TrainerTest, TheRoutersBiasMovesAgainstTheLoad) {
+  auto trainer = Make("run", 1);
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  ASSERT_TRUE((*trainer)->Run().ok());
+  // The step's forward pass once more, for what each expert got.
+  const Result<TrainConfig> config = ReadTrainConfig(directory_ / "train.json");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  Parameters parameters = std::move(*Parameters::Random(config->model, config->seed));
+  const auto tokenizer = Tokenizer::Load(config->tokenizer);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().message();
+  const auto source = DialogueSource::Open(*config, **tokenizer);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  uint64_t next = 0;
+  const Result<TrainBatch> batch = FillBatch(*config, **source, /*held_out=*/false, &next);
+  ASSERT_TRUE(batch.ok()) << batch.status().message();
+  const torch::NoGradGuard no_grad;
+  const StepLoss loss = TrainModel(config->model, parameters).Loss(*batch, {.mtp = config->mtp_weight});
+
+  const auto state = SafetensorsFile::Open(directory_ / "run/state.safetensors");
+  ASSERT_TRUE(state.ok()) << state.status().message();
+  const std::vector<std::string> prefixes = {"layers.0", "layers.1", "layers.2", "mtp.0"};
+  ASSERT_EQ(loss.expert_load.size(), prefixes.size());
+  int moved = 0;
+  for (size_t layer = 1; layer < prefixes.size(); ++layer) {  // the first routes by token
+    const TensorInfo* info = state->Find("value/" + prefixes[layer] + ".ffn.gate.bias");
+    ASSERT_NE(info, nullptr) << prefixes[layer];
+    const std::vector<int64_t>& load = loss.expert_load[layer];
+    ASSERT_EQ(info->bytes.size(), load.size() * sizeof(float));
+    int64_t all = 0;
+    for (const int64_t tokens : load) all += tokens;
+    for (size_t e = 0; e < load.size(); ++e) {
+      float bias = 0;
+      std::memcpy(&bias, info->bytes.data() + e * sizeof bias, sizeof bias);
+      const int64_t above = load[e] * static_cast<int64_t>(load.size()) - all;  // the mean
+      const auto rate = static_cast<float>(config->bias_rate);
+      EXPECT_EQ(bias, above > 0 ? -rate : above < 0 ? rate : 0.0f) << prefixes[layer] << " expert " << e;
+      moved += above != 0 ? 1 : 0;
+    }
+  }
+  EXPECT_GT(moved, 0);
+}
+
+TEST_F(TrainerTest, StopsAroundTheFirstStepOfTheMtpBlockChangeNoBit) {
+  const std::string text = ConfigWith(R"("mtp_weight": 0.3)", R"("mtp_weight": 0.3, "mtp_from": 3)",
+                                      {.steps = 5, .schedule = R"(, "batch_tokens": 400)"});
+  auto whole = MakeWith(text, "whole");
+  ASSERT_TRUE(whole.ok()) << ErrorOf(whole);
+  ASSERT_TRUE((*whole)->Run().ok());
+  const std::vector<double> drafts = Logged("whole", "mtp_loss");
+  ASSERT_EQ(drafts.size(), 5u);
+  for (size_t step = 0; step < 5; ++step) EXPECT_EQ(drafts[step] > 0, step >= 3) << step;
+  for (const int64_t steps : {2, 1, 1, 1}) {
+    auto part = MakeWith(text, "parts", steps);
+    ASSERT_TRUE(part.ok()) << ErrorOf(part);
+    ASSERT_TRUE((*part)->Run().ok());
+  }
+  EXPECT_EQ(Losses("parts"), Losses("whole"));
+  EXPECT_EQ(Logged("parts", "mtp_loss"), drafts);
+  EXPECT_TRUE(TensorsOf("parts/state.safetensors") == TensorsOf("whole/state.safetensors"));
+}
+
+TEST_F(TrainerTest, EvaluationsAreOfTheQuantisedModel) {
+  const SmallRun late = {.steps = 1, .schedule = R"(, "quantize_from": 100)"};
+  auto trainer = Make("run", 0, late);
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  ASSERT_TRUE((*trainer)->Run().ok());
+  const std::vector<TrainRecord> records = Records("run");
+  ASSERT_EQ(records.size(), 1u);
+  ASSERT_TRUE(records[0].held_out_loss);
+  Arithmetic() = {};  // as in a process of its own
+  auto evaluation = Make("run", 0, late);
+  ASSERT_TRUE(evaluation.ok()) << ErrorOf(evaluation);
+  const Result<StepLoss> loss = (*evaluation)->Evaluate();
+  ASSERT_TRUE(loss.ok()) << loss.status().message();
+  EXPECT_EQ(loss->answer_loss, *records[0].held_out_loss);
+}
+
+// A kill between the two would lose a record for good.
+TEST_F(TrainerTest, NoStateIsAheadOfTheLog) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "there is no /dev/full";
+  std::filesystem::create_directory(directory_ / "run");
+  std::filesystem::create_symlink("/dev/full", directory_ / "run/log.jsonl");
+  auto trainer = Make("run", 0, {.steps = 1});
+  ASSERT_TRUE(trainer.ok()) << ErrorOf(trainer);
+  const Status status = (*trainer)->Run();
+  EXPECT_NE(status.message().find("log.jsonl: No space left"), std::string::npos) << status.message();
+  EXPECT_FALSE(FileExists(directory_ / "run/state.safetensors"));
+}
+
+TEST_F(TrainerTest, TheLastStepsEvaluationIsMadeUpFor) {
+  auto stopped = Make("run", 2, {.steps = 3});
+  ASSERT_TRUE(stopped.ok()) << ErrorOf(stopped);
+  ASSERT_TRUE((*stopped)->Run().ok());
+  const std::string before = ReadTestFile(directory_ / "run/log.jsonl");
+  EXPECT_FALSE(Records("run").back().held_out_loss);
+  auto ended = Make("run", 0, {.steps = 2});
+  ASSERT_TRUE(ended.ok()) << ErrorOf(ended);
+  const Result<StepLoss> held_out = (*ended)->Evaluate();
+  ASSERT_TRUE(held_out.ok()) << held_out.status().message();
+  ASSERT_TRUE((*ended)->Run().ok());
+  const std::string after = ReadTestFile(directory_ / "run/log.jsonl");
+  EXPECT_TRUE(after.starts_with(before.substr(0, before.size() - 2) + ",\"held_out_loss\":")) << after;
+  EXPECT_NE(after.find(",\"held_out_mtp_accuracy\":"), std::string::npos) << after;
+  EXPECT_EQ(Records("run").back().held_out_loss, held_out->answer_loss);
+  auto again = Make("run", 0, {.steps = 2});
+  ASSERT_TRUE(again.ok()) << ErrorOf(again);
+  ASSERT_TRUE((*again)->Run().ok());
+  EXPECT_EQ(ReadTestFile(directory_ / "run/log.jsonl"), after) << "once";
 }
 
 TEST_F(TrainerTest, GoesOnFromAModelWithTheUsersDialogues) {
@@ -172,6 +326,11 @@ TEST_F(TrainerTest, AResumedRunNeedsNoFromAndTakesNoOtherModel) {
   auto tuned = Make("tuned", 1, {}, directory_ / "model");
   ASSERT_TRUE(tuned.ok()) << ErrorOf(tuned);
   ASSERT_TRUE((*tuned)->Run().ok());
+  {
+    const auto moved = Make("tuned", 1, {.steps = 3}, directory_ / "gone");
+    ASSERT_TRUE(moved.ok()) << ErrorOf(moved);
+    EXPECT_EQ((*moved)->position().step, 1);
+  }
   auto resumed = Make("tuned", 1, {.steps = 3, .data = R"(, "seed": 2)"});  // schedule and data may change
   ASSERT_TRUE(resumed.ok()) << ErrorOf(resumed);
   ASSERT_TRUE((*resumed)->Run().ok());
@@ -183,9 +342,11 @@ TEST_F(TrainerTest, AResumedRunNeedsNoFromAndTakesNoOtherModel) {
   ASSERT_FALSE(before[table].empty());
   EXPECT_EQ(after[table], before[table]);
 
-  std::string other = SmallConfig({});
-  const std::string window = R"("sliding_window": 32)";
-  other.replace(other.find(window), window.size(), R"("sliding_window": 16)");
+  const std::string other = ConfigWith(R"("sliding_window": 32)", R"("sliding_window": 16)");
+  const std::string from = ErrorOf(MakeWith(other, "new", 1, directory_ / "model"));
+  EXPECT_EQ(from,
+            StrCat(directory_ / "model", "/config.json is of another model configuration: its sliding_window is 32, ",
+                   "and model.sliding_window is 16 in ", directory_ / "train.json", "; they must agree"));
   const std::string error = ErrorOf(MakeWith(other, "tuned"));
   EXPECT_NE(error.find("tuned/state.safetensors is of another model configuration: its sliding_window is 32"),
             std::string::npos)
@@ -358,6 +519,12 @@ TEST_F(TrainerTest, BadInputsAreNamed) {
   const std::string missing = ErrorOf(Make("run", 0, {.data = R"(, "jsonl": "missing.jsonl")"}));
   EXPECT_NE(missing.find("missing.jsonl"), std::string::npos) << missing;
   EXPECT_NE(ErrorOf(Make("run", 0, {}, directory_ / "nothing")).find("nothing"), std::string::npos);
+  const std::string vocabulary = ErrorOf(MakeWith(ConfigWith(R"("vocab_size": 640)", R"("vocab_size": 639)"), "run"));
+  EXPECT_EQ(vocabulary, StrCat(directory_ / "tokenizer.json", " has 640 tokens; in ", directory_ / "train.json",
+                               " config key model.vocab_size is 639, which must not be less"));
+  const std::string streams = ErrorOf(MakeWith(ConfigWith(R"("hc_mult": 2)", R"("hc_mult": 9)"), "run"));
+  EXPECT_EQ(streams,
+            (directory_ / "train.json") + ": config key model.hc_mult is 9; the trainer takes at most 8 streams");
   WriteTestFile(directory_ / "damaged/state.safetensors", "not a state");
   EXPECT_NE(ErrorOf(Make("damaged")).find("damaged/state.safetensors"), std::string::npos);
 }
