@@ -244,7 +244,7 @@ Status RunAll(const BenchFlags& flags) {
   const CostModel costs(checkpoint->config(), checkpoint->weights(), precision);
   KernelCeiling ceiling(pool, precision);
   std::vector<BenchResult> results;
-  const Status status = RunPlan(plan, {model, costs, ceiling, context, earlier}, &results);
+  Status status = RunPlan(plan, {model, costs, ceiling, context, earlier}, &results);
   if (results.empty()) return status;
   const Status written =
       WriteBenchFiles(flags.json, BenchJson(context, results), flags.svg, BenchSvg(context, results));

@@ -35,8 +35,9 @@ class ProductCase : public KernelCase {
     }
     const double wanted = kRegionBytes / static_cast<double>(tokens * op.matrix().bytes());
     // Not so many that they would be the whole pool: each sample takes others.
-    const auto fitting = static_cast<double>(pool.bytes() / 4 / op.matrix().bytes());
-    together_ = std::clamp(static_cast<size_t>(std::min(wanted, fitting)), size_t{1}, kMaxRegionMatrices);
+    const int64_t fitting = pool.bytes() / 4 / op.matrix().bytes();
+    together_ =
+        std::clamp(static_cast<size_t>(std::min(wanted, static_cast<double>(fitting))), size_t{1}, kMaxRegionMatrices);
     y_.Allocate(static_cast<int64_t>(together_) * tokens * op.rows);
     std::fill_n(y_.data(), y_.size(), 0.0f);  // touches its pages
   }

@@ -219,7 +219,7 @@ Status RunBenchKernels(const BenchKernelsFlags& flags) {
   PrintResult(KernelBenchHeading(context));
 
   std::vector<KernelMeasurement> results;
-  const Status status = MeasureOps(flags, ops, context, &bench, &results);
+  Status status = MeasureOps(flags, ops, context, &bench, &results);
   if (results.empty()) return status;
   const Status written = WriteBenchFiles(flags.json, KernelBenchJson(context, results), flags.svg,
                                          flags.svg.empty() ? "" : KernelBenchSvg(context, results));

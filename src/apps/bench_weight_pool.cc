@@ -37,7 +37,7 @@ int64_t TakeNext(int64_t count, int64_t size, int64_t* at) {
 
 void FillNormal(float* values, int64_t count) {
   constexpr int64_t kDistinct = 1 << 16;
-  static const std::vector<float> distinct = [] {
+  static const std::vector<float> kNumbers = [] {
     std::mt19937 random(2);
     std::normal_distribution<float> normal;
     std::vector<float> made(static_cast<size_t>(kDistinct));
@@ -45,7 +45,7 @@ void FillNormal(float* values, int64_t count) {
     return made;
   }();
   for (int64_t at = 0; at < count; at += kDistinct) {
-    std::copy_n(distinct.data(), std::min(kDistinct, count - at), values + at);
+    std::copy_n(kNumbers.data(), std::min(kDistinct, count - at), values + at);
   }
 }
 

@@ -111,9 +111,12 @@ void ProjectUp(const Step& step, const LayerWeights& w, const Activations& x) {
   MatMul(step.pool, ws.jobs);
 }
 
+// Whether the routed experts take integers (Fp8Chunk); the shared one never does.
+bool TakesChunks(const LayerWeights& w) { return w.experts[0].w1.type == WeightType::kFp4; }
+
 // h = SwiGLU of each row, times its routing weight, in the place of the gate's products, and what the down projections
 // take: a row is quantised while it is in the cache, in place.
-Activations Activate(const Step& step) {
+Activations Activate(const Step& step, const LayerWeights& w) {
   const ModelConfig& c = step.config;
   Workspace& ws = step.ws;
   const int64_t pairs = step.tokens * c.experts_per_token;
@@ -124,11 +127,13 @@ Activations Activate(const Step& step) {
       float* h = ws.gate.data() + row * c.expert_dim;
       const float weight = row < pairs ? ws.expert_row_weight[row] : 1.0f;
       Kernels().swiglu(h, ws.up.data() + row * c.expert_dim, c.swiglu_limit, weight, c.expert_dim, h);
-      if (step.quantized()) QuantizeInputRow(step, h, c.expert_dim, h, ws.h_chunks.data() + row * row_chunks);
+      if (!step.quantized()) continue;
+      Fp8Chunk* const chunks = row < pairs && TakesChunks(w) ? ws.h_chunks.data() + row * row_chunks : nullptr;
+      QuantizeInputRow(step, h, c.expert_dim, h, chunks);
     }
   });
   Activations h = PlainInput(ws.gate.data(), rows, c.expert_dim);
-  if (!step.quantized()) return h;
+  if (!step.quantized() || !TakesChunks(w)) return h;
   h.chunks = ws.h_chunks.data();
   h.int8 = step.int8_chunks();
   return h;
@@ -189,7 +194,7 @@ void RouteToken(const ModelConfig& config, const LayerWeights& w, int32_t token_
 
 void SumExpertOutputs(const float* outputs, const int32_t* routed_rows, int64_t k, int64_t shared_row, int64_t dim,
                       float* out) {
-  int32_t rows[64];  // Validate() bounds k
+  int32_t rows[64] = {};  // Validate() bounds k
   std::copy_n(routed_rows, k, rows);
   std::sort(rows, rows + k);
   std::fill_n(out, dim, 0.0f);
@@ -210,8 +215,9 @@ void Moe(const Step& step, const LayerWeights& w, int64_t layer, const float* x,
   GroupByExpert(step);
   step.Mark(StepPart::kRouter);
 
-  ProjectUp(step, w, QuantizeInput(step, x, t, c.hidden_size, ws.x_q.values.data(), ws.x_q.chunks.data()));
-  ProjectDown(step, w, Activate(step));
+  Fp8Chunk* const chunks = TakesChunks(w) ? ws.x_q.chunks.data() : nullptr;
+  ProjectUp(step, w, QuantizeInput(step, x, t, c.hidden_size, ws.x_q.values.data(), chunks));
+  ProjectDown(step, w, Activate(step, w));
   SumOutputs(step, y);
   step.Mark(StepPart::kExperts);
 
