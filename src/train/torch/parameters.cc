@@ -465,6 +465,7 @@ std::string IndexJson(const std::vector<StoredTensor>& tensors) {
 
 Status WriteShard(const std::string& path, const std::vector<StoredTensor>& tensors) {
   std::vector<TensorSpec> specs;
+  specs.reserve(tensors.size());
   for (const StoredTensor& tensor : tensors) specs.push_back(tensor.spec);
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsWriter> writer, SafetensorsWriter::Create(path, specs));
   Progress progress(StrCat("writing ", path), writer->file_bytes(), Progress::Unit::kBytes);

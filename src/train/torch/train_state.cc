@@ -131,6 +131,7 @@ Status SaveTrainState(const std::string& path, const TrainPosition& position, co
   const auto tensors = AllTensors(parameters, optimizer);
   const CheckpointConfig config = {.model = model, .expert_dtype = parameters.expert_dtype()};
   std::vector<TensorSpec> specs;
+  specs.reserve(tensors.size() + parameters.token_tables().size());
   for (const auto& [name, tensor] : tensors) specs.push_back({name, TensorType::kF32, tensor.sizes().vec()});
   for (const auto& [name, table] : parameters.token_tables()) {
     specs.push_back({TableName(name), TensorType::kI64, {model.vocab_size, model.experts_per_token}});
