@@ -84,8 +84,8 @@ void AddModelFlags(CLI::App& app, ModelFlags* flags) {
                "the system maps files by small pages");
   app.add_option(
          "--activations", flags->activations,
-         "Inputs of the experts: fp8, as the model was trained, or int8, which is faster and changes the answers "
-         "(`fathom verify golden --mode int8` shows by how much)")
+         "Inputs of the FP4 experts: fp8, as the model was trained, or int8, which is faster and changes the answers "
+         "(`fathom verify golden --mode int8` shows by how much); without effect on experts in FP8")
       ->type_name("FORMAT");
 }
 

@@ -29,9 +29,9 @@ class Workspace::Memory {
     if (take_) scratch.Allocate(tokens, scores);
   }
   // Also where nothing is taken, so that what is theirs is added up.
-  void Take(std::vector<Worker>& workers, int64_t count) {
+  void Take(std::vector<Worker>& of_threads, int64_t count) {
     Count<Worker>(count);
-    workers.resize(static_cast<size_t>(count));
+    of_threads.resize(static_cast<size_t>(count));
   }
 
  private:

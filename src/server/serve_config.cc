@@ -39,7 +39,8 @@ std::vector<ServeOption> MakeOptions() {
        "system maps files by small pages",
        &C::no_mmap},
       {"activations",
-       "Inputs of the experts: fp8, as the model was trained, or int8, which is faster and changes the answers",
+       "Inputs of the FP4 experts: fp8, as the model was trained, or int8, which is faster and changes the answers; "
+       "without effect on experts in FP8",
        &C::activations,
        Unit::kCount,
        0,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <sstream>
 
 #include "apps/inspect_report.h"
 #include "base/json.h"
@@ -113,7 +114,12 @@ TEST_F(InspectCommand, WithoutADirectoryItSpeaksOfTheModelOfChat) {
 TEST_F(InspectCommand, SaysEverythingAboutAModel) {
   const RunResult result = RunFathom({"inspect", Model()});
   EXPECT_EQ(result.exit_code, 0) << result;
-  EXPECT_EQ(result.err, "");
+  // Nothing but the progress of the bandwidth's measurement, which a busy machine takes more than two seconds for.
+  std::istringstream errors(result.err);
+  for (std::string line; std::getline(errors, line);) {
+    EXPECT_TRUE(line.starts_with("filling a buffer to read:") || line.starts_with("measuring how fast memory is read:"))
+        << line;
+  }
   for (const char* part : {"DeepSeek-V4 architecture", "parameters", "act per token", "bytes by class",
                            "routed expert weights", "read per decoded token", "cache of one sequence", "8K tokens",
                            "fit in", "read bandwidth", "decode speed          at most"}) {
