@@ -28,7 +28,6 @@ inline constexpr int kBlockTokens = 8;
 // The tiles of that; two rows are streamed at a time whatever their length, for one does not hide the latency.
 inline constexpr int kStreamTileTokens = 2;
 constexpr int StreamTileRows(int /*tokens*/) { return 2; }
-inline constexpr int64_t kShortRowBytes = 0;
 constexpr int BlockTileRows(int /*tokens*/) { return 2; }  // times 6 inputs: 12 sums of half the lanes
 // Of a panel of decoded rows: 3 x 4 sums of half the lanes leave registers for a column of weights and one of inputs;
 // products of words need one more.
@@ -283,6 +282,7 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
 // product leaves); the NaN code becomes 480. Bytes go to the top of their lanes by a shuffle: widening moves take two
 // to three times as long.
 #define FATHOM_FP8_FEW 1
+#define FATHOM_FP8_SCALED_TABLES 0
 template <int kLane>
 FATHOM_INLINE F32Part DecodeSmallFp8Part(const uint8_t* codes) {
   constexpr char kFirst = kLane;

@@ -32,11 +32,11 @@ inline constexpr int kTileTokens = 4;
 inline constexpr int kStreamDecoded = 4;
 inline constexpr int kStreamPlain = 4;  // BF16 and float32
 inline constexpr int kFp4StreamTokens = 4;
+inline constexpr int kFp8BlockTokens = 8;
 inline constexpr int kBlockTokens = 8;
-// The tiles of that. With one or two tokens rows of at most kShortRowBytes are streamed one by one.
+// The tiles of that.
 inline constexpr int kStreamTileTokens = 4;
 constexpr int StreamTileRows(int /*tokens*/) { return 4; }
-inline constexpr int64_t kShortRowBytes = 2048;
 constexpr int BlockTileRows(int /*tokens*/) { return 2; }  // times 8 inputs: 16 sums, and 8 vectors of weights
 // Of a panel of decoded rows: 6 x 4 sums leave registers for a column of weights and one of inputs.
 inline constexpr int kPanelTileRows = 6;
@@ -197,15 +197,16 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(codes), 16))};
 }
 
-// Registers are enough for 64 numbers decoded at a time, with one and two tokens, too.
+// The tables take a block's scale: nothing is multiplied (matmul_fp8_blocks.inc).
 #define FATHOM_FP8_FEW 0
+#define FATHOM_FP8_SCALED_TABLES 1
 #define FATHOM_BY_PARTS 0
 #define FATHOM_FP4_CHUNKS 0
 
-// E4M3 codes without sign as BF16 numbers, split into low and high bytes; NaN counts as 480.
+// E4M3 codes without sign as BF16 numbers, split into low and high bytes, and twice these numbers; NaN counts as 480.
 struct Fp8Tables {
-  alignas(64) uint8_t low[128];
-  alignas(64) uint8_t high[128];
+  alignas(64) uint8_t low[2][128];
+  alignas(64) uint8_t high[2][128];
   // Where each code goes so that two byte unpacks and the two halves of a dword deliver 16 consecutive ones.
   alignas(64) uint8_t order[64];
 };
@@ -228,8 +229,11 @@ constexpr Fp8Tables MakeFp8Tables() {
         bf16 = (exponent << 7) | ((mantissa & 7) << 4);
       }
     }
-    t.low[code] = static_cast<uint8_t>(bf16 & 255);
-    t.high[code] = static_cast<uint8_t>(bf16 >> 8);
+    for (int twice = 0; twice < 2; ++twice) {
+      const int value = bf16 == 0 ? 0 : bf16 + (twice << 7);
+      t.low[twice][code] = static_cast<uint8_t>(value & 255);
+      t.high[twice][code] = static_cast<uint8_t>(value >> 8);
+    }
   }
   for (int q = 0; q < 4; ++q) {
     for (int j = 0; j < 4; ++j) {
@@ -242,14 +246,33 @@ constexpr Fp8Tables MakeFp8Tables() {
 }
 inline constexpr Fp8Tables kFp8Tables = MakeFp8Tables();
 
+// The tables of a block's numbers in registers.
+struct Fp8Block {
+  __m512i low[2];
+  __m512i high[2];
+};
+FATHOM_INLINE Fp8Block UnscaledFp8() {
+  return {{_mm512_load_si512(kFp8Tables.low[0]), _mm512_load_si512(kFp8Tables.low[0] + 64)},
+          {_mm512_load_si512(kFp8Tables.high[0]), _mm512_load_si512(kFp8Tables.high[0] + 64)}};
+}
+// Whether all codes times the power of two with this E8M0 code are normal floats: then adding to the exponents, of which
+// all but the lowest bit are in the high bytes, multiplies.
+FATHOM_INLINE bool TablesTakeScale(uint8_t power) { return power >= 10 && power <= 245; }
+FATHOM_INLINE Fp8Block ScaledFp8(uint8_t power) {
+  const int twice = (power & 1) ^ 1;  // 127 stands for 1
+  const __m512i more = _mm512_set1_epi8(static_cast<int8_t>((power - twice - 127) / 2));
+  const __m512i first = _mm512_load_si512(kFp8Tables.high[twice]);
+  return {{_mm512_load_si512(kFp8Tables.low[twice]), _mm512_load_si512(kFp8Tables.low[twice] + 64)},
+          {_mm512_mask_add_epi8(first, ~__mmask64{1}, first, more),  // zero stays zero
+           _mm512_add_epi8(_mm512_load_si512(kFp8Tables.high[twice] + 64), more)}};
+}
+
 // 64 E4M3 codes as floats, 16 consecutive ones a vector.
-FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
+FATHOM_INLINE void DecodeFp8(const Fp8Block& block, const uint8_t* codes, F32x16* out) {
   // Two 128-entry look-ups and one shuffle give 64 numbers: half the instructions of the route over FP16.
   const __m512i p = _mm512_permutexvar_epi8(_mm512_load_si512(kFp8Tables.order), _mm512_loadu_si512(codes));
-  const __m512i low =
-      _mm512_permutex2var_epi8(_mm512_load_si512(kFp8Tables.low), p, _mm512_load_si512(kFp8Tables.low + 64));
-  const __m512i magnitude =
-      _mm512_permutex2var_epi8(_mm512_load_si512(kFp8Tables.high), p, _mm512_load_si512(kFp8Tables.high + 64));
+  const __m512i low = _mm512_permutex2var_epi8(block.low[0], p, block.low[1]);
+  const __m512i magnitude = _mm512_permutex2var_epi8(block.high[0], p, block.high[1]);
   const __m512i high = _mm512_ternarylogic_epi32(magnitude, p, _mm512_set1_epi8(-128), 0xF8);  // magnitude | (p & sign)
   const __m512i a = _mm512_unpacklo_epi8(low, high);
   const __m512i b = _mm512_unpackhi_epi8(low, high);
@@ -259,6 +282,7 @@ FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) {
   out[2].v = _mm512_castsi512_ps(_mm512_slli_epi32(b, 16));
   out[3].v = _mm512_castsi512_ps(_mm512_and_si512(b, upper));
 }
+FATHOM_INLINE void DecodeFp8(const uint8_t* codes, F32x16* out) { DecodeFp8(UnscaledFp8(), codes, out); }
 // The same times the power of two with this E8M0 code.
 FATHOM_INLINE void DecodeFp8Times(const uint8_t* codes, uint8_t power, F32x16* out) {
   DecodeFp8(codes, out);

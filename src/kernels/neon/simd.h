@@ -22,7 +22,6 @@ inline constexpr int kTileTokens = 2;
 // Up to so many tokens weights go from memory through registers to the sums; with more, through panels of decoded rows.
 inline constexpr int kStreamTileTokens = 2;
 constexpr int StreamTileRows(int /*tokens*/) { return 2; }
-inline constexpr int64_t kShortRowBytes = 2048;
 inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
 inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks of columns
@@ -233,6 +232,7 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
 
 // As in avx512: 64 numbers are decoded at a time.
 #define FATHOM_FP8_FEW 0
+#define FATHOM_FP8_SCALED_TABLES 0
 #define FATHOM_BY_PARTS 0
 #define FATHOM_FP4_CHUNKS 0
 // Whether 256 times the power is a finite float and `code` not 0, which stands for 0.
