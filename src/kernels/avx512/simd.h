@@ -27,17 +27,17 @@ namespace fathom::avx512 {
 // Register tiles: 32 registers hold 4 x 4 running sums, the block's own sums and the operands.
 inline constexpr int kTileRows = 4;
 inline constexpr int kTileTokens = 4;
-// Up to so many tokens weights go from memory through registers to the sums, row by row; up to kBlockTokens by blocks
-// of columns; with more, through panels of decoded rows.
+// Up to so many tokens weights go from memory through registers to the sums, a few rows at a time; with more, through
+// panels of decoded rows.
 inline constexpr int kStreamDecoded = 4;
-inline constexpr int kStreamPlain = 4;  // BF16 and float32
+inline constexpr int kStreamPlain = 8;  // BF16 and float32
 inline constexpr int kFp4StreamTokens = 4;
 inline constexpr int kFp8BlockTokens = 8;
-inline constexpr int kBlockTokens = 8;
+inline constexpr int kBlockTokens = 0;  // blocks of columns are not faster
 // The tiles of that.
 inline constexpr int kStreamTileTokens = 4;
 constexpr int StreamTileRows(int /*tokens*/) { return 4; }
-constexpr int BlockTileRows(int /*tokens*/) { return 2; }  // times 8 inputs: 16 sums, and 8 vectors of weights
+inline constexpr int kStreamAloneRows = 8;  // of BF16 and float32 with one token
 // Of a panel of decoded rows: 6 x 4 sums leave registers for a column of weights and one of inputs.
 inline constexpr int kPanelTileRows = 6;
 inline constexpr int kPanelTileTokens = 4;
@@ -255,8 +255,8 @@ FATHOM_INLINE Fp8Block UnscaledFp8() {
   return {{_mm512_load_si512(kFp8Tables.low[0]), _mm512_load_si512(kFp8Tables.low[0] + 64)},
           {_mm512_load_si512(kFp8Tables.high[0]), _mm512_load_si512(kFp8Tables.high[0] + 64)}};
 }
-// Whether all codes times the power of two with this E8M0 code are normal floats: then adding to the exponents, of which
-// all but the lowest bit are in the high bytes, multiplies.
+// Whether all codes times the power of two with this E8M0 code are normal floats: then adding to the exponents, of
+// which all but the lowest bit are in the high bytes, multiplies.
 FATHOM_INLINE bool TablesTakeScale(uint8_t power) { return power >= 10 && power <= 245; }
 FATHOM_INLINE Fp8Block ScaledFp8(uint8_t power) {
   const int twice = (power & 1) ^ 1;  // 127 stands for 1

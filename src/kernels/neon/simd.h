@@ -22,10 +22,10 @@ inline constexpr int kTileTokens = 2;
 // Up to so many tokens weights go from memory through registers to the sums; with more, through panels of decoded rows.
 inline constexpr int kStreamTileTokens = 2;
 constexpr int StreamTileRows(int /*tokens*/) { return 2; }
+inline constexpr int kStreamAloneRows = 2;  // of BF16 and float32 with one token
 inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
 inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks of columns
-constexpr int BlockTileRows(int /*tokens*/) { return 1; }
 // Of a panel of decoded rows: the same.
 inline constexpr int kPanelTileRows = 2;
 inline constexpr int kPanelTileTokens = 2;
