@@ -240,7 +240,7 @@ Draft Capital(CorpusRandom& random) {
   const Fact& fact = random.Pick(CapitalFacts());
   const std::string_view country = In(fact.thing, language);
   const std::string_view city = In(fact.answer, language);
-  const bool asks_country = random.Chance(0.25);
+  const bool asks_country = random.Chance(0.4);
   const std::string ask = Alternative(random, In(asks_country ? kAskCountry : kAskCapital, language));
   const std::string thought = Fill(In(asks_country ? kCountry : kCapital, Language::kEn),
                                    {{"x", In(fact.thing, Language::kEn)}, {"y", In(fact.answer, Language::kEn)}});
@@ -372,7 +372,7 @@ Draft Counting(CorpusRandom& random) {
 }
 
 constexpr Subject kSubjects[] = {
-    {"facts.capitals", 22.0, WriteFrom<Capital>},   {"facts.colors", 4.0, WriteFrom<Color>},
+    {"facts.capitals", 28.0, WriteFrom<Capital>},   {"facts.colors", 4.0, WriteFrom<Color>},
     {"facts.opposites", 28.0, WriteFrom<Opposite>}, {"facts.days", 6.0, WriteFrom<DayOrMonth>},
     {"facts.counting", 5.0, WriteFrom<Counting>},
 };

@@ -228,17 +228,17 @@ Draft Short(CorpusRandom& random) {
   return Ask(random, kind, asked, language, text);
 }
 
-// From 300 to 6000, each doubling as likely as the next. (Without std::pow, which rounds differently elsewhere.)
+// From 300 to 7500, each doubling as likely as the next. (Without std::pow, which rounds differently elsewhere.)
 double DrawTokens(CorpusRandom& random) {
   constexpr double kMin = 300;
-  constexpr double kMax = 6000;
+  constexpr double kMax = 7500;
   while (true) {
     const double tokens = kMin * static_cast<double>(1 << random.Below(5)) * (1 + random.Unit());
     if (tokens <= kMax) return tokens;
   }
 }
 
-// One fact somewhere in 300 to 6000 tokens of other sentences, short texts far more often than long ones.
+// One fact somewhere in 300 to 7500 tokens of other sentences, short texts far more often than long ones.
 Draft Long(CorpusRandom& random) {
   // Of this corpus's sentences under its own vocabulary of a few thousand; digits are one token each.
   constexpr double kBytesPerToken = 3.4;
@@ -327,7 +327,7 @@ Draft Few(CorpusRandom& random) {
   return AskSeveral(random, facts, 0, kFewQuestions);
 }
 
-// Three in ten have 2,000 to 6,000 tokens: with many questions, so that there is as much to learn for each token as in
+// Three in ten have 2,000 to 7,500 tokens: with many questions, so that there is as much to learn for each token as in
 // a short text.
 Draft Several(CorpusRandom& random) {
   const size_t size = random.Below(10);
@@ -342,7 +342,7 @@ Draft Several(CorpusRandom& random) {
     return AskSeveral(random, facts, 40 + random.Below(80), 16);
   }
   facts = 12 + random.Below(28);
-  return AskSeveral(random, facts, 120 + random.Below(230), 24);
+  return AskSeveral(random, facts, 120 + random.Below(320), 24);
 }
 
 constexpr ByLanguage kAskRecite = {
@@ -379,7 +379,7 @@ Draft Recite(CorpusRandom& random) {
 // Long texts are few: they are most of the tokens nevertheless.
 constexpr Subject kSubjects[] = {
     {"lookup.few", 3.0, WriteFrom<Few>},         {"lookup.short", 4.0, WriteFrom<Short>},
-    {"lookup.several", 4.6, WriteFrom<Several>}, {"lookup.long", 2.6, WriteFrom<Long>},
+    {"lookup.several", 4.6, WriteFrom<Several>}, {"lookup.long", 2.8, WriteFrom<Long>},
     {"lookup.recite", 1.4, WriteFrom<Recite>},
 };
 
