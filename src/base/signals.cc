@@ -61,6 +61,7 @@ void OnBusError(int signal_number, siginfo_t* info, void* /*context*/) {
 void InstallInterruptHandler() {
   struct sigaction action {};
   action.sa_handler = OnInterrupt;
+  action.sa_flags = SA_ONSTACK;
   sigemptyset(&action.sa_mask);
   FATHOM_CHECK(sigaction(SIGINT, &action, nullptr) == 0);
   FATHOM_CHECK(sigaction(SIGTERM, &action, nullptr) == 0);

@@ -10,7 +10,8 @@ namespace fathom {
 
 // From now on the first SIGINT or SIGTERM only sets the flag; one more while the flag is set ends the process at once
 // with 130 (143 for SIGTERM). SIGHUP sets it, too, unless it is ignored (nohup), and never ends the process: a terminal
-// that is closed may send several. Blocking system calls return EINTR. Idempotent.
+// that is closed may send several. Blocking system calls return EINTR. A thread with an alternate stack takes them on
+// that. Idempotent.
 void InstallInterruptHandler();
 
 // Whether Ctrl-C was pressed since the start or the last ClearInterrupt(). Thread-safe; costs a relaxed load.

@@ -27,6 +27,7 @@
 #include "tokenizer/tokenizer_json_writer.h"
 #include "train/export_directory.h"
 #include "train/torch/golden_writer.h"
+#include "train/torch/signal_stack.h"
 #include "train/torch/torch.h"
 #include "train/torch/train_limits.h"
 #include "train/torch/trainer.h"
@@ -207,6 +208,7 @@ int Main(int argc, char** argv) {
   KeepFreedMemory();
   // Left alone, libtorch takes half of the processors on machines whose topology it does not know.
   torch::set_num_threads(GetCpuFeatures().cores);
+  TakeSignalsAside();
   Status status;
   try {  // libtorch and oneDNN report by exceptions
     status = Dispatch(flags, given);

@@ -27,7 +27,7 @@ inline constexpr int kFp4StreamTokens = 3;
 inline constexpr int kBlockTokens = 8;
 // The tiles of that; two rows are streamed at a time whatever their length, for one does not hide the latency.
 inline constexpr int kStreamTileTokens = 2;
-constexpr int StreamTileRows(int /*tokens*/) { return 2; }
+inline constexpr int kStreamTileRows = 2;
 inline constexpr int kStreamAloneRows = 2;                 // of BF16 and float32 with one token
 constexpr int BlockTileRows(int /*tokens*/) { return 2; }  // times 6 inputs: 12 sums of half the lanes
 // Of a panel of decoded rows: 3 x 4 sums of half the lanes leave registers for a column of weights and one of inputs;

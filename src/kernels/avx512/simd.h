@@ -30,13 +30,12 @@ inline constexpr int kTileTokens = 4;
 // Up to so many tokens weights go from memory through registers to the sums, a few rows at a time; with more, through
 // panels of decoded rows.
 inline constexpr int kStreamDecoded = 4;
-inline constexpr int kStreamPlain = 8;  // BF16 and float32
+inline constexpr int kStreamPlain = 64;  // BF16 and float32
 inline constexpr int kFp4StreamTokens = 4;
-inline constexpr int kFp8BlockTokens = 8;
 inline constexpr int kBlockTokens = 0;  // blocks of columns are not faster
 // The tiles of that.
 inline constexpr int kStreamTileTokens = 4;
-constexpr int StreamTileRows(int /*tokens*/) { return 4; }
+inline constexpr int kStreamTileRows = 4;
 inline constexpr int kStreamAloneRows = 8;  // of BF16 and float32 with one token
 // Of a panel of decoded rows: 6 x 4 sums leave registers for a column of weights and one of inputs.
 inline constexpr int kPanelTileRows = 6;
