@@ -31,7 +31,7 @@ inline constexpr int kTileTokens = 4;
 // panels of decoded rows.
 inline constexpr int kStreamDecoded = 4;
 inline constexpr int kStreamPlain = 64;  // BF16 and float32
-inline constexpr int kFp4StreamTokens = 4;
+inline constexpr int kFp4StreamTokens = 7;
 inline constexpr int kBlockTokens = 0;  // blocks of columns are not faster
 // The tiles of that.
 inline constexpr int kStreamTileTokens = 4;
