@@ -3,7 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
 
 namespace fathom {
 namespace {
@@ -92,6 +97,24 @@ TEST(SqrtSoftplus, RelativeError) {
     const auto z = static_cast<float>(i / 100.0);
     const double softplus = z > 20 ? double{z} : std::log1p(std::exp(double{z}));
     EXPECT_NEAR(SqrtSoftplus(z), std::sqrt(softplus), 1e-7 * std::sqrt(softplus)) << z;
+  }
+}
+
+TEST(SqrtSoftplus, OfAllHasTheSameBits) {
+  std::vector<float> z = {0.0f,      -0.0f,   20.0f,         std::nextafter(20.0f, 21.0f),
+                          1e30f,     -1e30f,  std::nanf(""), -9.2103f,
+                          -9.21035f, -700.0f, -700.1f,       1e-40f};
+  z.push_back(std::numeric_limits<float>::infinity());
+  z.push_back(-std::numeric_limits<float>::infinity());
+  for (int i = -40000; i <= 11000; ++i) z.push_back(static_cast<float>(i) / 500.0f);
+  for (const size_t count : {size_t{1}, size_t{7}, size_t{8}, size_t{13}, z.size()}) {
+    std::vector<float> all(z.begin(), z.begin() + static_cast<std::ptrdiff_t>(count));
+    SqrtSoftplusOfAll(all.data(), static_cast<int64_t>(count));
+    for (size_t i = 0; i < count; ++i) {
+      if (std::isnan(z[i])) continue;
+      EXPECT_EQ(std::bit_cast<uint32_t>(all[i]), std::bit_cast<uint32_t>(SqrtSoftplus(z[i]))) << z[i];
+    }
+    EXPECT_TRUE(count <= 6 || std::isnan(all[6]));
   }
 }
 
