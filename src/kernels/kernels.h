@@ -72,7 +72,7 @@ inline int64_t AttendScratchFloats(int64_t heads, int64_t dim) {
 
 // Indexer scores of one token (section 7.6): score[j] = sum_h w[h] * relu(q_h . key_j), heads in ascending order, one
 // fma each. q_h . key_j: per 32 values an exact integer sum of 2q * 2k, added in ascending order as
-// s = fma(float(sum), scale_q * scale_k * 0.25, s). In kF32 the dot rule above.
+// s = fma(float(sum), scale_q * 0.25 * scale_k, s). In kF32 the dot rule above.
 struct IndexScoreArgs {
   const uint8_t* q = nullptr;  // [heads] stored index rows (layout.bytes() apart)
   const float* w = nullptr;    // [heads]

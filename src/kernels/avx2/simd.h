@@ -517,6 +517,28 @@ FATHOM_INLINE F32x16 LoadFourTimes(const float* four) {
 
 inline constexpr int32_t kKeyBias = 12;
 
+// Four dwords of each of sixteen rows from `byte` on: row r's i-th one goes to out[i] + 4 r.
+FATHOM_INLINE void TransposeFour(const uint8_t* const* row, int64_t byte, uint8_t (*out)[64]) {
+  for (int half = 0; half < 2; ++half) {
+    __m256i rows[4];  // 128-bit part q of rows[i] is of row 8 half + 4 q + i
+    for (int i = 0; i < 4; ++i) {
+      const auto four = [&](int q) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row[8 * half + 4 * q + i] + byte));
+      };
+      rows[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(four(0)), four(1), 1);
+    }
+    const __m256i low01 = _mm256_unpacklo_epi32(rows[0], rows[1]);
+    const __m256i high01 = _mm256_unpackhi_epi32(rows[0], rows[1]);
+    const __m256i low23 = _mm256_unpacklo_epi32(rows[2], rows[3]);
+    const __m256i high23 = _mm256_unpackhi_epi32(rows[2], rows[3]);
+    const auto store = [&](int i, __m256i x) { _mm256_store_si256(reinterpret_cast<__m256i*>(out[i] + 32 * half), x); };
+    store(0, _mm256_unpacklo_epi64(low01, low23));
+    store(1, _mm256_unpackhi_epi64(low01, low23));
+    store(2, _mm256_unpacklo_epi64(high01, high23));
+    store(3, _mm256_unpackhi_epi64(high01, high23));
+  }
+}
+
 FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
   for (int h = 0; h < 2; ++h) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(nibbles + 32 * h));

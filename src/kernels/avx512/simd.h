@@ -391,6 +391,26 @@ FATHOM_INLINE F32x16 LoadFourTimes(const float* four) { return {_mm512_broadcast
 // Keys are fed as unsigned 2k + 12.
 inline constexpr int32_t kKeyBias = 12;
 
+// Four dwords of each of sixteen rows from `byte` on: row r's i-th one goes to out[i] + 4 r.
+FATHOM_INLINE void TransposeFour(const uint8_t* const* row, int64_t byte, uint8_t (*out)[64]) {
+  __m512i rows[4];  // 128-bit part q of rows[i] is of row 4 q + i
+  for (int i = 0; i < 4; ++i) {
+    const auto four = [&](int q) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row[4 * q + i] + byte)); };
+    rows[i] = _mm512_castsi128_si512(four(0));
+    rows[i] = _mm512_inserti32x4(rows[i], four(1), 1);
+    rows[i] = _mm512_inserti32x4(rows[i], four(2), 2);
+    rows[i] = _mm512_inserti32x4(rows[i], four(3), 3);
+  }
+  const __m512i low01 = _mm512_unpacklo_epi32(rows[0], rows[1]);
+  const __m512i high01 = _mm512_unpackhi_epi32(rows[0], rows[1]);
+  const __m512i low23 = _mm512_unpacklo_epi32(rows[2], rows[3]);
+  const __m512i high23 = _mm512_unpackhi_epi32(rows[2], rows[3]);
+  _mm512_store_si512(out[0], _mm512_unpacklo_epi64(low01, low23));
+  _mm512_store_si512(out[1], _mm512_unpackhi_epi64(low01, low23));
+  _mm512_store_si512(out[2], _mm512_unpacklo_epi64(high01, high23));
+  _mm512_store_si512(out[3], _mm512_unpackhi_epi64(high01, high23));
+}
+
 // The low and the high nibbles of 64 bytes as doubled, biased numbers.
 FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
   const __m512i bytes = _mm512_loadu_si512(nibbles);

@@ -164,6 +164,9 @@ FATHOM_INLINE void StoreDouble(double* p, F64x8 x) {
 FATHOM_INLINE I32x16 BroadcastInt(int32_t x) {
   return Quarters<I32x16>([=](int) { return vdupq_n_s32(x); });
 }
+FATHOM_INLINE I32x16 LoadInt(const void* p) {
+  return Quarters<I32x16>([=](int i) { return vld1q_s32(static_cast<const int32_t*>(p) + 4 * i); });
+}
 FATHOM_INLINE void StoreInt(int32_t* p, I32x16 x) {
   for (int i = 0; i < 4; ++i) vst1q_s32(p + 4 * i, x.q[i]);
 }
@@ -351,6 +354,21 @@ FATHOM_INLINE F32x16 LoadFourTimes(const float* four) {
 
 // Keys are signed here.
 inline constexpr int32_t kKeyBias = 0;
+
+// Four dwords of each of sixteen rows from `byte` on: row r's i-th one goes to out[i] + 4 r.
+FATHOM_INLINE void TransposeFour(const uint8_t* const* row, int64_t byte, uint8_t (*out)[64]) {
+  for (int q = 0; q < 4; ++q) {
+    const auto four = [&](int i) { return vreinterpretq_u32_u8(vld1q_u8(row[4 * q + i] + byte)); };
+    const uint32x4x2_t rows01 = vzipq_u32(four(0), four(1));
+    const uint32x4x2_t rows23 = vzipq_u32(four(2), four(3));
+    for (int pair = 0; pair < 2; ++pair) {
+      const uint64x2_t a = vreinterpretq_u64_u32(rows01.val[pair]);
+      const uint64x2_t b = vreinterpretq_u64_u32(rows23.val[pair]);
+      vst1q_u8(out[2 * pair] + 16 * q, vreinterpretq_u8_u64(vzip1q_u64(a, b)));
+      vst1q_u8(out[2 * pair + 1] + 16 * q, vreinterpretq_u8_u64(vzip2q_u64(a, b)));
+    }
+  }
+}
 
 FATHOM_INLINE void DecodeKeys(const uint8_t* nibbles, uint8_t* low, uint8_t* high) {
   for (int i = 0; i < 4; ++i) {

@@ -67,7 +67,7 @@ void IndexScores(const IndexScoreArgs& args) {
       const auto power = [&](const uint8_t* row) {
         return std::bit_cast<float>(static_cast<uint32_t>(row[args.layout.scales_at() + block]) << 23);
       };
-      s = std::fma(static_cast<float>(sum), power(q) * power(key) * 0.25f, s);
+      s = std::fma(static_cast<float>(sum), power(q) * 0.25f * power(key), s);
     }
     return s;
   };
