@@ -230,7 +230,7 @@ class UnitChecks {
 
   Status ScoreAndAttention() {
     FATHOM_ASSIGN_OR_RETURN(std::vector<float> z, Floats("score.z", 1));
-    std::transform(z.begin(), z.end(), z.begin(), SqrtSoftplus);
+    SqrtSoftplus(z.data(), static_cast<int64_t>(z.size()));
     FATHOM_RETURN_IF_ERROR(Compare("score.sqrtsoftplus", z, false));
 
     std::vector<int64_t> q_shape;

@@ -42,18 +42,18 @@ int64_t RowsOfTask(int64_t rows, int64_t most, int64_t least, int64_t wanted_tas
 // whole by one task, in an order that does not depend on the rows and tokens beside it.
 TaskShape ShapeOf(const MatMulArgs& job, int threads, size_t jobs) {
   constexpr int64_t kTaskBytes = 128 * 1024;
-  constexpr int64_t kBlockTokens = 64;
+  constexpr int64_t kTaskTokens = 64;
   constexpr int64_t kMostStreamedRows = 240;
   constexpr int64_t kBlockRows = 120;  // a multiple of every kernel's panel, as 240 is
   constexpr int64_t kLeastBlockRows = 12;
   const int64_t rows = job.row_end - job.row_begin;
-  if (job.tokens <= kBlockTokens) {
+  if (job.tokens <= kTaskTokens) {
     const int64_t step = job.tokens > 2 ? 24 : 4;
     const int64_t streamed = kTaskBytes / std::max<int64_t>(1, job.w->row_bytes()) / step * step;
     const int64_t most = std::clamp(streamed, step, kMostStreamedRows);
     return {RowsOfTask(rows, most, 4, Parts(threads, static_cast<int64_t>(jobs))), std::max<int64_t>(1, job.tokens)};
   }
-  const int64_t blocks = Parts(job.tokens, kBlockTokens);
+  const int64_t blocks = Parts(job.tokens, kTaskTokens);
   return {RowsOfTask(rows, kBlockRows, kLeastBlockRows, Parts(int64_t{4} * threads, blocks)),
           4 * Parts(job.tokens, 4 * blocks)};
 }

@@ -14,7 +14,7 @@ namespace {
 void Score(ScoringFunction scoring, int64_t experts, float* z) {
   switch (scoring) {
     case ScoringFunction::kSqrtSoftplus:
-      SqrtSoftplusOfAll(z, experts);
+      SqrtSoftplus(z, experts);
       return;
     case ScoringFunction::kSigmoid:
       for (int64_t e = 0; e < experts; ++e) z[e] = Sigmoid(z[e]);

@@ -6,49 +6,54 @@
 namespace fathom {
 namespace {
 
-// The functions below of several numbers at a time, operation by operation: what a division waits for is another
-// number's then, and the compiler takes two or more of them in a register.
+// Several numbers at a time: what a division waits for is another number's then, and the compiler takes two or more of
+// them in a register.
 constexpr int kAtOnce = 8;
-using Doubles = double[kAtOnce];
 
-void ExpDoubles(const Doubles& x, Doubles& out) {
+template <int N>
+void ExpDoubles(const double (&x)[N], double (&out)[N]) {
   constexpr double kLog2e = 1.4426950408889634074;
-  constexpr double kLn2High = 6.93147180369123816490e-01;
+  constexpr double kLn2High = 6.93147180369123816490e-01;  // 33 bits
   constexpr double kLn2Low = 1.90821492927058770002e-10;
-  constexpr double kRound = 6755399441055744.0;
-  Doubles r;
-  Doubles scale;
-  for (int i = 0; i < kAtOnce; ++i) {
+  constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52: the low bits of a sum with it are the whole number
+  double r[N];
+  double scale[N];
+  for (int i = 0; i < N; ++i) {
     const double clamped = x[i] < -700 ? -700 : (x[i] > 700 ? 700 : x[i]);
     const double shifted = clamped * kLog2e + kRound;
     const double n = shifted - kRound;
     r[i] = (clamped - n * kLn2High) - n * kLn2Low;
-    // The low bits of `shifted` are n.
     const int64_t whole = std::bit_cast<int64_t>(shifted) - std::bit_cast<int64_t>(kRound);
-    scale[i] = std::bit_cast<double>((whole + 1023) << 52);
+    scale[i] = std::bit_cast<double>(static_cast<uint64_t>(whole + 1023) << 52);
   }
-  Doubles p = {1, 1, 1, 1, 1, 1, 1, 1};
+  // Taylor series to degree 13 on [-ln2/2, ln2/2].
+  double p[N];
+  for (double& number : p) number = 1;
   for (int degree = 13; degree >= 1; --degree) {
-    for (int i = 0; i < kAtOnce; ++i) p[i] = p[i] * r[i] / degree + 1;
+    for (int i = 0; i < N; ++i) p[i] = p[i] * r[i] / degree + 1;
   }
-  for (int i = 0; i < kAtOnce; ++i) out[i] = x[i] < -700 ? 0 : p[i] * scale[i];
+  for (int i = 0; i < N; ++i) out[i] = x[i] < -700 ? 0 : p[i] * scale[i];
 }
 
-void Log1pDoubles(const Doubles& y, Doubles& out) {
-  Doubles u;
-  Doubles t;
-  for (int i = 0; i < kAtOnce; ++i) {
+template <int N>
+void Log1pDoubles(const double (&y)[N], double (&out)[N]) {
+  // For small y the series; otherwise Newton steps on e^t = 1 + y from a bit-level first guess.
+  double u[N];
+  double t[N];
+  for (int i = 0; i < N; ++i) {
     u[i] = 1 + y[i];
     const auto bits = std::bit_cast<int64_t>(u[i]);
     t[i] = (static_cast<double>(bits - std::bit_cast<int64_t>(1.0)) / 4503599627370496.0) * 0.69314718055994530942;
   }
+  // Halley's iteration: the guess is good to 0.06, cubic convergence reaches double precision in three steps.
   for (int step = 0; step < 4; ++step) {
-    Doubles e;
+    double e[N];
     ExpDoubles(t, e);
-    for (int i = 0; i < kAtOnce; ++i) t[i] += 2 * (u[i] - e[i]) / (u[i] + e[i]);
+    for (int i = 0; i < N; ++i) t[i] += 2 * (u[i] - e[i]) / (u[i] + e[i]);
   }
-  for (int i = 0; i < kAtOnce; ++i) {
+  for (int i = 0; i < N; ++i) {
     const double series = y[i] * (1 - y[i] * (0.5 - y[i] * (1.0 / 3 - y[i] * (0.25 - y[i] * 0.2))));
+    // The rounding of 1 + y, put back.
     out[i] = y[i] < 1e-4 ? series : t[i] + (y[i] - (u[i] - 1)) / u[i];
   }
 }
@@ -56,35 +61,15 @@ void Log1pDoubles(const Doubles& y, Doubles& out) {
 }  // namespace
 
 double ExpDouble(double x) {
-  constexpr double kLog2e = 1.4426950408889634074;
-  constexpr double kLn2High = 6.93147180369123816490e-01;  // 33 bits
-  constexpr double kLn2Low = 1.90821492927058770002e-10;
-  constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
-  if (x < -700) return 0;
-  if (x > 700) x = 700;
-  const double shifted = x * kLog2e + kRound;
-  const double n = shifted - kRound;
-  const double r = (x - n * kLn2High) - n * kLn2Low;
-  // Taylor series to degree 13 on [-ln2/2, ln2/2].
-  double p = 1;
-  for (int degree = 13; degree >= 1; --degree) p = p * r / degree + 1;
-  const auto whole = static_cast<int64_t>(n);
-  return p * std::bit_cast<double>((whole + 1023) << 52);
+  double out[1];
+  ExpDoubles<1>({x}, out);
+  return out[0];
 }
 
 double Log1pDouble(double y) {
-  // For small y the series; otherwise Newton steps on e^t = 1 + y from a bit-level first guess.
-  if (y < 1e-4) return y * (1 - y * (0.5 - y * (1.0 / 3 - y * (0.25 - y * 0.2))));
-  const double u = 1 + y;
-  const auto bits = std::bit_cast<int64_t>(u);
-  double t = (static_cast<double>(bits - std::bit_cast<int64_t>(1.0)) / 4503599627370496.0) * 0.69314718055994530942;
-  // Halley's iteration: the guess is good to 0.06, cubic convergence reaches double precision in three steps.
-  for (int step = 0; step < 4; ++step) {
-    const double e = ExpDouble(t);
-    t += 2 * (u - e) / (u + e);
-  }
-  // The rounding of 1 + y, put back.
-  return t + (y - (u - 1)) / u;
+  double out[1];
+  Log1pDoubles<1>({y}, out);
+  return out[0];
 }
 
 void SinCosDouble(double angle, double* sine, double* cosine) {
@@ -123,25 +108,25 @@ void SinCosDouble(double angle, double* sine, double* cosine) {
   }
 }
 
-float SqrtSoftplus(float z) {
-  if (!(z <= 20)) return std::sqrt(z);  // NaN stays NaN
-  return static_cast<float>(std::sqrt(Log1pDouble(ExpDouble(static_cast<double>(z)))));
-}
-
-void SqrtSoftplusOfAll(float* z, int64_t count) {
+void SqrtSoftplus(float* z, int64_t count) {
   for (int64_t begin = 0; begin < count; begin += kAtOnce) {
     const auto n = static_cast<int>(std::min<int64_t>(count - begin, kAtOnce));
     float* const some = z + begin;
-    Doubles x = {};
+    double x[kAtOnce] = {};
     for (int i = 0; i < n; ++i) x[i] = some[i] <= 20 ? static_cast<double>(some[i]) : 0;
-    Doubles y;
+    double y[kAtOnce];
     ExpDoubles(x, y);
-    Doubles softplus;
+    double softplus[kAtOnce];
     Log1pDoubles(y, softplus);
-    for (int i = 0; i < n; ++i) {
+    for (int i = 0; i < n; ++i) {  // NaN stays NaN
       some[i] = some[i] <= 20 ? static_cast<float>(std::sqrt(softplus[i])) : std::sqrt(some[i]);
     }
   }
+}
+
+float SqrtSoftplus(float z) {
+  SqrtSoftplus(&z, 1);
+  return z;
 }
 
 }  // namespace fathom

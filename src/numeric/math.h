@@ -53,8 +53,8 @@ void SinCosDouble(double angle, double* sine, double* cosine);
 
 // sqrt(softplus(z)), softplus(z) = z for z > 20 (section 7.7).
 float SqrtSoftplus(float z);
-// The same bits for each of `count` numbers, in place, in a fraction of the time.
-void SqrtSoftplusOfAll(float* z, int64_t count);
+// Of `count` numbers, in place: in a fraction of the time.
+void SqrtSoftplus(float* z, int64_t count);
 
 }  // namespace fathom
 

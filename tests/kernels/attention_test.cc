@@ -105,6 +105,7 @@ struct IndexCase {
   int64_t count;
   RowFormat format = RowFormat::kQuantized;
   Inputs inputs = Inputs::kUsual;
+  bool any_scale = false;  // quantised rows of any codes, with scales to the ends of their range
 };
 
 void CompareIndex(const IndexCase& c) {
@@ -118,6 +119,13 @@ void CompareIndex(const IndexCase& c) {
     std::vector<uint8_t> stored(static_cast<size_t>(rows * stride));
     for (int64_t j = 0; j < rows; ++j)
       EncodeIndexRow(args.layout, values.data() + j * c.dim, stored.data() + j * stride);
+    if (!c.any_scale) return stored;
+    constexpr uint8_t kScales[] = {0, 1, 2, 64, 126, 128, 190, 253, 254, 255};
+    std::mt19937 random(seed);
+    for (size_t i = 0; i < stored.size(); ++i) {
+      const bool is_scale = static_cast<int64_t>(i) % stride >= args.layout.scales_at();
+      stored[i] = is_scale ? kScales[random() % std::size(kScales)] : static_cast<uint8_t>(random());
+    }
     return stored;
   };
   const std::vector<uint8_t> q = encode(c.heads, bytes, 1);
@@ -171,6 +179,11 @@ TEST(IndexScores, HostileNumbers) {
       if (HasFatalFailure()) return;
     }
   }
+}
+
+TEST(IndexScores, ScalesAtTheEndsOfTheirRange) {
+  for (const int64_t dim : {32, 96, 128, 160, 256})
+    CompareIndex({.heads = 9, .dim = dim, .count = 70, .any_scale = true});
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "base/thread_pool.h"
 #include "kernels/matmul.h"
+#include "tests/kernels/cases.h"
 
 namespace fathom {
 namespace {
@@ -26,9 +27,9 @@ struct Shape {
   int64_t cols;
 };
 
-class MatMulOverThePool : public testing::TestWithParam<Shape> {};
+class MatMulShapes : public testing::TestWithParam<Shape> {};
 
-TEST_P(MatMulOverThePool, EqualsOneCallForAnyNumberOfTokensAndThreads) {
+TEST_P(MatMulShapes, EqualsOneCallForAnyNumberOfTokensAndThreads) {
   const auto [rows, cols] = GetParam();
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
@@ -60,8 +61,33 @@ TEST_P(MatMulOverThePool, EqualsOneCallForAnyNumberOfTokensAndThreads) {
 }
 
 // Rows that are no multiple of anything, and few long ones, of which a task has less than a panel.
-INSTANTIATE_TEST_SUITE_P(Shapes, MatMulOverThePool, testing::Values(Shape{300, 256}, Shape{24, 1024}),
+INSTANTIATE_TEST_SUITE_P(OverThePool, MatMulShapes, testing::Values(Shape{300, 256}, Shape{24, 1024}),
                          [](const auto& shape) { return std::to_string(shape.param.rows) + "Rows"; });
+
+// Scales that one task's kernel takes in a fast way and another one's cannot.
+TEST(MatMulOverThePool, Fp8TasksThatGoDifferentWays) {
+  constexpr int64_t kRows = 300;
+  constexpr int64_t kCols = 256;
+  test::RandomMatrix random(WeightType::kFp8, ScaleType::kE8m0, kRows, kCols, test::Codes::kUsual, 3);
+  for (const uint8_t odd : {uint8_t{250}, uint8_t{5}}) {
+    random.scale.back() = odd;
+    for (const int64_t tokens : {1, 3, 5, 64, 65, 130}) {
+      const std::vector<float> x = test::RandomFloats(tokens * kCols, test::Inputs::kUsual, 4);
+      std::vector<float> whole(static_cast<size_t>(tokens * kRows));
+      const Activations input = {.values = x.data(), .stride = kCols, .rows = tokens, .cols = kCols};
+      MatMulArgs job = MatMulJob(random.matrix, input, tokens, whole.data(), kRows);
+      ReferenceKernels().matmul_fp8(job);
+      for (const int threads : {1, 2, 5}) {
+        ThreadPool pool(threads);
+        std::vector<float> parts(whole.size(), -1.0f);
+        job.y = parts.data();
+        MatMul(pool, {&job, 1});
+        test::ExpectSameBits(whole, parts, std::to_string(tokens) + " tokens, " + std::to_string(threads) + " threads");
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
 
 TEST(MatMulTasks, FewLongRowsGoToSeveralThreads) {
   const Matrix mix = FloatMatrix(24, 16384);  // of the streams, in every layer

@@ -1,4 +1,6 @@
 // Every table's products against the reference, bit for bit.
+#include <array>
+#include <cmath>
 #include <numeric>
 
 #include "base/strings.h"
@@ -83,10 +85,16 @@ std::vector<Case> Cases(const std::vector<int64_t>& widths) {
   for (const int64_t cols : widths) {
     for (const int64_t rows : {1, 3, 4, 7, 19}) cases.push_back({.rows = rows, .cols = cols, .tokens = 1});
     for (int64_t tokens = 0; tokens <= 17; ++tokens) cases.push_back({.rows = 13, .cols = cols, .tokens = tokens});
-    cases.push_back({.rows = 150, .cols = cols, .tokens = 1, .row_begin = 121, .row_end = 142});
-    cases.push_back({.rows = 150, .cols = cols, .tokens = 5, .row_begin = 121, .row_end = 142});
+    // Over the border between two blocks of FP8 scales.
+    for (const int64_t tokens : {1, 2, 4, 5, 9}) {
+      for (const Codes codes : {Codes::kUsual, Codes::kExtreme}) {
+        cases.push_back(
+            {.rows = 150, .cols = cols, .tokens = tokens, .row_begin = 121, .row_end = 142, .codes = codes});
+      }
+    }
     cases.push_back({.rows = 9, .cols = cols, .tokens = 70, .row_begin = 2, .row_end = 9});
-    for (const int64_t tokens : {1, 2, 6}) {
+    cases.push_back({.rows = 29, .cols = cols, .tokens = 67});
+    for (const int64_t tokens : {1, 2, 6, 9, 67}) {
       cases.push_back({.rows = 11, .cols = cols, .tokens = tokens, .misalignment = 1, .gather = true});
       for (const Inputs inputs : {Inputs::kSpread, Inputs::kZero, Inputs::kSpecial}) {
         for (const Codes codes : {Codes::kUsual, Codes::kExtreme, Codes::kZero}) {
@@ -163,11 +171,12 @@ TEST(MatMul, RoundingWithPowerScalesChangesNothing) {
 }
 
 // Weights take their power of two in different ways where it leads out of the usual numbers: by tables, by one product,
-// by two, by the inputs if those can hold it. One and two tokens go through registers, others by blocks of columns.
+// by two, by the inputs if those can hold it.
 TEST(MatMul, EveryPowerOfTwoScalesFp8Exactly) {
   constexpr int64_t kCols = 256;
-  std::vector<uint8_t> codes(2 * kCols);
-  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i % 256);
+  constexpr int64_t kRows = 13;
+  std::vector<uint8_t> codes(kRows * kCols);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>((i + i / 256 * 37) % 256);
   const std::vector<float> x = test::RandomFloats(8 * kCols, Inputs::kUsual, 5);
   for (int power = 0; power < 256; ++power) {
     const std::vector<uint8_t> scale = {static_cast<uint8_t>(power), static_cast<uint8_t>(255 - power)};
@@ -175,16 +184,16 @@ TEST(MatMul, EveryPowerOfTwoScalesFp8Exactly) {
                       .scale = scale.data(),
                       .type = WeightType::kFp8,
                       .scale_type = ScaleType::kE8m0,
-                      .rows = 2,
+                      .rows = kRows,
                       .cols = kCols};
-    for (const int64_t tokens : {1, 2, 6, 8}) {
-      std::vector<float> expected(static_cast<size_t>(2 * tokens));
+    for (const int64_t tokens : {1, 2, 4, 6, 8}) {
+      std::vector<float> expected(static_cast<size_t>(kRows * tokens));
       MatMulArgs args = {.w = &w,
-                         .row_end = 2,
+                         .row_end = kRows,
                          .x = {.values = x.data(), .stride = kCols, .rows = 8, .cols = kCols},
                          .tokens = tokens,
                          .y = expected.data(),
-                         .y_stride = 2};
+                         .y_stride = kRows};
       ReferenceKernels().matmul_fp8(args);
       for (const KernelTable* table : test::FastTables()) {
         std::vector<float> found(expected.size());
@@ -266,19 +275,21 @@ TEST(MatMul, ModelShapes) {
 }
 
 // Every E4M3 and E2M1 code times every other place of a step: column k holds code k, the input picks one column.
+// With even and odd powers, up to the ends of what tables hold; 2^119 times a code other than NaN is finite.
 TEST(MatMul, EveryFp8CodeIsDecodedExactly) {
   for (const KernelTable* table : test::FastTables()) {
     for (int rotate = 0; rotate < 64; ++rotate) {
+      const int power = std::array{127, 126, 10, 11, 245, 246, 9, 130}[static_cast<size_t>(rotate % 8)];
       std::vector<uint8_t> codes(256);
       std::iota(codes.begin(), codes.end(), static_cast<uint8_t>(rotate));
-      const std::vector<uint8_t> scale = {127, 127};
+      const std::vector<uint8_t> scale(2, static_cast<uint8_t>(power));
       const Matrix w = {.data = codes.data(),
                         .scale = scale.data(),
                         .type = WeightType::kFp8,
                         .scale_type = ScaleType::kE8m0,
                         .rows = 1,
                         .cols = 256};
-      for (int k = rotate % 4; k < 256; k += 4) {
+      for (int k = rotate / 8 % 4; k < 256; k += 4) {
         std::vector<float> x(256, 0.0f);
         x[static_cast<size_t>(k)] = 1;
         float y = 0;
@@ -289,8 +300,9 @@ TEST(MatMul, EveryFp8CodeIsDecodedExactly) {
                            .y = &y,
                            .y_stride = 1});
         const uint8_t code = codes[static_cast<size_t>(k)];
-        const float expected = (code & 0x7F) == 0x7F ? ((code & 0x80) != 0 ? -480.0f : 480.0f) : E4m3ToFloat(code);
-        ASSERT_EQ(y, expected) << table->name << " code " << int{code} << " column " << k;
+        const float number = (code & 0x7F) == 0x7F ? ((code & 0x80) != 0 ? -480.0f : 480.0f) : E4m3ToFloat(code);
+        ASSERT_EQ(y, std::ldexp(number, power - 127))
+            << table->name << " code " << int{code} << " column " << k << " power " << power;
       }
     }
   }

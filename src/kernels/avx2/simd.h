@@ -19,17 +19,17 @@ namespace fathom::avx2 {
 // 2 x 2 running sums of 16 lanes are 8 of the 16 registers.
 inline constexpr int kTileRows = 2;
 inline constexpr int kTileTokens = 2;
-// Up to so many tokens weights go from memory through registers to the sums, row by row; up to kBlockTokens by blocks
-// of columns; with more, through panels of decoded rows.
+// Up to so many tokens weights go from memory through registers to the sums, a few rows at a time; up to kBlockTokens
+// by blocks of columns; with more, through panels of decoded rows.
 inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
 inline constexpr int kFp4StreamTokens = 3;
 inline constexpr int kBlockTokens = 8;
-// The tiles of that; two rows are streamed at a time whatever their length, for one does not hide the latency.
+// The tiles of that; one row alone does not hide the latency.
 inline constexpr int kStreamTileTokens = 2;
 inline constexpr int kStreamTileRows = 2;
-inline constexpr int kStreamAloneRows = 2;                 // of BF16 and float32 with one token
-constexpr int BlockTileRows(int /*tokens*/) { return 2; }  // times 6 inputs: 12 sums of half the lanes
+inline constexpr int kStreamAloneRows = kStreamTileRows;  // with one token
+inline constexpr int kBlockTileRows = 2;                  // times 6 inputs: 12 sums of half the lanes
 // Of a panel of decoded rows: 3 x 4 sums of half the lanes leave registers for a column of weights and one of inputs;
 // products of words need one more.
 inline constexpr int kPanelTileRows = 3;
@@ -512,8 +512,7 @@ FATHOM_INLINE F32x16 LoadFourTimes(const float* four) {
   return {twice, twice};
 }
 
-// ---- indexer keys
-// -----------------------------------------------------------------------------------------------------
+// ---- indexer keys --------------------------------------------------------------------------------------------------
 
 inline constexpr int32_t kKeyBias = 12;
 

@@ -29,14 +29,14 @@ inline constexpr int kTileRows = 4;
 inline constexpr int kTileTokens = 4;
 // Up to so many tokens weights go from memory through registers to the sums, a few rows at a time; with more, through
 // panels of decoded rows.
-inline constexpr int kStreamDecoded = 4;
-inline constexpr int kStreamPlain = 64;  // BF16 and float32
+inline constexpr int kStreamDecoded = 4;  // FP8 with scales that tables do not take, FP4 against floats
+inline constexpr int kStreamPlain = 64;   // BF16 and float32: as many as a task has (kernels/matmul.cc)
 inline constexpr int kFp4StreamTokens = 7;
 inline constexpr int kBlockTokens = 0;  // blocks of columns are not faster
 // The tiles of that.
 inline constexpr int kStreamTileTokens = 4;
 inline constexpr int kStreamTileRows = 4;
-inline constexpr int kStreamAloneRows = 8;  // of BF16 and float32 with one token
+inline constexpr int kStreamAloneRows = 8;  // with one token, of formats without scales of their own
 // Of a panel of decoded rows: 6 x 4 sums leave registers for a column of weights and one of inputs.
 inline constexpr int kPanelTileRows = 6;
 inline constexpr int kPanelTileTokens = 4;
@@ -196,7 +196,7 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(codes), 16))};
 }
 
-// The tables take a block's scale: nothing is multiplied (matmul_fp8_blocks.inc).
+// The tables take a block's scale: nothing is multiplied (matmul_fp8_tables.inc).
 #define FATHOM_FP8_FEW 0
 #define FATHOM_FP8_SCALED_TABLES 1
 #define FATHOM_BY_PARTS 0
@@ -245,19 +245,19 @@ constexpr Fp8Tables MakeFp8Tables() {
 }
 inline constexpr Fp8Tables kFp8Tables = MakeFp8Tables();
 
-// The tables of a block's numbers in registers.
-struct Fp8Block {
+// The tables of a block's numbers, in registers.
+struct Fp8ScaledTables {
   __m512i low[2];
   __m512i high[2];
 };
-FATHOM_INLINE Fp8Block UnscaledFp8() {
+FATHOM_INLINE Fp8ScaledTables UnscaledFp8() {
   return {{_mm512_load_si512(kFp8Tables.low[0]), _mm512_load_si512(kFp8Tables.low[0] + 64)},
           {_mm512_load_si512(kFp8Tables.high[0]), _mm512_load_si512(kFp8Tables.high[0] + 64)}};
 }
-// Whether all codes times the power of two with this E8M0 code are normal floats: then adding to the exponents, of
-// which all but the lowest bit are in the high bytes, multiplies.
-FATHOM_INLINE bool TablesTakeScale(uint8_t power) { return power >= 10 && power <= 245; }
-FATHOM_INLINE Fp8Block ScaledFp8(uint8_t power) {
+// Whether all codes but zero, times the power of two with this E8M0 code, are normal floats: then adding to the
+// exponents, of which all but the lowest bit are in the high bytes, multiplies.
+FATHOM_INLINE bool TablesTakeScale(uint8_t power) { return power >= 10 && power <= 246; }
+FATHOM_INLINE Fp8ScaledTables ScaledFp8(uint8_t power) {
   const int twice = (power & 1) ^ 1;  // 127 stands for 1
   const __m512i more = _mm512_set1_epi8(static_cast<int8_t>((power - twice - 127) / 2));
   const __m512i first = _mm512_load_si512(kFp8Tables.high[twice]);
@@ -267,11 +267,11 @@ FATHOM_INLINE Fp8Block ScaledFp8(uint8_t power) {
 }
 
 // 64 E4M3 codes as floats, 16 consecutive ones a vector.
-FATHOM_INLINE void DecodeFp8(const Fp8Block& block, const uint8_t* codes, F32x16* out) {
+FATHOM_INLINE void DecodeFp8(const Fp8ScaledTables& tables, const uint8_t* codes, F32x16* out) {
   // Two 128-entry look-ups and one shuffle give 64 numbers: half the instructions of the route over FP16.
   const __m512i p = _mm512_permutexvar_epi8(_mm512_load_si512(kFp8Tables.order), _mm512_loadu_si512(codes));
-  const __m512i low = _mm512_permutex2var_epi8(block.low[0], p, block.low[1]);
-  const __m512i magnitude = _mm512_permutex2var_epi8(block.high[0], p, block.high[1]);
+  const __m512i low = _mm512_permutex2var_epi8(tables.low[0], p, tables.low[1]);
+  const __m512i magnitude = _mm512_permutex2var_epi8(tables.high[0], p, tables.high[1]);
   const __m512i high = _mm512_ternarylogic_epi32(magnitude, p, _mm512_set1_epi8(-128), 0xF8);  // magnitude | (p & sign)
   const __m512i a = _mm512_unpacklo_epi8(low, high);
   const __m512i b = _mm512_unpackhi_epi8(low, high);
@@ -385,8 +385,7 @@ FATHOM_INLINE F32x16 DecodeFp4Scales(const uint8_t* codes) {
 // Lane 4 q + i = four[i].
 FATHOM_INLINE F32x16 LoadFourTimes(const float* four) { return {_mm512_broadcast_f32x4(_mm_loadu_ps(four))}; }
 
-// ---- indexer keys
-// -----------------------------------------------------------------------------------------------------
+// ---- indexer keys --------------------------------------------------------------------------------------------------
 
 // Keys are fed as unsigned 2k + 12.
 inline constexpr int32_t kKeyBias = 12;

@@ -22,7 +22,7 @@ inline constexpr int kTileTokens = 2;
 // Up to so many tokens weights go from memory through registers to the sums; with more, through panels of decoded rows.
 inline constexpr int kStreamTileTokens = 2;
 inline constexpr int kStreamTileRows = 2;
-inline constexpr int kStreamAloneRows = 2;  // of BF16 and float32 with one token
+inline constexpr int kStreamAloneRows = kStreamTileRows;  // with one token
 inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
 inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks of columns
@@ -192,6 +192,7 @@ FATHOM_INLINE I32x16 ShiftRight(I32x16 x) {
 }
 template <int kBits>
 FATHOM_INLINE I32x16 ShiftRightUnsigned(I32x16 x) {
+  if constexpr (kBits == 0) return x;  // which the instruction does not take
   return Quarters<I32x16>(
       [=](int i) { return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(x.q[i]), kBits)); });
 }
@@ -233,7 +234,7 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
   return DecodeBf16(padded);
 }
 
-// As in avx512: 64 numbers are decoded at a time.
+// Registers are enough for 64 numbers decoded at a time.
 #define FATHOM_FP8_FEW 0
 #define FATHOM_FP8_SCALED_TABLES 0
 #define FATHOM_BY_PARTS 0
@@ -349,8 +350,7 @@ FATHOM_INLINE F32x16 LoadFourTimes(const float* four) {
   return Quarters<F32x16>([=](int) { return vld1q_f32(four); });
 }
 
-// ---- indexer keys
-// -----------------------------------------------------------------------------------------------------
+// ---- indexer keys --------------------------------------------------------------------------------------------------
 
 // Keys are signed here.
 inline constexpr int32_t kKeyBias = 0;

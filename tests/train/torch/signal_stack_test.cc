@@ -18,6 +18,7 @@ namespace {
 
 // Multiplies, with allocations before, between and after, while signals keep coming.
 void MultiplyUnderSignals() {
+  signal(SIGHUP, SIG_DFL);  // nohup leaves it ignored
   InstallInterruptHandler();
   TakeSignalsAside();
   constexpr int64_t kSide = 256;
