@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tools/train_nano.sh OUT - trains Nano from nothing: the eight runs of models/nano/, each from the weights of the one
+# tools/train_nano.sh OUT - trains Nano from nothing: the nine runs of models/nano/, each from the weights of the one
 # before. With --last only the last run, by the program and from the weights that the repository's history has: text and
 # trainer are those of that run, so the model comes out to the bit where processor and libraries compute alike. Every
 # run can be stopped and goes on when the same command is given again. The model comes to lie in OUT/nano, with --last
@@ -9,11 +9,11 @@ set -euo pipefail
 usage="Usage: tools/train_nano.sh [--last] OUT   (a directory for the runs and the model; hours on two cores)
   --last   only the last run, by the program and from the weights of that time in the repository's history; says
            whether the model that comes out is models/nano to the bit"
-last_run=8
+last_run=9
 # The repository with the program of the last run.
-last_commit=4b240ed4486ac5fb829cc259bb7a1ac3286c3847
+last_commit=66f361d2ada314a142c477be0631c8d81ec4a7cd
 # models/nano as it was before the last run, as git names a tree.
-previous_tree=2270fef197433009b29b2c5b3e8ec47155e3661e
+previous_tree=f8cb3788c4cd201b4a3b85d9cc34fe9b55d50b51
 shipped=(config.json model.safetensors.index.json model-00001-of-00001.safetensors tokenizer.json)
 
 last=''
