@@ -25,6 +25,11 @@ class ProductCase : public KernelCase {
     const int64_t width = op.groups * op.cols;
     x_.Allocate(tokens * width);
     FillNormal(x_.data(), x_.size());
+    const bool quantized = op.type == WeightType::kFp8 && !op.round_weights;
+    if (quantized && Kernels().uses_pairs) {
+      pairs_.Allocate(tokens * width);
+      QuantizeRows(threads, x_.data(), width, tokens, width, x_.data(), nullptr, pairs_.data());
+    }
     if (op.integers) {
       chunks_.Allocate(tokens * Fp8Chunk::Count(width));
       if (op.int8) {
@@ -54,7 +59,8 @@ class ProductCase : public KernelCase {
                                .chunks = op_.integers ? chunks_.data() : nullptr,
                                .rows = tokens_,
                                .cols = op_.cols,
-                               .int8 = op_.int8};
+                               .int8 = op_.int8,
+                               .pairs = pairs_.data()};
         MatMulArgs job = MatMulJob(matrices_[at], x, tokens_, y, op_.rows);
         job.row_begin = op_.rows / op_.groups * group;
         job.row_end = job.row_begin + op_.rows / op_.groups;
@@ -78,6 +84,7 @@ class ProductCase : public KernelCase {
   size_t together_ = 1;  // matrices of one parallel region
   Buffer<float> x_;
   Buffer<Fp8Chunk> chunks_;
+  Buffer<uint16_t> pairs_;
   Buffer<float> y_;
   std::vector<Matrix> matrices_;
   std::vector<MatMulArgs> jobs_;
@@ -242,10 +249,12 @@ RowsCase::RowsCase(const KernelOp& op, int64_t tokens, ThreadPool& threads, Weig
       grain_ = std::max<int64_t>(1, 4096 / cols_);  // QuantizeRows()'s
       if (!op.int8) values_.Allocate(count_ * cols_);
       if (op.integers) chunks_.Allocate(count_ * Fp8Chunk::Count(cols_));
+      if (!op.int8 && Kernels().uses_pairs) pairs_.Allocate(count_ * cols_);
       body_ = [this, int8 = op.int8](const float* x, int64_t row, int /*worker*/) {
         Fp8Chunk* const chunks = chunks_.size() > 0 ? chunks_.data() + row * Fp8Chunk::Count(cols_) : nullptr;
         if (int8) return Kernels().quantize_int8(x, cols_, chunks);
-        Kernels().quantize_fp8(x, cols_, values_.data() + row * cols_, chunks);
+        uint16_t* const pairs = pairs_.size() > 0 ? pairs_.data() + row * cols_ : nullptr;
+        Kernels().quantize_fp8(x, cols_, values_.data() + row * cols_, chunks, pairs);
       };
       break;
     case KernelKind::kSumOfSquares:

@@ -62,6 +62,7 @@ class RowsCase : public KernelCase {
   Buffer<float> normal_;  // inputs of quantisation; the others' come from the pool
   Buffer<float> values_;
   Buffer<Fp8Chunk> chunks_;
+  Buffer<uint16_t> pairs_;
   Buffer<int32_t> ids_;
   std::vector<const float*> rows_;
   Body body_;

@@ -82,7 +82,7 @@ class UnitChecks {
     const IndexRowLayout index = {RowFormat::kQuantized, cols};
     std::vector<uint8_t> stored(static_cast<size_t>(std::max(kv.bytes(), index.bytes())));
     for (int64_t at = 0; at < static_cast<int64_t>(x.size()); at += cols) {
-      Kernels().quantize_fp8(x.data() + at, cols, q8_128.data() + at, nullptr);
+      Kernels().quantize_fp8(x.data() + at, cols, q8_128.data() + at, nullptr, nullptr);
       EncodeKvRow(kv, x.data() + at, stored.data());
       DecodeKvRow(kv, stored.data(), q8_64.data() + at);
       EncodeIndexRow(index, x.data() + at, stored.data());
@@ -103,7 +103,8 @@ class UnitChecks {
     if (w.type == WeightType::kFp4) {
       chunks.resize(static_cast<size_t>(k * Fp8Chunk::Count(k)));
       for (int64_t i = 0; i < k; ++i) {
-        Kernels().quantize_fp8(unit.data() + i * k, k, unit.data() + i * k, chunks.data() + i * Fp8Chunk::Count(k));
+        Kernels().quantize_fp8(unit.data() + i * k, k, unit.data() + i * k, chunks.data() + i * Fp8Chunk::Count(k),
+                               nullptr);
       }
     }
     std::vector<float> transposed(static_cast<size_t>(w.rows * k));

@@ -59,6 +59,7 @@ void DetectInstructionSets(CpuFeatures* cpu) {
   const bool vbmi = Bit(extended.ecx, 1);
   const bool vnni = Bit(extended.ecx, 11);
   cpu->avx512 = zmm && f && dq && bw && vl && vbmi && vnni;
+  cpu->avx512_bf16 = cpu->avx512 && Bit(extended1.eax, 5);
 }
 
 std::string ModelName() {
@@ -127,7 +128,8 @@ std::string InstructionSets(const CpuFeatures& cpu) {
   add(cpu.f16c, "F16C");
   add(cpu.bmi2, "BMI2");
   add(cpu.avx_vnni, "AVX-VNNI");
-  add(cpu.avx512, "AVX-512 (F BW DQ VL VNNI VBMI)");
+  add(cpu.avx512 && !cpu.avx512_bf16, "AVX-512 (F BW DQ VL VNNI VBMI)");
+  add(cpu.avx512_bf16, "AVX-512 (F BW DQ VL VNNI VBMI BF16)");
   add(cpu.neon, "NEON");
   add(cpu.neon_fp16, "FP16");
   add(cpu.neon_dotprod, "DotProd");

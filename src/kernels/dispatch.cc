@@ -22,6 +22,7 @@ std::vector<const KernelTable*> SupportedKernels() {
     tables.push_back(&avx2::kKernels);
 #ifdef FATHOM_AVX512_TABLE
     if (cpu.avx512) tables.push_back(&avx512::kKernels);
+    if (cpu.avx512 && cpu.avx512_bf16) tables.push_back(&avx512::kPairKernels);
 #endif
   }
 #elif defined(__aarch64__)

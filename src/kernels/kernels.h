@@ -1,6 +1,6 @@
 // kernels.h - the table of operations that differ by instruction set.
 //
-// One table per instruction set (reference, avx2, avx512, neon), chosen once at start. Every table gives the SAME BITS:
+// One table per instruction set (reference, avx2, avx512, avx512_bf16, neon), chosen once at start. Every table gives the SAME BITS:
 // the sums below are defined down to their order. The reference table is plain loops: the portable fallback and the
 // test oracle.
 //
@@ -84,11 +84,12 @@ struct IndexScoreArgs {
 };
 
 struct KernelTable {
-  const char* name;  // "reference", "avx2", "avx512", "neon"
+  const char* name;  // "reference", "avx2", "avx512", "avx512_bf16", "neon"
+  bool uses_pairs = false;  // matmul_fp8 is faster with Activations::pairs
 
-  // Q8_128 of one row (section 6): values[k] = q * s, and the integer form if `chunks` is not null. cols % 128 == 0.
-  // values may be x.
-  void (*quantize_fp8)(const float* x, int64_t cols, float* values, Fp8Chunk* chunks);
+  // Q8_128 of one row (section 6): values[k] = q * s, the integer form if `chunks` is not null, and the values as BF16
+  // numbers if `pairs` is not null. cols % 128 == 0. values may be x.
+  void (*quantize_fp8)(const float* x, int64_t cols, float* values, Fp8Chunk* chunks, uint16_t* pairs);
 
   // Activations as whole numbers, for precision `int8`: q = x * (127 / amax) rounded to the nearest whole number (ties
   // to even), amax being the largest of 128 columns, but at least 2^-100 and at most 2^120; scale_x = amax / 127. A NaN

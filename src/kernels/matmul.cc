@@ -77,6 +77,7 @@ void RunTask(const MatMulArgs& job, const TaskShape& shape, int64_t task) {
   } else {
     part.x.values += first * job.x.stride;
     if (job.x.chunks != nullptr) part.x.chunks += first * Fp8Chunk::Count(job.w->cols);
+    if (job.x.pairs != nullptr) part.x.pairs += first * job.w->cols;
   }
   switch (job.w->type) {
     case WeightType::kFp4:
@@ -130,12 +131,13 @@ void MatMul(ThreadPool& pool, std::span<const MatMulArgs> jobs) {
 }
 
 void QuantizeRows(ThreadPool& pool, const float* x, int64_t x_stride, int64_t rows, int64_t cols, float* values,
-                  Fp8Chunk* chunks) {
+                  Fp8Chunk* chunks, uint16_t* pairs) {
   const int64_t row_chunks = Fp8Chunk::Count(cols);
   pool.ParallelFor(rows, std::max<int64_t>(1, 4096 / cols), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; ++row) {
       Kernels().quantize_fp8(x + row * x_stride, cols, values + row * cols,
-                             chunks != nullptr ? chunks + row * row_chunks : nullptr);
+                             chunks != nullptr ? chunks + row * row_chunks : nullptr,
+                             pairs != nullptr ? pairs + row * cols : nullptr);
     }
   });
 }

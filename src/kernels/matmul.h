@@ -21,9 +21,9 @@ void MatMul(ThreadPool& pool, std::span<const MatMulArgs> jobs);
 int64_t MatMulTasks(const MatMulArgs& job, int threads);
 
 // Q8_128 of x's rows [rows, cols] into `values` (same shape, contiguous; may be x when x is contiguous) and, if not
-// null, `chunks` [rows, Fp8Chunk::Count(cols)].
+// null, `chunks` [rows, Fp8Chunk::Count(cols)] and `pairs` [rows, cols] (Activations).
 void QuantizeRows(ThreadPool& pool, const float* x, int64_t x_stride, int64_t rows, int64_t cols, float* values,
-                  Fp8Chunk* chunks);
+                  Fp8Chunk* chunks, uint16_t* pairs = nullptr);
 // The whole numbers of the same rows, for precision `int8`: `chunks` [rows, Fp8Chunk::Count(cols)].
 void QuantizeRowsInt8(ThreadPool& pool, const float* x, int64_t x_stride, int64_t rows, int64_t cols, Fp8Chunk* chunks);
 

@@ -103,9 +103,14 @@ struct alignas(64) Fp8Chunk {
   static constexpr int64_t Count(int64_t columns) { return (columns + kColumns - 1) / kColumns; }
 };
 
+// Where a column of a row of quantised inputs lies among its BF16 numbers. Lane l of a sum has the columns l, l + 16, ..
+// (kernels.h); two of them are one dword, the first in the upper half, which instructions for BF16 pairs add first.
+constexpr int64_t PairPlace(int64_t column) { return column / 32 * 32 + column % 16 * 2 + 1 - column / 16 % 2; }
+
 // Inputs of a product: rows of `cols` floats. For a matrix with quantizes_input(), `values` are the dequantised codes
 // and, where FP4 weights follow, `chunks` [rows, Fp8Chunk::Count(cols)] the same numbers as integers. chunks == nullptr
-// means that the values were not quantised (precision `exact`).
+// means that the values were not quantised (precision `exact`). `pairs` [rows, cols], if not null, are the values of
+// quantize_fp8 as BF16 numbers, which they are exactly, by PairPlace().
 struct Activations {
   const float* values = nullptr;
   int64_t stride = 0;  // floats from row to row
@@ -113,6 +118,7 @@ struct Activations {
   int64_t rows = 0;
   int64_t cols = 0;
   bool int8 = false;  // `chunks` are whole numbers (KernelTable::quantize_int8), and not those of `values`
+  const uint16_t* pairs = nullptr;
 };
 
 }  // namespace fathom

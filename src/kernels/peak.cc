@@ -46,7 +46,7 @@ const PeakLoops& LoopsInUse() {
   const std::string_view name = Kernels().name;
 #if defined(__x86_64__)
 #ifdef FATHOM_AVX512_TABLE
-  if (name == "avx512") return avx512::kPeakLoops;
+  if (name == "avx512" || name == "avx512_bf16") return avx512::kPeakLoops;
 #endif
   if (name == "avx2") return avx2::kPeakLoops;
 #elif defined(__aarch64__)

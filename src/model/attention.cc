@@ -35,7 +35,7 @@ void Project(const Step& step, const LayerWeights& w, const float* x) {
   Workspace& ws = step.ws;
   const int64_t t = step.tokens;
   const Activations plain = PlainInput(x, t, c.hidden_size);
-  const Activations quantized = QuantizeInput(step, x, t, c.hidden_size, ws.x_q.values.data(), nullptr);
+  const Activations quantized = QuantizeInput(step, x, t, c.hidden_size, ws.x_q);
   ws.jobs.clear();
   ws.jobs.push_back(MatMulJob(w.wq_a, quantized, t, ws.qr.data(), c.q_rank));
   ws.jobs.push_back(MatMulJob(w.wkv, quantized, t, ws.kv.data(), c.head_dim));
@@ -58,7 +58,7 @@ void ProjectQueries(const Step& step, const LayerWeights& w) {
   Workspace& ws = step.ws;
   const int64_t t = step.tokens;
   RmsNormRows(step.pool, ws.qr.data(), w.q_norm, t, c.q_rank, c.rms_eps, ws.qr.data());
-  const Activations qr = QuantizeInput(step, ws.qr.data(), t, c.q_rank, ws.qr_q.data(), nullptr);
+  const Activations qr = QuantizeInput(step, ws.qr.data(), t, c.q_rank, ws.qr_q);
   ws.jobs.clear();
   ws.jobs.push_back(MatMulJob(w.wq_b, qr, t, ws.q.data(), c.heads * c.head_dim));
   if (w.ratio == 4) ws.jobs.push_back(MatMulJob(w.indexer.wq_b, qr, t, ws.index_q.data(), c.index_heads * c.index_dim));
@@ -166,8 +166,7 @@ void ProjectOutput(const Step& step, const LayerWeights& w, float* y) {
     ws.jobs.push_back(job);
   }
   MatMul(step.pool, ws.jobs);
-  const Activations grouped =
-      QuantizeInput(step, ws.grouped.data(), t, c.o_groups * c.o_rank, ws.grouped_q.data(), nullptr);
+  const Activations grouped = QuantizeInput(step, ws.grouped.data(), t, c.o_groups * c.o_rank, ws.grouped_q);
   const MatMulArgs job = MatMulJob(w.wo_b, grouped, t, y, c.hidden_size);
   MatMul(step.pool, {&job, 1});
 }

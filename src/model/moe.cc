@@ -129,11 +129,14 @@ Activations Activate(const Step& step, const LayerWeights& w) {
       Kernels().swiglu(h, ws.up.data() + row * c.expert_dim, c.swiglu_limit, weight, c.expert_dim, h);
       if (!step.quantized()) continue;
       Fp8Chunk* const chunks = row < pairs && TakesChunks(w) ? ws.h_chunks.data() + row * row_chunks : nullptr;
-      QuantizeInputRow(step, h, c.expert_dim, h, chunks);
+      uint16_t* const bf16 = Kernels().uses_pairs ? ws.h_pairs.data() + row * c.expert_dim : nullptr;
+      QuantizeInputRow(step, h, c.expert_dim, chunks, bf16);
     }
   });
   Activations h = PlainInput(ws.gate.data(), rows, c.expert_dim);
-  if (!step.quantized() || !TakesChunks(w)) return h;
+  if (!step.quantized()) return h;
+  if (Kernels().uses_pairs) h.pairs = ws.h_pairs.data();
+  if (!TakesChunks(w)) return h;
   h.chunks = ws.h_chunks.data();
   h.int8 = step.int8_chunks();
   return h;
@@ -149,6 +152,7 @@ void ProjectDown(const Step& step, const LayerWeights& w, const Activations& h) 
     Activations x = h;
     x.values += row * c.expert_dim;
     if (x.chunks != nullptr) x.chunks += row * Fp8Chunk::Count(c.expert_dim);
+    if (x.pairs != nullptr) x.pairs += row * c.expert_dim;
     ws.jobs.push_back(MatMulJob(matrix, x, count, ws.expert_out.data() + row * c.hidden_size, c.hidden_size));
   };
   for (int64_t e = 0; e < c.experts; ++e) {
@@ -215,8 +219,7 @@ void Moe(const Step& step, const LayerWeights& w, int64_t layer, const float* x,
   GroupByExpert(step);
   step.Mark(StepPart::kRouter);
 
-  Fp8Chunk* const chunks = TakesChunks(w) ? ws.x_q.chunks.data() : nullptr;
-  ProjectUp(step, w, QuantizeInput(step, x, t, c.hidden_size, ws.x_q.values.data(), chunks));
+  ProjectUp(step, w, QuantizeInput(step, x, t, c.hidden_size, ws.x_q, TakesChunks(w)));
   ProjectDown(step, w, Activate(step, w));
   SumOutputs(step, y);
   step.Mark(StepPart::kExperts);

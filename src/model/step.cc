@@ -9,19 +9,21 @@ namespace fathom {
 
 Activations PlainInput(const float* x, int64_t rows, int64_t cols) { return {x, cols, nullptr, rows, cols}; }
 
-Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values,
-                          Fp8Chunk* chunks) {
+Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, const QuantizedBuffer& to,
+                          bool fp4) {
   if (!step.quantized()) return PlainInput(x, rows, cols);
-  const bool int8 = chunks != nullptr && step.int8_chunks();
+  Fp8Chunk* const chunks = fp4 ? to.chunks.data() : nullptr;
+  uint16_t* const pairs = Kernels().uses_pairs ? to.pairs.data() : nullptr;
+  const bool int8 = fp4 && step.int8_chunks();
   if (int8) QuantizeRowsInt8(step.pool, x, cols, rows, cols, chunks);
-  QuantizeRows(step.pool, x, cols, rows, cols, values, int8 ? nullptr : chunks);
-  return {values, cols, chunks, rows, cols, int8};
+  QuantizeRows(step.pool, x, cols, rows, cols, to.values.data(), int8 ? nullptr : chunks, pairs);
+  return {to.values.data(), cols, chunks, rows, cols, int8, pairs};
 }
 
-void QuantizeInputRow(const Step& step, const float* x, int64_t cols, float* values, Fp8Chunk* chunks) {
+void QuantizeInputRow(const Step& step, float* x, int64_t cols, Fp8Chunk* chunks, uint16_t* pairs) {
   const bool int8 = chunks != nullptr && step.int8_chunks();
-  if (int8) Kernels().quantize_int8(x, cols, chunks);  // before x may be overwritten
-  Kernels().quantize_fp8(x, cols, values, int8 ? nullptr : chunks);
+  if (int8) Kernels().quantize_int8(x, cols, chunks);  // before x is overwritten
+  Kernels().quantize_fp8(x, cols, x, int8 ? nullptr : chunks, pairs);
 }
 
 void RmsNormRow(const float* x, const Vector& weight, int64_t cols, float eps, float* out) {

@@ -37,14 +37,14 @@ struct Step {
   }
 };
 
-// Input of products with FP8 / FP4 weights: Q8_128 of x (in `int8` whole numbers for FP4), or x itself in `exact`.
-// `chunks` may be null when no FP4 weights follow.
-Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, float* values,
-                          Fp8Chunk* chunks);
+// Input of products with FP8 / FP4 weights: Q8_128 of x (in `int8` whole numbers for FP4), which is written to `to`, or
+// x itself in `exact`. `fp4`: whether FP4 weights follow.
+Activations QuantizeInput(const Step& step, const float* x, int64_t rows, int64_t cols, const QuantizedBuffer& to,
+                          bool fp4 = false);
 
-// One row of that, written to `values` (may be x) and, if it is not null, `chunks`; not for `exact`. For those who have
+// One row of that in place, and as `chunks` and `pairs`, where these are not null; not for `exact`. For those who have
 // the row in the cache.
-void QuantizeInputRow(const Step& step, const float* x, int64_t cols, float* values, Fp8Chunk* chunks);
+void QuantizeInputRow(const Step& step, float* x, int64_t cols, Fp8Chunk* chunks, uint16_t* pairs);
 
 // Input of products with plain weights.
 Activations PlainInput(const float* x, int64_t rows, int64_t cols);

@@ -24,6 +24,12 @@ class Workspace::Memory {
     Count<float>(count);
     if (take_) values.resize(static_cast<size_t>(count));
   }
+  // Rows of inputs; chunks only where FP4 weights follow.
+  void Take(QuantizedBuffer& inputs, int64_t rows, int64_t cols, bool fp4) {
+    Take(inputs.values, rows * cols);
+    Take(inputs.pairs, rows * cols);
+    if (fp4) Take(inputs.chunks, rows * Fp8Chunk::Count(cols));
+  }
   void Take(TopRowsScratch& scratch, int64_t tokens, int64_t scores) {
     bytes_ += TopRowsScratch::BytesFor(tokens, scores);
     if (take_) scratch.Allocate(tokens, scores);
@@ -66,10 +72,11 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
   memory.Take(mix, t * c.mix_rows());
   memory.Take(post, t * c.streams);
   memory.Take(comb, t * c.streams * c.streams);
-  for (Buffer<float>* rows : {&x, &x_norm, &y, &x_q.values}) memory.Take(*rows, t * c.hidden_size);
-  memory.Take(x_q.chunks, t * Fp8Chunk::Count(c.hidden_size));
+  for (Buffer<float>* rows : {&x, &x_norm, &y}) memory.Take(*rows, t * c.hidden_size);
+  memory.Take(x_q, t, c.hidden_size, /*fp4=*/true);
 
-  for (Buffer<float>* rows : {&qr, &qr_q}) memory.Take(*rows, t * c.q_rank);
+  memory.Take(qr, t * c.q_rank);
+  memory.Take(qr_q, t, c.q_rank, /*fp4=*/false);
   for (Buffer<float>* rows : {&q, &o}) memory.Take(*rows, t * c.heads * c.head_dim);
   memory.Take(kv, t * c.head_dim);
   memory.Take(kv_rows, t * model.cache_layout().kv().bytes());
@@ -86,7 +93,8 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
   memory.Take(visible_rows, t);
   memory.Take(selected, indexer ? t * c.index_topk : 0);
   memory.Take(selected_count, t);
-  for (Buffer<float>* rows : {&grouped, &grouped_q}) memory.Take(*rows, t * c.o_groups * c.o_rank);
+  memory.Take(grouped, t * c.o_groups * c.o_rank);
+  memory.Take(grouped_q, t, c.o_groups * c.o_rank, /*fp4=*/false);
 
   const int64_t routed = t * c.experts_per_token;
   memory.Take(router, t * c.experts);
@@ -98,11 +106,13 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
   memory.Take(expert_row_weight, routed);
   for (Buffer<float>* rows : {&gate, &up}) memory.Take(*rows, (routed + t) * c.expert_dim);
   memory.Take(h_chunks, (routed + t) * Fp8Chunk::Count(c.expert_dim));
+  memory.Take(h_pairs, (routed + t) * c.expert_dim);
   memory.Take(expert_out, (routed + t) * c.hidden_size);
   memory.Reserve(jobs, 2 * c.experts + 16 + c.o_groups);
 
   if (c.mtp_layers > 0) {
     for (Buffer<float>* rows : {&mtp_h, &mtp_out}) memory.Take(*rows, t * c.streams * c.hidden_size);
+    memory.Take(mtp_q, t * c.streams, c.hidden_size, /*fp4=*/false);
   }
 
   memory.Take(workers, model.pool().threads());

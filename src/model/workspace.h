@@ -37,9 +37,11 @@ class Buffer {
   int64_t count_ = 0;
 };
 
-// Inputs of a quantised product: the dequantised values and, where FP4 weights follow, their integer form.
+// Inputs of a quantised product (Activations): the dequantised values, the same as BF16 numbers, for kernels that use
+// them, and, where FP4 weights follow, their integer form.
 struct QuantizedBuffer {
   Buffer<float> values;
+  Buffer<uint16_t> pairs;
   Buffer<Fp8Chunk> chunks;
 };
 
@@ -78,7 +80,8 @@ class Workspace {
 
   // ---- attention
   // -----------------------------------------------------------------------------------------------------
-  Buffer<float> qr, qr_q;                  // [T, q]
+  Buffer<float> qr;                        // [T, q]
+  QuantizedBuffer qr_q;
   Buffer<float> q;                         // [T, H*d]
   Buffer<float> kv;                        // [T, d]
   Buffer<uint8_t> kv_rows;                 // [T] stored rows
@@ -93,7 +96,8 @@ class Workspace {
   Buffer<int32_t> selected;                // [T, topk] ascending
   Buffer<int32_t> selected_count;          // [T]
   Buffer<float> o;                         // [T, H*d]
-  Buffer<float> grouped, grouped_q;        // [T, G*R]
+  Buffer<float> grouped;                   // [T, G*R]
+  QuantizedBuffer grouped_q;
 
   // ---- mixture of experts ---------------------------------------------------------------------------------------
   Buffer<float> router;             // [T, E]
@@ -105,12 +109,14 @@ class Workspace {
   Buffer<float> expert_row_weight;  // [T*k]
   Buffer<float> gate, up;           // [T*k + T, F]: routed rows, then the shared expert's
   Buffer<Fp8Chunk> h_chunks;        // [T*k + T, Fp8Chunk::Count(F)]: the gate's rows after SwiGLU
+  Buffer<uint16_t> h_pairs;         // [T*k + T, F] the same
   Buffer<float> expert_out;         // [T*k + T, D]
   std::vector<MatMulArgs> jobs;
 
   // ---- MTP
   // -----------------------------------------------------------------------------------------------------------
   Buffer<float> mtp_h, mtp_out;  // [T*S, D]; empty without MTP blocks
+  QuantizedBuffer mtp_q;
 
   // ---- per thread -----------------------------------------------------------------------------------------------
   struct Worker {

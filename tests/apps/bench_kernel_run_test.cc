@@ -86,7 +86,7 @@ TEST(RowsCase, QuantisesRowsThatHaveSmallNumbers) {
   std::vector<Fp8Chunk> chunks(static_cast<size_t>(Fp8Chunk::Count(op.cols)));
   size_t wide = 0;
   for (const float* row : rows.rows()) {
-    Kernels().quantize_fp8(row, op.cols, values.data(), chunks.data());
+    Kernels().quantize_fp8(row, op.cols, values.data(), chunks.data(), nullptr);
     for (const Fp8Chunk& chunk : chunks) wide += chunk.residuals > 0 ? 1 : 0;
   }
   EXPECT_GT(wide, 0u);

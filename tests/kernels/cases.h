@@ -122,15 +122,17 @@ inline void ExpectSameBits(const std::vector<float>& expected, const std::vector
 struct QuantizedInputs {
   std::vector<float> values;
   std::vector<Fp8Chunk> chunks;
+  std::vector<uint16_t> pairs = {};
 };
 
 inline QuantizedInputs Quantize(const KernelTable& table, const std::vector<float>& x, int64_t rows, int64_t cols) {
   QuantizedInputs q;
   q.values.resize(x.size());
   q.chunks.resize(static_cast<size_t>(rows * Fp8Chunk::Count(cols)));
+  q.pairs.resize(x.size());
   for (int64_t row = 0; row < rows; ++row) {
     table.quantize_fp8(x.data() + row * cols, cols, q.values.data() + row * cols,
-                       q.chunks.data() + row * Fp8Chunk::Count(cols));
+                       q.chunks.data() + row * Fp8Chunk::Count(cols), q.pairs.data() + row * cols);
   }
   return q;
 }

@@ -18,7 +18,9 @@ TEST(Dispatch, ReferenceIsFirstAndNamesDiffer) {
 TEST(Dispatch, ProcessorsWithVectorsGetTheirTable) {
   const std::string best = SupportedKernels().back()->name;
   const CpuFeatures& cpu = GetCpuFeatures();
-  if (cpu.avx512) {
+  if (cpu.avx512_bf16) {
+    EXPECT_EQ(best, "avx512_bf16");
+  } else if (cpu.avx512) {
     EXPECT_EQ(best, "avx512");
   } else if (cpu.avx2) {
     EXPECT_EQ(best, "avx2");

@@ -37,10 +37,10 @@ void CompareRow(const std::vector<float>& x) {
   for (const KernelTable* table : SupportedKernels()) {
     ExpectSame(expected, test::Quantize(*table, x, 1, cols), table->name);
     test::QuantizedInputs in_place = {x, std::vector<Fp8Chunk>(expected.chunks.size())};
-    table->quantize_fp8(in_place.values.data(), cols, in_place.values.data(), in_place.chunks.data());
+    table->quantize_fp8(in_place.values.data(), cols, in_place.values.data(), in_place.chunks.data(), nullptr);
     ExpectSame(expected, in_place, StrCat(table->name, " in place").c_str());
     std::vector<float> without_chunks = x;
-    table->quantize_fp8(without_chunks.data(), cols, without_chunks.data(), nullptr);
+    table->quantize_fp8(without_chunks.data(), cols, without_chunks.data(), nullptr, nullptr);
     test::ExpectSameBits(expected.values, without_chunks, StrCat(table->name, " without chunks"));
   }
 }

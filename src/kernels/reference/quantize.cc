@@ -34,7 +34,7 @@ void FillBlock(const uint8_t* codes, float scale, int64_t first, Fp8Chunk* chunk
 
 }  // namespace
 
-void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks) {
+void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks, uint16_t* pairs) {
   for (int64_t block = 0; block < cols / 128; ++block) {
     const float* in = x + 128 * block;
     float amax = 0;
@@ -47,7 +47,9 @@ void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks) 
     for (int k = 0; k < 128; ++k) {
       const float scaled = in[k] * inverse;
       codes[k] = std::isnan(scaled) ? 0x7E : FloatToE4m3(scaled);
-      values[128 * block + k] = E4m3ToFloat(codes[k]) * scale;
+      const float value = E4m3ToFloat(codes[k]) * scale;
+      values[128 * block + k] = value;
+      if (pairs != nullptr) pairs[PairPlace(128 * block + k)] = FloatToBf16(value);
     }
     if (chunks == nullptr) continue;
     const int64_t first = 128 * block % Fp8Chunk::kColumns;

@@ -29,7 +29,7 @@ struct Lanes {
 
 float Dot(const float* a, const float* b, int64_t n);
 
-void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks);
+void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks, uint16_t* pairs);
 void QuantizeInt8(const float* x, int64_t cols, Fp8Chunk* chunks);
 void MatMulFp4(const MatMulArgs& args);
 void MatMulFp4F32(const MatMulArgs& args);

@@ -6,7 +6,7 @@
 
 #define FATHOM_DECLARE_KERNELS(isa)                                                                       \
   namespace isa {                                                                                         \
-  void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks);                        \
+  void QuantizeFp8(const float* x, int64_t cols, float* values, Fp8Chunk* chunks, uint16_t* pairs);       \
   void QuantizeInt8(const float* x, int64_t cols, Fp8Chunk* chunks);                                      \
   void MatMulFp4(const MatMulArgs& args);                                                                 \
   void MatMulFp4F32(const MatMulArgs& args);                                                              \
@@ -44,6 +44,16 @@ namespace fathom {
 #if defined(__x86_64__)
 FATHOM_DECLARE_KERNELS(avx2)
 FATHOM_DECLARE_KERNELS(avx512)
+namespace avx512 {
+void MatMulFp8Pairs(const MatMulArgs& args);
+constexpr KernelTable WithPairs(KernelTable table) {
+  table.name = "avx512_bf16";
+  table.uses_pairs = true;
+  table.matmul_fp8 = MatMulFp8Pairs;
+  return table;
+}
+inline constexpr KernelTable kPairKernels = WithPairs(kKernels);
+}  // namespace avx512
 #elif defined(__aarch64__)
 FATHOM_DECLARE_KERNELS(neon)
 #endif
