@@ -24,6 +24,7 @@ inline constexpr int kTileTokens = 2;
 inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
 inline constexpr int kFp4StreamTokens = 3;
+inline constexpr int kFp4StreamRows = 1;
 inline constexpr int kBlockTokens = 8;
 // The tiles of that; one row alone does not hide the latency.
 inline constexpr int kStreamTileTokens = 2;

@@ -32,6 +32,7 @@ inline constexpr int kTileTokens = 4;
 inline constexpr int kStreamDecoded = 4;  // FP8 with scales that tables do not take, FP4 against floats
 inline constexpr int kStreamPlain = 64;   // BF16 and float32: as many as a task has (kernels/matmul.cc)
 inline constexpr int kFp4StreamTokens = 7;
+inline constexpr int kFp4StreamRows = 2;  // of those: one waits for the loads of inputs
 inline constexpr int kBlockTokens = 0;  // blocks of columns are not faster
 // The tiles of that.
 inline constexpr int kStreamTileTokens = 4;
@@ -343,9 +344,13 @@ FATHOM_INLINE Fp4Pair DecodeFp4Pair(const Fp4Nibbles& w, int j) {
   return {Fp4Bytes(w.dwords[j]), Fp4Bytes(_mm512_srli_epi16(w.dwords[j], 4))};
 }
 // sum + the products with these columns of a plane of bytes.
-FATHOM_INLINE I32x16 DotPair(I32x16 sum, const Fp4Pair& w, const int8_t* plane) {
-  const __m512i even = _mm512_dpbusd_epi32(sum.v, w.even, _mm512_load_si512(plane));
-  return {_mm512_dpbusd_epi32(even, w.odd, _mm512_load_si512(plane + 64))};
+struct BytePair {
+  __m512i even;
+  __m512i odd;
+};
+FATHOM_INLINE BytePair LoadBytePair(const int8_t* plane) { return {LoadIntOnce(plane).v, LoadIntOnce(plane + 64).v}; }
+FATHOM_INLINE I32x16 DotPair(I32x16 sum, const Fp4Pair& w, const BytePair& x) {
+  return {_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sum.v, w.even, x.even), w.odd, x.odd)};
 }
 // Where a sum starts, so that weights may be biased.
 FATHOM_INLINE I32x16 Fp4Start(const int32_t* offset) { return {_mm512_load_si512(offset)}; }

@@ -25,6 +25,7 @@ inline constexpr int kStreamTileRows = 2;
 inline constexpr int kStreamAloneRows = kStreamTileRows;  // with one token
 inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
+inline constexpr int kFp4StreamRows = 1;
 inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks of columns
 // Of a panel of decoded rows: the same.
 inline constexpr int kPanelTileRows = 2;
@@ -326,7 +327,13 @@ FATHOM_INLINE Fp4Pair DecodeFp4Pair(const Fp4Nibbles& w, int j) {
   return {
       {DoubledFp4(w.dwords[j][0]), DoubledFp4(w.dwords[j][1]), DoubledFp4(w.dwords[j][2]), DoubledFp4(w.dwords[j][3])}};
 }
-FATHOM_INLINE I32x16 DotPair(const I32x16& sum, const Fp4Pair& w, const int8_t* plane) {
+// Where they lie: 32 registers do not hold them beside the weights.
+struct BytePair {
+  const int8_t* plane;
+};
+FATHOM_INLINE BytePair LoadBytePair(const int8_t* plane) { return {plane}; }
+FATHOM_INLINE I32x16 DotPair(const I32x16& sum, const Fp4Pair& w, const BytePair& x) {
+  const int8_t* const plane = x.plane;
   return Quarters<I32x16>([&](int i) {
     const int32x4_t even = vdotq_s32(sum.q[i], w.quarter[i].low, vld1q_s8(plane + 16 * i));
     return vdotq_s32(even, w.quarter[i].high, vld1q_s8(plane + 64 + 16 * i));
