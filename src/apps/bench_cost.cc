@@ -57,6 +57,7 @@ Work& Work::operator+=(const Work& other) {
   flops += other.flops;
   f32_ops += other.f32_ops;
   int8_ops += other.int8_ops;
+  fp8_ops += other.fp8_ops;
   return *this;
 }
 
@@ -65,6 +66,7 @@ Work& Work::operator/=(double count) {
   flops /= count;
   f32_ops /= count;
   int8_ops /= count;
+  fp8_ops /= count;
   return *this;
 }
 
@@ -144,6 +146,7 @@ CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights, Pre
   }
   for (const Matrix* matrix : {&weights.head_mix.fn, &weights.head}) Add(StepPart::kHead, Inputs::kLogitRows, *matrix);
   fp4_byte_products_ = precision == Precision::kInt8 ? 1 : 2;
+  quantized_ = precision != Precision::kExact;
   chosen_experts_ = static_cast<double>(config.layers * config.experts_per_token);
 }
 
@@ -171,6 +174,9 @@ StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_ex
     work.flops += flops;
     if (products.shape.type == WeightType::kFp4) {
       work.int8_ops += fp4_byte_products_ * flops;
+    } else if (products.shape.type == WeightType::kFp8 && products.shape.scale_type != ScaleType::kF32 &&
+               !products.round_weights && quantized_) {
+      work.fp8_ops += flops;
     } else {
       work.f32_ops += flops;
     }

@@ -24,10 +24,12 @@ namespace fathom {
 struct Work {
   double weight_bytes = 0;  // of each matrix once per step, routed experts only if some token of the step chose them
   double flops = 0;         // two per weight and token
-  // The same work as the machine does it: float32 multiply-adds, and byte products (an FP4 weight takes two, because an
+  // The same work as the machine does it: float32 multiply-adds, those of FP8 weights and quantised inputs by
+  // themselves, which may go faster (PeakRates::fp8_flops()), and byte products (an FP4 weight takes two, because an
   // activation is two bytes; one in precision `int8`). Two operations each.
   double f32_ops = 0;
   double int8_ops = 0;
+  double fp8_ops = 0;
 
   Work& operator+=(const Work& other);
   Work& operator/=(double count);
@@ -86,6 +88,7 @@ class CostModel {
   std::vector<Matrices> matrices_;
   double chosen_experts_ = 0;     // per token, all layers
   double fp4_byte_products_ = 2;  // per weight and token
+  bool quantized_ = true;         // inputs of FP8 weights
 };
 
 // Bytes of the matrices that every token is multiplied with in one layer of this model for one part of the step, with

@@ -25,8 +25,7 @@ class ProductCase : public KernelCase {
     const int64_t width = op.groups * op.cols;
     x_.Allocate(tokens * width);
     FillNormal(x_.data(), x_.size());
-    const bool quantized = op.type == WeightType::kFp8 && !op.round_weights;
-    if (quantized && Kernels().uses_pairs) {
+    if (op.quantized_fp8() && Kernels().uses_pairs) {
       pairs_.Allocate(tokens * width);
       QuantizeRows(threads, x_.data(), width, tokens, width, x_.data(), nullptr, pairs_.data());
     }

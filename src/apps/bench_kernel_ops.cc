@@ -237,6 +237,10 @@ KernelCost KernelCostOf(const KernelOp& op, int64_t tokens) {
         cost.int8_ops = (op.int8 ? 1 : 2) * cost.ops;
         return cost;
       }
+      if (op.quantized_fp8()) {
+        cost.fp8_ops = cost.ops;
+        return cost;
+      }
       break;
     case KernelKind::kAttend:  // each row is multiplied twice, for its score and for the sum
       cost.bytes = static_cast<double>(tokens * op.over * op.kv_layout().bytes());

@@ -60,6 +60,10 @@ struct KernelOp {
 
   // Whether it is a function of the model and no entry of the kernel table.
   bool of_model() const { return kind >= KernelKind::kRmsNorm; }
+  // Whether it is a product of FP8 weights and quantised inputs that kernels may take as BF16 numbers.
+  bool quantized_fp8() const {
+    return kind == KernelKind::kMatMul && type == WeightType::kFp8 && scale_type == ScaleType::kE8m0 && !round_weights;
+  }
   // A kMatMul's weights, without data.
   Matrix matrix() const;
   KvRowLayout kv_layout() const { return {RowFormat::kQuantized, cols, rope_dim}; }
@@ -80,9 +84,10 @@ struct KernelCost {
   double bytes = 0;
   double ops = 0;  // a multiplication and an addition are two, other functions one
   // The same work as the machine does it: float32 operations, or products of bytes (an FP4 weight takes two, because an
-  // activation is two bytes; of precision `int8` it is one).
+  // activation is two bytes; of precision `int8` it is one), or those of FP8 weights and quantised inputs.
   double f32_ops = 0;
   double int8_ops = 0;
+  double fp8_ops = 0;
 };
 KernelCost KernelCostOf(const KernelOp& op, int64_t tokens);
 

@@ -42,8 +42,10 @@ KernelRates KernelRatesOf(const KernelMeasurement& measured, const Roof& roof) {
   const double read = cost.bytes / roof.read_bytes_per_second;
   const double f32 = cost.f32_ops / roof.peak.f32_flops;
   const double int8 = cost.int8_ops / roof.peak.int8_ops;
-  const double least = std::max({read, f32, int8});
-  rates.bound = least == read ? "reads" : least == f32 ? "float32" : "int8";
+  const double fp8 = cost.fp8_ops / roof.peak.fp8_flops();
+  const double least = std::max({read, f32, int8, fp8});
+  const char* const fp8_bound = roof.peak.bf16_flops > 0 ? "BF16" : "float32";
+  rates.bound = least == read ? "reads" : least == f32 ? "float32" : least == int8 ? "int8" : fp8_bound;
   rates.roof_share = least / measured.seconds.median;
   return rates;
 }

@@ -26,7 +26,9 @@ WorkRates RatesOf(const Work& work, double seconds, const Roof& roof) {
   rates.bytes_per_second = work.weight_bytes / seconds;
   rates.flops_per_second = work.flops / seconds;
   rates.bandwidth_share = rates.bytes_per_second / roof.read_bytes_per_second;
-  rates.compute_share = (work.f32_ops / roof.peak.f32_flops + work.int8_ops / roof.peak.int8_ops) / seconds;
+  rates.compute_share =
+      (work.f32_ops / roof.peak.f32_flops + work.int8_ops / roof.peak.int8_ops + work.fp8_ops / roof.peak.fp8_flops()) /
+      seconds;
   return rates;
 }
 
@@ -82,7 +84,9 @@ std::string ReadRoofText(const Roof& roof) {
 }
 
 std::string PeakText(const PeakRates& peak) {
-  return StrFormat("%.1f GFLOP/s float32; %.1f Gop/s int8", peak.f32_flops / kGiga, peak.int8_ops / kGiga);
+  const std::string bf16 = peak.bf16_flops > 0 ? StrFormat("; %.1f GFLOP/s BF16", peak.bf16_flops / kGiga) : "";
+  return StrCat(StrFormat("%.1f GFLOP/s float32; %.1f Gop/s int8", peak.f32_flops / kGiga, peak.int8_ops / kGiga),
+                bf16);
 }
 
 Json RoofJson(const Roof& roof) {
@@ -98,7 +102,8 @@ Json RoofJson(const Roof& roof) {
        {"token_bytes_per_s", roof.token_bytes_per_second > 0 ? Json::Double(roof.token_bytes_per_second) : Json()},
        {"large_page_share", roof.large_page_share ? Json::Double(*roof.large_page_share) : Json()},
        {"f32_flop_per_s", Json::Double(roof.peak.f32_flops)},
-       {"int8_op_per_s", Json::Double(roof.peak.int8_ops)}});
+       {"int8_op_per_s", Json::Double(roof.peak.int8_ops)},
+       {"bf16_flop_per_s", roof.peak.bf16_flops > 0 ? Json::Double(roof.peak.bf16_flops) : Json()}});
 }
 
 }  // namespace fathom

@@ -61,11 +61,11 @@ std::string ReadRoofText(const Roof& roof);
 // A list in lines of at most 96 columns where it can be broken behind a comma or a semicolon, with `separator` (a line
 // end, and what the next line begins with) between them.
 std::string WrapList(std::string_view text, std::string_view separator, size_t columns = 96);
-// "472.8 GFLOP/s float32; 880.7 Gop/s int8".
+// "472.8 GFLOP/s float32; 880.7 Gop/s int8", and "; 940.1 GFLOP/s BF16" where there are such instructions.
 std::string PeakText(const PeakRates& peak);
 
 // {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s, large_page_share (either
-// null: not known), f32_flop_per_s, int8_op_per_s}
+// null: not known), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s (null: there is none)}
 Json RoofJson(const Roof& roof);
 
 }  // namespace fathom

@@ -40,13 +40,14 @@ int64_t PlainInt8(int64_t rounds) {
   return rounds * kPeakSteps * kPlainLanes * 2;
 }
 
-constexpr PeakLoops kPlainLoops = {PlainF32, PlainInt8};
+constexpr PeakLoops kPlainLoops = {PlainF32, PlainInt8, nullptr};
 
 const PeakLoops& LoopsInUse() {
   const std::string_view name = Kernels().name;
 #if defined(__x86_64__)
 #ifdef FATHOM_AVX512_TABLE
-  if (name == "avx512" || name == "avx512_bf16") return avx512::kPeakLoops;
+  if (name == "avx512_bf16") return avx512::kPairPeakLoops;
+  if (name == "avx512") return avx512::kPeakLoops;
 #endif
   if (name == "avx2") return avx2::kPeakLoops;
 #elif defined(__aarch64__)
@@ -81,8 +82,10 @@ double BestRate(int64_t (*loop)(int64_t), ThreadPool& pool, double seconds) {
 PeakRates MeasurePeak(ThreadPool& pool, double seconds) {
   const PeakLoops& loops = LoopsInUse();
   PeakRates rates;
-  rates.f32_flops = BestRate(loops.fma_f32, pool, seconds / 2);
-  rates.int8_ops = BestRate(loops.dot_int8, pool, seconds / 2);
+  const double each = seconds / (loops.dot_bf16 != nullptr ? 3 : 2);
+  rates.f32_flops = BestRate(loops.fma_f32, pool, each);
+  rates.int8_ops = BestRate(loops.dot_int8, pool, each);
+  if (loops.dot_bf16 != nullptr) rates.bf16_flops = BestRate(loops.dot_bf16, pool, each);
   return rates;
 }
 

@@ -13,11 +13,16 @@ namespace fathom {
 struct PeakLoops {
   int64_t (*fma_f32)(int64_t rounds);   // float32 multiply-adds
   int64_t (*dot_int8)(int64_t rounds);  // products of bytes, added as int32
+  int64_t (*dot_bf16)(int64_t rounds);  // products of BF16 numbers, added as float32; null if there are none
 };
 
 struct PeakRates {
   double f32_flops = 0;  // operations per second of all threads together
   double int8_ops = 0;
+  double bf16_flops = 0;  // 0: there is no such instruction
+
+  // Of FP8 weights and quantised inputs, which go as BF16 numbers where there is an instruction for these.
+  double fp8_flops() const { return bf16_flops > 0 ? bf16_flops : f32_flops; }
 };
 
 // With the instruction set of Kernels() (kernels.h), for about `seconds`; the best round counts.

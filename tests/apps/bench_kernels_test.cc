@@ -138,7 +138,10 @@ TEST(KernelOps, CostsAreBytesAndProducts) {
   op.type = WeightType::kFp8;
   const KernelCost fp8 = KernelCostOf(op, 3);
   EXPECT_DOUBLE_EQ(fp8.bytes, 256 * 512 + 2 * 4);
-  EXPECT_DOUBLE_EQ(fp8.f32_ops, fp8.ops);
+  EXPECT_DOUBLE_EQ(fp8.fp8_ops, fp8.ops);
+  EXPECT_DOUBLE_EQ(fp8.f32_ops, 0);
+  op.round_weights = true;  // wo_a, whose inputs are floats
+  EXPECT_DOUBLE_EQ(KernelCostOf(op, 3).f32_ops, fp8.ops);
 
   KernelOp attend;
   attend.kind = KernelKind::kAttend;
@@ -169,6 +172,13 @@ TEST(KernelRates, AreBoundByTheRoofThatTakesLonger) {
   const KernelRates multiplying = KernelRatesOf(measured, roof);
   EXPECT_STREQ(multiplying.bound, "float32");
   EXPECT_DOUBLE_EQ(multiplying.roof_share, 0.75);
+  measured.op.type = WeightType::kFp8;
+  roof.read_bytes_per_second = 1e9;
+  EXPECT_STREQ(KernelRatesOf(measured, roof).bound, "float32");
+  EXPECT_DOUBLE_EQ(KernelRatesOf(measured, roof).roof_share, 0.75);
+  roof.peak.bf16_flops = 2000;
+  EXPECT_STREQ(KernelRatesOf(measured, roof).bound, "BF16");
+  EXPECT_DOUBLE_EQ(KernelRatesOf(measured, roof).roof_share, 0.375);
   measured.tokens = 512;  // of which three were measured
   EXPECT_DOUBLE_EQ(KernelRatesOf(measured, roof).ops_per_second, multiplying.ops_per_second);
 }

@@ -52,6 +52,14 @@ TEST(BenchReport, RatesAndSharesFollowFromCostAndTime) {
   EXPECT_DOUBLE_EQ(rates.flops_per_second, 15);
   EXPECT_DOUBLE_EQ(rates.compute_share, 1);  // (2 s + 2 s) of 4 s
   EXPECT_EQ(rates.token_read_share, 0);
+  phase.cost.parts[0].fp8_ops = 20;
+  const Roof with_pairs = {
+      .read_bytes_per_second = 50, .read_by_threads = {}, .peak = {.f32_flops = 10, .int8_ops = 40, .bf16_flops = 20}};
+  EXPECT_DOUBLE_EQ(RatesOf(phase, with_pairs).compute_share, 1.25) << "(2 s + 2 s + 1 s) of 4 s";
+  Roof without = with_pairs;
+  without.peak.bf16_flops = 0;
+  EXPECT_DOUBLE_EQ(RatesOf(phase, without).compute_share, 1.5) << "as floats";
+  phase.cost.parts[0].fp8_ops = 0;
   const PhaseRates with_loop = RatesOf(phase, {.read_bytes_per_second = 50,
                                                .read_by_threads = {},
                                                .token_bytes_per_second = 40,
@@ -248,7 +256,11 @@ TEST(CostModel, CountsEachMatrixOnceAndEachTokensProducts) {
   EXPECT_DOUBLE_EQ(two_experts.weight_bytes - none.weight_bytes, 2 * expert_bytes);
   EXPECT_DOUBLE_EQ(two_experts.flops, none.flops);  // what a token multiplies does not depend on its neighbours
   EXPECT_DOUBLE_EQ(none.int8_ops, 4 * static_cast<double>(c.layers * c.experts_per_token) * expert_weights);
-  EXPECT_DOUBLE_EQ(none.flops, none.f32_ops + none.int8_ops / 2);
+  EXPECT_DOUBLE_EQ(none.flops, none.f32_ops + none.fp8_ops + none.int8_ops / 2);
+  EXPECT_GT(none.fp8_ops, 0);
+  const Work exact = CostModel(c, weights, Precision::kExact).Step(1, 0, 0).total();
+  EXPECT_DOUBLE_EQ(exact.f32_ops, none.f32_ops + none.fp8_ops) << "inputs are floats there";
+  EXPECT_EQ(exact.fp8_ops, 0);
 
   const Work with_head = costs.Step(1, 1, 0).total();
   EXPECT_GE(with_head.weight_bytes - none.weight_bytes, 2 * head_weights);
@@ -313,7 +325,7 @@ TEST(CostModel, PartsHaveTheMatricesWhoseTimeTheyAreAndAddUp) {
   }
   EXPECT_EQ(cost.total().weight_bytes, all.bytes);
   EXPECT_EQ(cost.total().flops, all.flops);
-  EXPECT_EQ(cost.total().flops, cost.total().f32_ops + cost.total().int8_ops / 2);
+  EXPECT_EQ(cost.total().flops, cost.total().f32_ops + cost.total().fp8_ops + cost.total().int8_ops / 2);
   EXPECT_EQ(cost.part(StepPart::kAttention).flops, 0);
   EXPECT_GT(cost.part(StepPart::kRouter).flops, 0);
 }

@@ -81,6 +81,7 @@ TEST(CpuFeatures, AgreesWithTheKernel) {
   EXPECT_EQ(cpu.bmi2, kernel_has("bmi2"));
   EXPECT_EQ(cpu.avx512, kernel_has("avx512f") && kernel_has("avx512bw") && kernel_has("avx512dq") &&
                             kernel_has("avx512vl") && kernel_has("avx512_vnni") && kernel_has("avx512vbmi"));
+  EXPECT_EQ(cpu.avx512_bf16, cpu.avx512 && kernel_has("avx512_bf16"));
   // Not the model's name: the kernel keeps the one it read at its start, and a virtual machine may have moved since.
   EXPECT_FALSE(cpu.neon);
 #elif defined(__aarch64__)
@@ -95,6 +96,8 @@ TEST(CpuFeatures, InstructionSetsInWords) {
   cpu.avx2 = true;
   cpu.avx512 = true;
   EXPECT_EQ(InstructionSets(cpu), "AVX2 AVX-512 (F BW DQ VL VNNI VBMI)");
+  cpu.avx512_bf16 = true;
+  EXPECT_EQ(InstructionSets(cpu), "AVX2 AVX-512 (F BW DQ VL VNNI VBMI BF16)");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Every table's products against the reference, bit for bit.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numeric>
@@ -43,6 +44,7 @@ void Compare(Product product, WeightType type, ScaleType scale_type, bool quanti
     q = quantize(ReferenceKernels(), x, x_count, c.cols);
     args.x.values = q.values.data();
     args.x.chunks = q.chunks.data();
+    args.x.pairs = q.pairs.empty() ? nullptr : q.pairs.data();
   }
   args.x.stride = c.cols;
   args.x.rows = x_count;
@@ -69,6 +71,7 @@ void Compare(Product product, WeightType type, ScaleType scale_type, bool quanti
       q = quantize(*table, x, x_count, c.cols);  // a table reads the chunks that it writes
       args.x.values = q.values.data();
       args.x.chunks = q.chunks.data();
+      args.x.pairs = q.pairs.empty() ? nullptr : q.pairs.data();
     }
     (table->*product)(args);
     test::ExpectSameBits(
@@ -154,6 +157,58 @@ TEST(MatMul, Fp8IsTheReferenceBitForBit) {
     Compare(&KernelTable::matmul_fp8, WeightType::kFp8, ScaleType::kE8m0, false, c);
     if (HasFatalFailure()) return;
   }
+}
+
+// Inputs that are BF16 numbers, which some tables multiply in pairs.
+TEST(MatMul, Fp8WithQuantisedInputIsTheReferenceBitForBit) {
+  for (const ScaleType scales : {ScaleType::kE8m0, ScaleType::kF32}) {
+    for (const Case& c : Cases({128, 384, 1024, 2176})) {
+      Compare(&KernelTable::matmul_fp8, WeightType::kFp8, scales, true, c);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// Products so small that their sums leave the normal numbers, which instructions for pairs of BF16 numbers take for
+// zeros: with the smallest inputs there are, and weights scaled down ever further.
+TEST(MatMul, SmallFp8ProductsAreTheReferenceBitForBit) {
+  constexpr int64_t kCols = 256;
+  constexpr int64_t kRows = 13;
+  std::vector<uint8_t> codes(kRows * kCols);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>((i + i / 256 * 37) % 256);
+  std::vector<float> x = test::RandomFloats(5 * kCols, Inputs::kSpread, 5);
+  for (float& value : x) value *= 0x1p-30f;
+  int64_t small = 0;
+  for (int power = 0; power < 80; ++power) {
+    const std::vector<uint8_t> scale(2, static_cast<uint8_t>(power));
+    const Matrix w = {.data = codes.data(),
+                      .scale = scale.data(),
+                      .type = WeightType::kFp8,
+                      .scale_type = ScaleType::kE8m0,
+                      .rows = kRows,
+                      .cols = kCols};
+    for (const int64_t tokens : {1, 2, 5}) {
+      const test::QuantizedInputs q = test::Quantize(ReferenceKernels(), x, 5, kCols);
+      std::vector<float> expected(static_cast<size_t>(kRows * tokens));
+      MatMulArgs args = {
+          .w = &w,
+          .row_end = kRows,
+          .x = {.values = q.values.data(), .stride = kCols, .rows = 5, .cols = kCols, .pairs = q.pairs.data()},
+          .tokens = tokens,
+          .y = expected.data(),
+          .y_stride = kRows};
+      ReferenceKernels().matmul_fp8(args);
+      small += std::count_if(expected.begin(), expected.end(), [](float y) { return y != 0 && !std::isnormal(y); });
+      for (const KernelTable* table : test::FastTables()) {
+        std::vector<float> found(expected.size());
+        args.y = found.data();
+        table->matmul_fp8(args);
+        test::ExpectSameBits(expected, found, StrCat(table->name, " power ", power, " tokens ", tokens));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+  EXPECT_GT(small, 0);
 }
 
 TEST(MatMul, Fp8WithFloatScalesIsTheReferenceBitForBit) {

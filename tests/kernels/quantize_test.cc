@@ -26,6 +26,7 @@ void ExpectSameChunk(const Fp8Chunk& expected, const Fp8Chunk& found, const std:
 
 void ExpectSame(const test::QuantizedInputs& expected, const test::QuantizedInputs& found, const char* table) {
   test::ExpectSameBits(expected.values, found.values, table);
+  EXPECT_EQ(expected.pairs, found.pairs) << table;
   for (size_t c = 0; c < expected.chunks.size(); ++c) {
     ExpectSameChunk(expected.chunks[c], found.chunks[c], StrCat(table, " chunk ", c));
   }
@@ -36,8 +37,10 @@ void CompareRow(const std::vector<float>& x) {
   const test::QuantizedInputs expected = test::Quantize(ReferenceKernels(), x, 1, cols);
   for (const KernelTable* table : SupportedKernels()) {
     ExpectSame(expected, test::Quantize(*table, x, 1, cols), table->name);
-    test::QuantizedInputs in_place = {x, std::vector<Fp8Chunk>(expected.chunks.size())};
-    table->quantize_fp8(in_place.values.data(), cols, in_place.values.data(), in_place.chunks.data(), nullptr);
+    test::QuantizedInputs in_place = {x, std::vector<Fp8Chunk>(expected.chunks.size()),
+                                      std::vector<uint16_t>(x.size())};
+    table->quantize_fp8(in_place.values.data(), cols, in_place.values.data(), in_place.chunks.data(),
+                        in_place.pairs.data());
     ExpectSame(expected, in_place, StrCat(table->name, " in place").c_str());
     std::vector<float> without_chunks = x;
     table->quantize_fp8(without_chunks.data(), cols, without_chunks.data(), nullptr, nullptr);
@@ -82,6 +85,23 @@ TEST(QuantizeFp8, ScaleAtItsEnds) {
   }
 }
 
+// The BF16 numbers are the quantised values, none rounded.
+TEST(QuantizeFp8, PairsAreTheValues) {
+  for (const Inputs inputs : {Inputs::kUsual, Inputs::kSpread}) {
+    const std::vector<float> x = test::RandomFloats(384, inputs, 6);
+    for (const KernelTable* table : SupportedKernels()) {
+      const test::QuantizedInputs q = test::Quantize(*table, x, 1, 384);
+      for (size_t k = 0; k < x.size(); ++k) {
+        EXPECT_EQ(Bf16ToFloat(q.pairs[static_cast<size_t>(PairPlace(static_cast<int64_t>(k)))]), q.values[k])
+            << table->name << " " << k;
+      }
+    }
+  }
+  EXPECT_EQ(PairPlace(0), 1);
+  EXPECT_EQ(PairPlace(16), 0);
+  EXPECT_EQ(PairPlace(47), 63) << "beside that of column 63";
+}
+
 // The integer form holds the quantised values exactly.
 TEST(QuantizeFp8, ChunksHoldTheValues) {
   for (const KernelTable* table : SupportedKernels()) {
@@ -92,7 +112,7 @@ TEST(QuantizeFp8, ChunksHoldTheValues) {
       const int64_t at = Fp8Chunk::BytePlace(static_cast<int64_t>(k % 512));
       const double units = 256.0 * chunk.high[at] + chunk.low[at] + chunk.residual[at] / 8.0;
       // The tables for x86 multiply words with several tokens.
-      if (table->name == std::string_view("avx2") || table->name == std::string_view("avx512")) {
+      if (std::string_view(table->name).starts_with("avx")) {
         EXPECT_EQ(chunk.words[Fp8Chunk::WordPlace(static_cast<int64_t>(k % 512))],
                   256 * chunk.high[at] + chunk.low[at]);
       }

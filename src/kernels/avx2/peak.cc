@@ -48,7 +48,7 @@ int64_t DotInt8(int64_t rounds) {
 }  // namespace
 
 namespace avx2 {
-const PeakLoops kPeakLoops = {FmaF32, DotInt8};
+const PeakLoops kPeakLoops = {FmaF32, DotInt8, nullptr};
 }
 
 }  // namespace fathom

@@ -39,7 +39,8 @@ int64_t DotInt8(int64_t rounds) {
 }  // namespace
 
 namespace avx512 {
-const PeakLoops kPeakLoops = {FmaF32, DotInt8};
-}
+const PeakLoops kPeakLoops = {FmaF32, DotInt8, nullptr};
+const PeakLoops kPairPeakLoops = {FmaF32, DotInt8, DotBf16};
+}  // namespace avx512
 
 }  // namespace fathom

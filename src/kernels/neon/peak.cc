@@ -38,7 +38,7 @@ int64_t DotInt8(int64_t rounds) {
 }  // namespace
 
 namespace neon {
-const PeakLoops kPeakLoops = {FmaF32, DotInt8};
+const PeakLoops kPeakLoops = {FmaF32, DotInt8, nullptr};
 }
 
 }  // namespace fathom

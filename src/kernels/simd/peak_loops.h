@@ -1,4 +1,4 @@
-// peak_loops.h - the loops of peak.h, one pair per instruction set.
+// peak_loops.h - the loops of peak.h, one set per instruction set.
 #ifndef FATHOM_KERNELS_SIMD_PEAK_LOOPS_H_
 #define FATHOM_KERNELS_SIMD_PEAK_LOOPS_H_
 
@@ -11,7 +11,9 @@ extern const PeakLoops kPeakLoops;
 }
 namespace avx512 {
 extern const PeakLoops kPeakLoops;
-}
+extern const PeakLoops kPairPeakLoops;  // with BF16 pairs
+int64_t DotBf16(int64_t rounds);
+}  // namespace avx512
 namespace neon {
 extern const PeakLoops kPeakLoops;
 }
