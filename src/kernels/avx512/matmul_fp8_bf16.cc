@@ -73,11 +73,13 @@ struct Fp8PairTiles {
         const int64_t column = begin + 64 * half.value;
         Unroll<R>(FATHOM_UNROLLED(r) {
           PrefetchLine(codes + ahead + R * column + 64 * r.value);
+          if constexpr (T == 1) PrefetchSoon(codes + r.value * cols + column);
           const WeightPairs w = DecodePairs(tables, codes + r.value * cols + column);
           Unroll<T>(FATHOM_UNROLLED(t) {
             __m512& sum = sums[R * t.value + r.value].v;
-            sum = _mm512_dpbf16_ps(sum, w.of[0], LoadPairs(x[t.value] + column));
-            sum = _mm512_dpbf16_ps(sum, w.of[1], LoadPairs(x[t.value] + column + 32));
+            const uint16_t* const inputs = (T == 1 ? LoadedAnew(x[t.value]) : x[t.value]) + column;
+            sum = _mm512_dpbf16_ps(sum, w.of[0], LoadPairs(inputs));
+            sum = _mm512_dpbf16_ps(sum, w.of[1], LoadPairs(inputs + 32));
           });
         });
       });

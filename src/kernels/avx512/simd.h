@@ -37,7 +37,6 @@ inline constexpr int kBlockTokens = 0;  // blocks of columns are not faster
 // The tiles of that.
 inline constexpr int kStreamTileTokens = 4;
 inline constexpr int kStreamTileRows = 4;
-inline constexpr int kStreamAloneRows = 8;  // with one token, of formats without scales of their own
 // Of a panel of decoded rows: 6 x 4 sums leave registers for a column of weights and one of inputs.
 inline constexpr int kPanelTileRows = 6;
 inline constexpr int kPanelTileTokens = 4;

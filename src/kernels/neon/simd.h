@@ -22,7 +22,6 @@ inline constexpr int kTileTokens = 2;
 // Up to so many tokens weights go from memory through registers to the sums; with more, through panels of decoded rows.
 inline constexpr int kStreamTileTokens = 2;
 inline constexpr int kStreamTileRows = 2;
-inline constexpr int kStreamAloneRows = kStreamTileRows;  // with one token
 inline constexpr int kStreamDecoded = 2;
 inline constexpr int kStreamPlain = 2;  // BF16 and float32
 inline constexpr int kFp4StreamRows = 1;
