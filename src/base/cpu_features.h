@@ -19,8 +19,8 @@ struct CpuFeatures {
   bool fma = false;
   bool f16c = false;
   bool bmi2 = false;
-  bool avx_vnni = false;  // 256-bit VNNI without AVX-512
-  bool avx512 = false;    // all of F, BW, DQ, VL, VNNI and VBMI
+  bool avx_vnni = false;     // 256-bit VNNI without AVX-512
+  bool avx512 = false;       // all of F, BW, DQ, VL, VNNI and VBMI
   bool avx512_bf16 = false;  // besides them BF16
   // aarch64
   bool neon = false;

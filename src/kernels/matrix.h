@@ -103,8 +103,8 @@ struct alignas(64) Fp8Chunk {
   static constexpr int64_t Count(int64_t columns) { return (columns + kColumns - 1) / kColumns; }
 };
 
-// Where a column of a row of quantised inputs lies among its BF16 numbers. Lane l of a sum has the columns l, l + 16, ..
-// (kernels.h); two of them are one dword, the first in the upper half, which instructions for BF16 pairs add first.
+// Where a column of a row of quantised inputs lies among its BF16 numbers. Lane l of a sum has the columns l, l + 16,
+// .. (kernels.h); two of them are one dword, the first in the upper half, which instructions for BF16 pairs add first.
 constexpr int64_t PairPlace(int64_t column) { return column / 32 * 32 + column % 16 * 2 + 1 - column / 16 % 2; }
 
 // Inputs of a product: rows of `cols` floats. For a matrix with quantizes_input(), `values` are the dequantised codes

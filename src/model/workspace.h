@@ -80,7 +80,7 @@ class Workspace {
 
   // ---- attention
   // -----------------------------------------------------------------------------------------------------
-  Buffer<float> qr;                        // [T, q]
+  Buffer<float> qr;  // [T, q]
   QuantizedBuffer qr_q;
   Buffer<float> q;                         // [T, H*d]
   Buffer<float> kv;                        // [T, d]

@@ -29,7 +29,7 @@ inline constexpr int kBlockTokens = 8;
 // The tiles of that; one row alone does not hide the latency.
 inline constexpr int kStreamTileTokens = 2;
 inline constexpr int kStreamTileRows = 2;
-inline constexpr int kBlockTileRows = 2;                  // times 6 inputs: 12 sums of half the lanes
+inline constexpr int kBlockTileRows = 2;  // times 6 inputs: 12 sums of half the lanes
 // Of a panel of decoded rows: 3 x 4 sums of half the lanes leave registers for a column of weights and one of inputs;
 // products of words need one more.
 inline constexpr int kPanelTileRows = 3;

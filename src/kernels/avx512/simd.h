@@ -33,7 +33,7 @@ inline constexpr int kStreamDecoded = 4;  // FP8 with scales that tables do not 
 inline constexpr int kStreamPlain = 64;   // BF16 and float32: as many as a task has (kernels/matmul.cc)
 inline constexpr int kFp4StreamTokens = 7;
 inline constexpr int kFp4StreamRows = 2;  // of those: one waits for the loads of inputs
-inline constexpr int kBlockTokens = 0;  // blocks of columns are not faster
+inline constexpr int kBlockTokens = 0;    // blocks of columns are not faster
 // The tiles of that.
 inline constexpr int kStreamTileTokens = 4;
 inline constexpr int kStreamTileRows = 4;
