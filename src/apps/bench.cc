@@ -57,7 +57,7 @@ if model, layers, experts, processor, threads, instruction set, activations or -
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa,
 activations}, roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s and
 large_page_share (of the weights, in pages of 2 MB; both null if weights do not fit the memory, the share also where
-the system does not tell it), f32_flop_per_s, int8_op_per_s}, runs [{context, prompt, batch, generate, repeat,
+the system does not tell it), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s (null: no such instruction)}, runs [{context, prompt, batch, generate, repeat,
 step_tokens, prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max};
 part_seconds: mean seconds of each part of a prefill or a step; parts {NAME {time_share, weight_bytes, flop,
 weight_bytes_per_s, flop_per_s, bound ("reads" or "arithmetic"; it and roof_share are null for a part without weights),

@@ -53,13 +53,14 @@ experts are. us is the median time of one call, or of what was measured of it; G
 or the rows, keys or floats read, and for table "model" those written, too; Gop/s count a multiplication and an addition
 as two. "of roof" is the part of that time that a machine would need that does nothing but read at full speed, or nothing
 but multiply: the larger of the two, named behind it. There an FP4 weight counts as two byte products, which is what it
-takes (`int8` as one). The roofs are memory reads and register-only loops, measured in the same run.
+takes (`int8` as one), and FP8 weights and quantised inputs as BF16 numbers in tables that multiply these. The roofs are memory reads and register-only loops, measured in the same run.
 
 --json FILE writes {format: "fathom-bench-kernels-1", model {name, shape}, machine {cpu, threads}, context,
 pool_bytes, seconds_each, roofs [{isa, read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}],
-token_bytes_per_s and large_page_share (null: there are no weights), f32_flop_per_s, int8_op_per_s}], measurements [{op,
+token_bytes_per_s and large_page_share (null: there are no weights), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s (null:
+no such instruction)}], measurements [{op,
 kernel, shape, rows, measured_rows, cols, over, tokens, measured_tokens, isa, samples, seconds {min, median, max}, bytes
-and op_count (of what was measured of a call), bytes_per_s, op_per_s, bound ("reads", "float32", "int8"), roof_share}]}.
+and op_count (of what was measured of a call), bytes_per_s, op_per_s, bound ("reads", "float32", "int8", "BF16"), roof_share}]}.
 After Ctrl-C or an error the files have what was measured by then, if anything.
 
 Examples:

@@ -144,7 +144,7 @@ void Model::MtpForward(int64_t block, MatView<const float> streams, const Batch&
   const int64_t s = config_.streams;
   const int64_t dim = config_.hidden_size;
   // h_i = RMS(X_i, hnorm) for all streams; e = RMS(embed, enorm).
-  RmsNormRows(*pool_, streams.data, w.hnorm, t * s, dim, config_.rms_eps, ws.mtp_h.data());
+  RmsNormRows(*pool_, streams.data, w.hnorm, t * s, dim, config_.rms_eps, ws.mtp_h.values.data());
   pool_->ParallelFor(t, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t token = begin; token < end; ++token) {
       float* e = ws.x.data() + token * dim;
@@ -154,8 +154,8 @@ void Model::MtpForward(int64_t block, MatView<const float> streams, const Batch&
   });
   ws.jobs.clear();
   ws.jobs.push_back(MatMulJob(w.e_proj, QuantizeInput(step, ws.x.data(), t, dim, ws.x_q), t, ws.y.data(), dim));
-  ws.jobs.push_back(
-      MatMulJob(w.h_proj, QuantizeInput(step, ws.mtp_h.data(), t * s, dim, ws.mtp_q), t * s, ws.mtp_out.data(), dim));
+  ws.jobs.push_back(MatMulJob(w.h_proj, QuantizeInput(step, ws.mtp_h.values.data(), t * s, dim, ws.mtp_h), t * s,
+                              ws.mtp_out.data(), dim));
   MatMul(*pool_, ws.jobs);
   float* x = ws.streams.data();
   pool_->ParallelFor(t * s, 4, [&](int64_t begin, int64_t end, int) {

@@ -111,8 +111,8 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_context
   memory.Reserve(jobs, 2 * c.experts + 16 + c.o_groups);
 
   if (c.mtp_layers > 0) {
-    for (Buffer<float>* rows : {&mtp_h, &mtp_out}) memory.Take(*rows, t * c.streams * c.hidden_size);
-    memory.Take(mtp_q, t * c.streams, c.hidden_size, /*fp4=*/false);
+    memory.Take(mtp_h, t * c.streams, c.hidden_size, /*fp4=*/false);
+    memory.Take(mtp_out, t * c.streams * c.hidden_size);
   }
 
   memory.Take(workers, model.pool().threads());

@@ -115,8 +115,8 @@ class Workspace {
 
   // ---- MTP
   // -----------------------------------------------------------------------------------------------------------
-  Buffer<float> mtp_h, mtp_out;  // [T*S, D]; empty without MTP blocks
-  QuantizedBuffer mtp_q;
+  QuantizedBuffer mtp_h;  // [T*S, D], quantised in place; empty without MTP blocks
+  Buffer<float> mtp_out;  // [T*S, D]
 
   // ---- per thread -----------------------------------------------------------------------------------------------
   struct Worker {

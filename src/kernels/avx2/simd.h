@@ -389,17 +389,6 @@ FATHOM_INLINE Fp4Pair DecodeFp4Pair(const Fp4Nibbles& w, int j) {
   }
   return pair;
 }
-// Four products are at most 4 * 24 * 128 = 12288, within 16 bits.
-FATHOM_INLINE __m256i DotPairHalf(__m256i sum, __m256i even, __m256i odd, const int8_t* plane) {
-  const __m256i x_even = _mm256_load_si256(reinterpret_cast<const __m256i*>(plane));
-  const __m256i x_odd = _mm256_load_si256(reinterpret_cast<const __m256i*>(plane + 64));
-  const __m256i four = _mm256_add_epi16(_mm256_maddubs_epi16(even, x_even), _mm256_maddubs_epi16(odd, x_odd));
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(four, _mm256_set1_epi16(1)));
-}
-FATHOM_INLINE I32x16 DotPair(I32x16 sum, const Fp4Pair& w, const int8_t* plane) {
-  return {DotPairHalf(sum.a, w.even[0], w.odd[0], plane), DotPairHalf(sum.b, w.even[1], w.odd[1], plane + 32)};
-}
-FATHOM_INLINE I32x16 Fp4Start(const int32_t* offset) { return LoadInt(offset); }
 
 // A chunk of codes times T inputs, half of the lanes after the other, so that nothing is stored between. Eight products
 // are at most 8 * 24 * 128 = 24576, within 16 bits.

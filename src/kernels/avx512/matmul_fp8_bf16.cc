@@ -6,8 +6,7 @@
 // What differs are numbers below 2^-126, which it takes and gives as zeros. There are none unless weights are scaled
 // far down (PairsTakeScale), since every sum is a multiple of the smallest product.
 #include "kernels/avx512/simd.h"
-
-// Products of what does not go this way, and declarations.
+#include "kernels/simd/fp8_scales.inc"
 #include "kernels/simd/tables.h"
 #include "kernels/simd/tile.inc"
 
@@ -16,15 +15,6 @@ namespace {
 
 // A weight is a multiple of 2^-9 and its scale, an input of 2^-9 and 2^-22 (BlockScale() in quantize.inc) or more.
 bool PairsTakeScale(uint8_t power) { return TablesTakeScale(power) && power - 127 - 9 - 9 - 22 >= -126; }
-
-bool AllTakePairs(const MatMulArgs& args) {
-  if (args.x.pairs == nullptr || args.w->scale_type == ScaleType::kF32) return false;
-  const int64_t blocks = args.w->cols / 128;
-  for (int64_t at = args.row_begin / 128 * blocks; at < (args.row_end + 127) / 128 * blocks; ++at) {
-    if (!PairsTakeScale(args.w->scale[at])) return false;
-  }
-  return true;
-}
 
 // Where each code goes so that two byte unpacks deliver dwords of pairs: in its 128 bits, code 2 i of dword l's lower
 // half, and code 2 i + 1 of the upper one.
@@ -91,13 +81,12 @@ struct Fp8PairTiles {
 }  // namespace
 
 void MatMulFp8Pairs(const MatMulArgs& args) {
-  if (!AllTakePairs(args)) return MatMulFp8(args);
+  const bool pairs =
+      args.x.pairs != nullptr && args.w->scale_type != ScaleType::kF32 && AllScales(args, PairsTakeScale);
+  if (!pairs) return MatMulFp8(args);
   ForTokenBlocks(args, args.w->cols * 2, [&](int64_t token, int64_t end_token) {
-    for (int64_t row = args.row_begin; row < args.row_end;) {
-      const int64_t next = row / 128 * 128 + 128;  // where other scales begin
-      const int64_t end = next < args.row_end ? next : args.row_end;
-      StreamRows<Fp8PairTiles>(args, row, end, token, end_token);
-      row = end;
+    for (int64_t row = args.row_begin; row < args.row_end; row = EndOfScale(args, row)) {
+      StreamRows<Fp8PairTiles>(args, row, EndOfScale(args, row), token, end_token);
     }
   });
 }

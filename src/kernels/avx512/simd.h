@@ -342,12 +342,13 @@ struct Fp4Pair {
 FATHOM_INLINE Fp4Pair DecodeFp4Pair(const Fp4Nibbles& w, int j) {
   return {Fp4Bytes(w.dwords[j]), Fp4Bytes(_mm512_srli_epi16(w.dwords[j], 4))};
 }
-// sum + the products with these columns of a plane of bytes.
+// The same columns of a plane of bytes of the inputs, for as many rows as are multiplied with them.
 struct BytePair {
   __m512i even;
   __m512i odd;
 };
 FATHOM_INLINE BytePair LoadBytePair(const int8_t* plane) { return {LoadIntOnce(plane).v, LoadIntOnce(plane + 64).v}; }
+// sum + their products.
 FATHOM_INLINE I32x16 DotPair(I32x16 sum, const Fp4Pair& w, const BytePair& x) {
   return {_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sum.v, w.even, x.even), w.odd, x.odd)};
 }
