@@ -28,6 +28,8 @@ constexpr PairOrder MakePairOrder() {
 }
 constexpr PairOrder kPairOrder = MakePairOrder();
 
+FATHOM_INLINE __m512bh AsPairs(__m512i bits) { return reinterpret_cast<__m512bh>(bits); }
+
 // 64 weights as BF16 numbers: columns 0 to 31 and 32 to 63 by PairPlace().
 struct WeightPairs {
   __m512bh of[2];
@@ -37,13 +39,13 @@ FATHOM_INLINE WeightPairs DecodePairs(const Fp8ScaledTables& tables, const uint8
   const __m512i low = _mm512_permutex2var_epi8(tables.low[0], p, tables.low[1]);
   const __m512i magnitude = _mm512_permutex2var_epi8(tables.high[0], p, tables.high[1]);
   const __m512i high = _mm512_ternarylogic_epi32(magnitude, p, _mm512_set1_epi8(-128), 0xF8);  // magnitude | (p & sign)
-  return {{(__m512bh)_mm512_unpacklo_epi8(low, high), (__m512bh)_mm512_unpackhi_epi8(low, high)}};
+  return {{AsPairs(_mm512_unpacklo_epi8(low, high)), AsPairs(_mm512_unpackhi_epi8(low, high))}};
 }
 
 FATHOM_INLINE const uint16_t* InputPairs(const MatMulArgs& args, int64_t token) {
   return args.x.pairs + (args.x_rows != nullptr ? args.x_rows[token] : token) * args.w->cols;
 }
-FATHOM_INLINE __m512bh LoadPairs(const uint16_t* pairs) { return (__m512bh)_mm512_loadu_si512(pairs); }
+FATHOM_INLINE __m512bh LoadPairs(const uint16_t* pairs) { return AsPairs(_mm512_loadu_si512(pairs)); }
 
 // R rows that share their scales times T tokens.
 struct Fp8PairTiles {
