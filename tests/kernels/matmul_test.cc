@@ -169,43 +169,51 @@ TEST(MatMul, Fp8WithQuantisedInputIsTheReferenceBitForBit) {
   }
 }
 
+// Rows with every FP8 code, and their product with x by every table against the reference's, which is returned.
+constexpr int64_t kAllCodesRows = 13;
+constexpr int64_t kAllCodesCols = 256;
+std::vector<float> CompareAllCodes(const std::vector<uint8_t>& scale, const Activations& x, int64_t tokens,
+                                   const std::string& what) {
+  std::vector<uint8_t> codes(kAllCodesRows * kAllCodesCols);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>((i + i / 256 * 37) % 256);
+  const Matrix w = {.data = codes.data(),
+                    .scale = scale.data(),
+                    .type = WeightType::kFp8,
+                    .scale_type = ScaleType::kE8m0,
+                    .rows = kAllCodesRows,
+                    .cols = kAllCodesCols};
+  std::vector<float> expected(static_cast<size_t>(kAllCodesRows * tokens));
+  MatMulArgs args = {
+      .w = &w, .row_end = kAllCodesRows, .x = x, .tokens = tokens, .y = expected.data(), .y_stride = kAllCodesRows};
+  ReferenceKernels().matmul_fp8(args);
+  for (const KernelTable* table : test::FastTables()) {
+    std::vector<float> found(expected.size());
+    args.y = found.data();
+    table->matmul_fp8(args);
+    test::ExpectSameBits(expected, found, StrCat(table->name, " ", what, " tokens ", tokens));
+  }
+  return expected;
+}
+
 // Products so small that their sums leave the normal numbers, which instructions for pairs of BF16 numbers take for
 // zeros: with the smallest inputs there are, and weights scaled down ever further.
 TEST(MatMul, SmallFp8ProductsAreTheReferenceBitForBit) {
-  constexpr int64_t kCols = 256;
-  constexpr int64_t kRows = 13;
-  std::vector<uint8_t> codes(kRows * kCols);
-  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>((i + i / 256 * 37) % 256);
-  std::vector<float> x = test::RandomFloats(5 * kCols, Inputs::kSpread, 5);
+  constexpr int64_t kRows = 5;
+  std::vector<float> x = test::RandomFloats(kRows * kAllCodesCols, Inputs::kSpread, 5);
   for (float& value : x) value *= 0x1p-30f;
+  const test::QuantizedInputs q = test::Quantize(ReferenceKernels(), x, kRows, kAllCodesCols);
+  const Activations inputs = {.values = q.values.data(),
+                              .stride = kAllCodesCols,
+                              .rows = kRows,
+                              .cols = kAllCodesCols,
+                              .pairs = q.pairs.data()};
   int64_t small = 0;
   for (int power = 0; power < 80; ++power) {
     const std::vector<uint8_t> scale(2, static_cast<uint8_t>(power));
-    const Matrix w = {.data = codes.data(),
-                      .scale = scale.data(),
-                      .type = WeightType::kFp8,
-                      .scale_type = ScaleType::kE8m0,
-                      .rows = kRows,
-                      .cols = kCols};
     for (const int64_t tokens : {1, 2, 5}) {
-      const test::QuantizedInputs q = test::Quantize(ReferenceKernels(), x, 5, kCols);
-      std::vector<float> expected(static_cast<size_t>(kRows * tokens));
-      MatMulArgs args = {
-          .w = &w,
-          .row_end = kRows,
-          .x = {.values = q.values.data(), .stride = kCols, .rows = 5, .cols = kCols, .pairs = q.pairs.data()},
-          .tokens = tokens,
-          .y = expected.data(),
-          .y_stride = kRows};
-      ReferenceKernels().matmul_fp8(args);
-      small += std::count_if(expected.begin(), expected.end(), [](float y) { return y != 0 && !std::isnormal(y); });
-      for (const KernelTable* table : test::FastTables()) {
-        std::vector<float> found(expected.size());
-        args.y = found.data();
-        table->matmul_fp8(args);
-        test::ExpectSameBits(expected, found, StrCat(table->name, " power ", power, " tokens ", tokens));
-        if (HasFatalFailure()) return;
-      }
+      const std::vector<float> y = CompareAllCodes(scale, inputs, tokens, StrCat("power ", power));
+      if (HasFatalFailure()) return;
+      small += std::count_if(y.begin(), y.end(), [](float value) { return value != 0 && !std::isnormal(value); });
     }
   }
   EXPECT_GT(small, 0);
@@ -228,35 +236,14 @@ TEST(MatMul, RoundingWithPowerScalesChangesNothing) {
 // Weights take their power of two in different ways where it leads out of the usual numbers: by tables, by one product,
 // by two, by the inputs if those can hold it.
 TEST(MatMul, EveryPowerOfTwoScalesFp8Exactly) {
-  constexpr int64_t kCols = 256;
-  constexpr int64_t kRows = 13;
-  std::vector<uint8_t> codes(kRows * kCols);
-  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>((i + i / 256 * 37) % 256);
-  const std::vector<float> x = test::RandomFloats(8 * kCols, Inputs::kUsual, 5);
+  constexpr int64_t kRows = 8;
+  const std::vector<float> x = test::RandomFloats(kRows * kAllCodesCols, Inputs::kUsual, 5);
+  const Activations inputs = {.values = x.data(), .stride = kAllCodesCols, .rows = kRows, .cols = kAllCodesCols};
   for (int power = 0; power < 256; ++power) {
     const std::vector<uint8_t> scale = {static_cast<uint8_t>(power), static_cast<uint8_t>(255 - power)};
-    const Matrix w = {.data = codes.data(),
-                      .scale = scale.data(),
-                      .type = WeightType::kFp8,
-                      .scale_type = ScaleType::kE8m0,
-                      .rows = kRows,
-                      .cols = kCols};
     for (const int64_t tokens : {1, 2, 4, 6, 8}) {
-      std::vector<float> expected(static_cast<size_t>(kRows * tokens));
-      MatMulArgs args = {.w = &w,
-                         .row_end = kRows,
-                         .x = {.values = x.data(), .stride = kCols, .rows = 8, .cols = kCols},
-                         .tokens = tokens,
-                         .y = expected.data(),
-                         .y_stride = kRows};
-      ReferenceKernels().matmul_fp8(args);
-      for (const KernelTable* table : test::FastTables()) {
-        std::vector<float> found(expected.size());
-        args.y = found.data();
-        table->matmul_fp8(args);
-        test::ExpectSameBits(expected, found, StrCat(table->name, " power ", power, " tokens ", tokens));
-        if (HasFatalFailure()) return;
-      }
+      CompareAllCodes(scale, inputs, tokens, StrCat("power ", power));
+      if (HasFatalFailure()) return;
     }
   }
 }
