@@ -231,10 +231,13 @@ EventHandler Engine::Timed(EventHandler handler) {
 bool Engine::Receive() {
   std::vector<EngineMailbox::Submission> submissions;
   uint64_t cancel_before = 0;
+  bool stop = false;
   {
     std::unique_lock lock(mailbox_->mutex);
     WaitForWork(&lock);
     mailbox_->wakened = false;
+    // Read together with the submissions: none comes after it, so the last turn has them all to cancel.
+    stop = mailbox_->stop;
     submissions.swap(mailbox_->submissions);
     cancel_before = std::exchange(mailbox_->cancel_before, 0);
     // Until the next PublishStats() and PublishRequests() they would be neither submitted nor waiting.
@@ -256,8 +259,7 @@ bool Engine::Receive() {
     scheduler_.CancelBefore(cancel_before);
     TellEnds();
   }
-  const std::lock_guard lock(mailbox_->mutex);
-  return !mailbox_->stop;
+  return !stop;
 }
 
 void Engine::WaitForWork(std::unique_lock<std::mutex>* lock) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <future>
 #include <thread>
 
 #include "base/json.h"
@@ -226,6 +227,30 @@ TEST_F(EngineTest, WhatIsSubmittedWhileItEndsIsRefused) {
   engine_.reset();
   EXPECT_EQ(again.code(), ErrorCode::kCancelled);
   EXPECT_EQ(Collect(queue).finished.reason, FinishReason::kCancelled);
+}
+
+TEST_F(EngineTest, WhatIsAcceptedUntilItEndsIsToldOfTheEnd) {
+  Start();
+  Engine* const engine = engine_.get();
+  EventQueue first;
+  EventQueue later;
+  std::promise<void> ending;
+  int accepted = 0;
+  // Runs where the engine has taken what was submitted and not yet looked whether it is to end.
+  const auto handler = [&, inner = first.handler()](const Event& event) {
+    if (!std::holds_alternative<Finished>(event)) return inner(event);
+    while (engine->Submit(Request(Prompt(5), 5), later.handler()).ok()) {
+      if (++accepted == 1) ending.set_value();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return inner(event);
+  };
+  ASSERT_TRUE(engine_->Submit(Request(Prompt(20), 1000), handler).ok());
+  engine_->CancelAll();
+  ending.get_future().wait();
+  engine_.reset();
+  EXPECT_GE(accepted, 1);
+  for (int n = 0; n < accepted; ++n) ASSERT_EQ(Collect(later).finished.reason, FinishReason::kCancelled);
 }
 
 TEST_F(EngineTest, AllAreCancelledButThoseThatComeLater) {
