@@ -217,6 +217,8 @@ std::vector<KernelOp> KernelOpsOf(const CheckpointConfig& config, int64_t contex
   add("norm.q", "sum_of_squares", KernelKind::kSumOfSquares, model.heads, model.head_dim);
   add("norm.streams", "sum_of_squares", KernelKind::kSumOfSquares, 1, model.streams * model.hidden_size);
   add("ffn.h", "swiglu", KernelKind::kSwiGlu, expert_rows, model.expert_dim);
+  add("streams", "hc_post", KernelKind::kHcPost, model.streams, model.hidden_size);
+  ops.back().model = model;
   AddAttention(model, context, &ops);
   add("sampler.largest", "largest_logit", KernelKind::kLargestLogit, 1, model.vocab_size);
   add("sampler.weights", "softmax_weights", KernelKind::kSoftmaxWeights, 1, model.vocab_size);
@@ -225,7 +227,7 @@ std::vector<KernelOp> KernelOpsOf(const CheckpointConfig& config, int64_t contex
 }
 
 KernelCost KernelCostOf(const KernelOp& op, int64_t tokens) {
-  if (op.of_model()) return ModelCostOf(op, tokens);
+  if (op.of_model() || op.kind == KernelKind::kHcPost) return ModelCostOf(op, tokens);
   const double values = static_cast<double>(op.rows) * static_cast<double>(op.cols) * static_cast<double>(tokens);
   KernelCost cost;
   cost.bytes = 4 * values;  // floats, unless said otherwise below

@@ -25,12 +25,12 @@ enum class KernelKind : uint8_t {
   kLargestLogit,
   kSoftmaxWeights,
   kSelectAtLeast,
+  kHcPost,
   // What follows is not in the table: functions of src/model/.
   kRmsNorm,   // with a weight
   kHeadNorm,  // without one
   kHcPre,     // without its product
-  kHcPost,
-  kHcHead,  // without its product
+  kHcHead,    // without its product
   kRotaryTable,
   kRotate,
   kEncodeKvRow,
@@ -56,7 +56,7 @@ struct KernelOp {
   int64_t rope_dim = 0;   // kAttend
   bool integers = false;  // kMatMul, kQuantize: with the integer form of the input that FP4 weights take
   bool int8 = false;      // and that is whole numbers, as in precision `int8`
-  ModelConfig model;      // of a model's own operation: whose it is
+  ModelConfig model;      // of a model's own operation, and of kHcPost: whose it is
 
   // Whether it is a function of the model and no entry of the kernel table.
   bool of_model() const { return kind >= KernelKind::kRmsNorm; }

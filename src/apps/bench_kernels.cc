@@ -37,10 +37,11 @@ constexpr int64_t kDefaultPoolMib = 4096;  // processors with hundreds of MiB of
 constexpr char kBenchKernelsFooter[] =
     R"(The operations that a model of this shape calls are measured alone, over all threads, with each number of
 tokens: the products with FP4, FP8, BF16 and F32 weights by the names of their tensors, quantisation, norms and SwiGLU,
-attention over the window and the compressed rows of --context, the indexer's scores, and what sampling does with the
-logits. `exact` products are those of the precision without quantised inputs, `int8` those of --activations int8.
+the streams after a layer (hc_post), attention over the window and the compressed rows of --context, the indexer's
+scores, and what sampling does with the logits. `exact` products are those of the precision without quantised inputs,
+`int8` those of --activations int8.
 Behind them, as table "model", come those that the kernel tables do not hold: norms of whole rows, hyper-connections
-without their product (hc_pre, hc_post, hc_head), rotation and its tables, stored rows, the Hadamard transform, a
+without their product (hc_pre, hc_head), rotation and its tables, stored rows, the Hadamard transform, a
 compressor's sum of a block, the choice of the highest scores and of the experts, and the sum of the experts' outputs.
 They depend little on --isa and are measured once, with the last of its tables.
 

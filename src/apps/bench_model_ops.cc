@@ -308,7 +308,6 @@ std::vector<KernelOp> ModelOpsOf(const CheckpointConfig& config, int64_t context
   add("norm.x", "rms_norm_rows", KernelKind::kRmsNorm, 1, model.hidden_size);
   add("norm.q", "rms_norm_rows", KernelKind::kHeadNorm, model.heads, model.head_dim);
   add("streams", "hc_pre", KernelKind::kHcPre, model.streams, model.hidden_size);
-  add("streams", "hc_post", KernelKind::kHcPost, model.streams, model.hidden_size);
   add("streams", "hc_head", KernelKind::kHcHead, model.streams, model.hidden_size);
   add("rotary.tables", "rotary_table", KernelKind::kRotaryTable, 2, model.rope_dim / 2);
   add("attn.q", "rotate", KernelKind::kRotate, model.heads, model.rope_dim);

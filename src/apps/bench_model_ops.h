@@ -3,7 +3,7 @@
 //
 //   rms_norm_rows           the input of a layer, with a weight; the query's heads, without
 //   hc_pre, hc_head         hyper-connections before a layer and the head, without the product that is measured as
-//                           hc_attn_fn and hc_head_fn; hc_post: after a layer
+//                           hc_attn_fn and hc_head_fn
 //   rotary_table            both tables of every token, by one thread, as at the start of a step
 //   rotate, encode_kv_row   the query's heads; the window row, as it is stored
 //   hadamard, encode_index_row  the indexer's query

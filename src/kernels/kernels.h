@@ -83,6 +83,8 @@ struct IndexScoreArgs {
   float* scores = nullptr;  // [count]
 };
 
+inline constexpr int64_t kMaxStreams = 16;  // ModelConfig::Validate()
+
 struct KernelTable {
   const char* name;         // "reference", "avx2", "avx512", "avx512_bf16", "neon"
   bool uses_pairs = false;  // matmul_fp8 is faster with Activations::pairs
@@ -108,6 +110,12 @@ struct KernelTable {
   // SwiGLU of one row (section 7.7): h = weight * (Silu(min(gate, limit)) * clamp(up, -limit, limit)), with Silu() of
   // numeric/math.h; no limits where limit is 0. h may be gate or up.
   void (*swiglu)(const float* gate, const float* up, float limit, float weight, int64_t cols, float* h);
+
+  // Hyper-connections (section 7.2) of `cols` columns: streams_j = post[j] * y + sum_i comb[i * count + j] * streams_i,
+  // in place, i ascending, products and sums each rounded by themselves. Streams lie `stride` floats apart; count <=
+  // kMaxStreams.
+  void (*hc_post)(const float* y, const float* post, const float* comb, int64_t count, int64_t stride, int64_t cols,
+                  float* streams);
 
   void (*attend)(const AttendArgs& args);
   void (*index_scores)(const IndexScoreArgs& args);

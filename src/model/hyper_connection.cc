@@ -8,8 +8,6 @@
 namespace fathom {
 namespace {
 
-constexpr int64_t kMaxStreams = 16;  // ModelConfig::Validate()
-
 // mix[t] = v fn^T, v the token's flattened streams.
 void MixProducts(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,
                  int64_t tokens, float* mix) {
@@ -98,26 +96,15 @@ void HcPost(const ModelConfig& config, ThreadPool& pool, const float* y, const f
             int64_t tokens, float* streams) {
   const int64_t s = config.streams;
   const int64_t dim = config.hidden_size;
-  constexpr int64_t kTile = 256;  // columns at a time: all streams of a tile stay in L1 while they are replaced
-  pool.ParallelFor(tokens, 1, [&](int64_t begin, int64_t end, int) {
-    float old[kMaxStreams][kTile];
-    for (int64_t t = begin; t < end; ++t) {
-      float* x = streams + t * s * dim;
-      for (int64_t at = 0; at < dim; at += kTile) {
-        const int64_t n = dim - at < kTile ? dim - at : kTile;
-        for (int64_t i = 0; i < s; ++i) {
-          for (int64_t c = 0; c < n; ++c) old[i][c] = x[i * dim + at + c];
-        }
-        for (int64_t j = 0; j < s; ++j) {
-          float* out = x + j * dim + at;
-          const float gain = post[t * s + j];
-          for (int64_t c = 0; c < n; ++c) out[c] = gain * y[t * dim + at + c];
-          for (int64_t i = 0; i < s; ++i) {
-            const float weight = comb[t * s * s + i * s + j];
-            for (int64_t c = 0; c < n; ++c) out[c] += weight * old[i][c];
-          }
-        }
-      }
+  // Few tokens are shared out by columns.
+  constexpr int64_t kPartColumns = 1024;
+  const int64_t parts = (dim + kPartColumns - 1) / kPartColumns;
+  pool.ParallelFor(tokens * parts, tokens < 4 * pool.threads() ? 1 : parts, [&](int64_t begin, int64_t end, int) {
+    for (int64_t part = begin; part < end; ++part) {
+      const int64_t t = part / parts;
+      const int64_t at = part % parts * kPartColumns;
+      Kernels().hc_post(y + t * dim + at, post + t * s, comb + t * s * s, s, dim,
+                        dim - at < kPartColumns ? dim - at : kPartColumns, streams + t * s * dim + at);
     }
   });
 }

@@ -38,7 +38,7 @@ enum class Precision : uint8_t {
 
 // Counts the changes after which the same weights and tokens give other bits. Whatever keeps results of the model, as
 // files of kept prefixes do, names it: a change of sums, roundings or row formats raises it.
-inline constexpr int kNumericsVersion = 3;
+inline constexpr int kNumericsVersion = 4;
 
 struct ModelOptions {
   Precision precision = Precision::kF32;

@@ -29,20 +29,23 @@ void Score(ScoringFunction scoring, int64_t experts, float* z) {
   }
 }
 
+constexpr int64_t kMostChosen = 64;  // Validate() bounds k
+
 // The k experts with the largest score + bias, best first, ties to the lower id. A NaN never wins against a number.
 void TopExperts(const float* score, const Vector& bias, int64_t experts, int64_t k, int32_t* ids) {
-  for (int64_t slot = 0; slot < k; ++slot) {
-    int64_t best = -1;
-    float best_score = 0;
-    for (int64_t e = 0; e < experts; ++e) {
-      if (std::find(ids, ids + slot, static_cast<int32_t>(e)) != ids + slot) continue;
-      const float biased = bias.empty() ? score[e] : score[e] + bias[e];
-      if (best < 0 || biased > best_score || (std::isnan(best_score) && !std::isnan(biased))) {
-        best = e;
-        best_score = biased;
-      }
+  const auto better = [](float a, float b) { return a > b || (std::isnan(b) && !std::isnan(a)); };
+  float best[kMostChosen];  // of ids
+  int64_t count = 0;
+  for (int64_t e = 0; e < experts; ++e) {
+    const float biased = bias.empty() ? score[e] : score[e] + bias[e];
+    if (count == k && (biased <= best[k - 1] || !better(biased, best[k - 1]))) continue;
+    int64_t slot = count < k ? count++ : k - 1;
+    for (; slot > 0 && better(biased, best[slot - 1]); --slot) {
+      best[slot] = best[slot - 1];
+      ids[slot] = ids[slot - 1];
     }
-    ids[slot] = static_cast<int32_t>(best);
+    best[slot] = biased;
+    ids[slot] = static_cast<int32_t>(e);
   }
 }
 
@@ -198,7 +201,7 @@ void RouteToken(const ModelConfig& config, const LayerWeights& w, int32_t token_
 
 void SumExpertOutputs(const float* outputs, const int32_t* routed_rows, int64_t k, int64_t shared_row, int64_t dim,
                       float* out) {
-  int32_t rows[64] = {};  // Validate() bounds k
+  int32_t rows[kMostChosen] = {};
   std::copy_n(routed_rows, k, rows);
   std::sort(rows, rows + k);
   std::fill_n(out, dim, 0.0f);

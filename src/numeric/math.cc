@@ -27,34 +27,51 @@ void ExpDoubles(const double (&x)[N], double (&out)[N]) {
     scale[i] = std::bit_cast<double>(static_cast<uint64_t>(whole + 1023) << 52);
   }
   // Taylor series to degree 13 on [-ln2/2, ln2/2].
-  double p[N];
-  for (double& number : p) number = 1;
-  for (int degree = 13; degree >= 1; --degree) {
-    for (int i = 0; i < N; ++i) p[i] = p[i] * r[i] / degree + 1;
+  constexpr double kTaylor[] = {
+      1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
+      1.0 / 720,        1.0 / 120,       1.0 / 24,       1.0 / 6,       1.0 / 2,      1,           1};
+  double p[N] = {};
+  for (const double coefficient : kTaylor) {
+    for (int i = 0; i < N; ++i) p[i] = p[i] * r[i] + coefficient;
   }
   for (int i = 0; i < N; ++i) out[i] = x[i] < -700 ? 0 : p[i] * scale[i];
 }
 
+// 1 + y = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), and log(1 + f) = 2 atanh(s) = f - s (f - 2 s^2 (1/3 + s^2 / 5
+// + ..)) with s = f / (2 + f), which is at most 0.172: what follows the tenth term is below 1e-17.
 template <int N>
 void Log1pDoubles(const double (&y)[N], double (&out)[N]) {
-  // For small y the series; otherwise Newton steps on e^t = 1 + y from a bit-level first guess.
-  double u[N];
-  double t[N];
+  constexpr double kLn2High = 6.93147180369123816490e-01;  // 33 bits
+  constexpr double kLn2Low = 1.90821492927058770002e-10;
+  constexpr auto kLeast = std::bit_cast<uint64_t>(0.70710678118654752440);
+  constexpr auto kMagic = std::bit_cast<uint64_t>(4503599627370496.0);  // 2^52: its low bits are a whole number
+  double k[N];
+  double f[N];
+  double lost[N];
   for (int i = 0; i < N; ++i) {
-    u[i] = 1 + y[i];
-    const auto bits = std::bit_cast<int64_t>(u[i]);
-    t[i] = (static_cast<double>(bits - std::bit_cast<int64_t>(1.0)) / 4503599627370496.0) * 0.69314718055994530942;
+    const double u = 1 + y[i];
+    const auto bits = std::bit_cast<uint64_t>(u);
+    const uint64_t exponent = (bits - kLeast) >> 52;  // of 1 + y, which is not below 1: k >= 0
+    k[i] = std::bit_cast<double>(kMagic | exponent) - 4503599627370496.0;
+    f[i] = std::bit_cast<double>(bits - (exponent << 52)) - 1;
+    lost[i] = (y[i] - (u - 1)) / u;  // by the rounding of 1 + y
   }
-  // Halley's iteration: the guess is good to 0.06, cubic convergence reaches double precision in three steps.
-  for (int step = 0; step < 4; ++step) {
-    double e[N];
-    ExpDoubles(t, e);
-    for (int i = 0; i < N; ++i) t[i] += 2 * (u[i] - e[i]) / (u[i] + e[i]);
+  constexpr double kSeries[] = {2.0 / 21, 2.0 / 19, 2.0 / 17, 2.0 / 15, 2.0 / 13,
+                                2.0 / 11, 2.0 / 9,  2.0 / 7,  2.0 / 5,  2.0 / 3};
+  double s[N];
+  double z[N];
+  double p[N] = {};
+  for (int i = 0; i < N; ++i) {
+    s[i] = f[i] / (2 + f[i]);
+    z[i] = s[i] * s[i];
+  }
+  for (const double coefficient : kSeries) {
+    for (int i = 0; i < N; ++i) p[i] = p[i] * z[i] + coefficient;
   }
   for (int i = 0; i < N; ++i) {
-    const double series = y[i] * (1 - y[i] * (0.5 - y[i] * (1.0 / 3 - y[i] * (0.25 - y[i] * 0.2))));
-    // The rounding of 1 + y, put back.
-    out[i] = y[i] < 1e-4 ? series : t[i] + (y[i] - (u[i] - 1)) / u[i];
+    const double half_square = 0.5 * f[i] * f[i];
+    const double rest = s[i] * (half_square + z[i] * p[i]) + (k[i] * kLn2Low + lost[i]);
+    out[i] = k[i] * kLn2High - ((half_square - rest) - f[i]);
   }
 }
 

@@ -42,6 +42,7 @@ TEST(Dispatch, EveryTableIsComplete) {
     EXPECT_NE(table->matmul_f32, nullptr) << table->name;
     EXPECT_NE(table->sum_of_squares, nullptr) << table->name;
     EXPECT_NE(table->swiglu, nullptr) << table->name;
+    EXPECT_NE(table->hc_post, nullptr) << table->name;
     EXPECT_NE(table->attend, nullptr) << table->name;
     EXPECT_NE(table->index_scores, nullptr) << table->name;
     EXPECT_NE(table->largest_logit, nullptr) << table->name;

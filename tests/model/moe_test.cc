@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -66,6 +69,37 @@ TEST(RouteToken, TakesTheBestByScoreAndBias) {
   RouteToken(model.config, model.weights.layers[1], 2, score, ids, weights);
   EXPECT_EQ(ids[0], 2) << "as the table says";
   EXPECT_EQ(ids[1], 1);
+}
+
+TEST(RouteToken, OrdersAsManyAsThereAreWithTiesAndNaN) {
+  ModelConfig config;
+  config.scoring = ScoringFunction::kSqrtSoftplus;
+  config.experts = 96;
+  LayerWeights layer;
+  std::mt19937 random(5);
+  for (int round = 0; round < 300; ++round) {
+    config.experts_per_token = 1 + round % 64;
+    std::vector<float> score(96);
+    std::vector<float> bias(96);
+    for (float& z : score) z = static_cast<float>(random() % 12);
+    for (float& z : bias) z = static_cast<float>(random() % 3);
+    const size_t not_numbers = round % 4 == 0 ? random() % 90 : 0;
+    for (size_t i = 0; i < not_numbers; ++i) score[random() % 96] = std::nanf("");
+    layer.gate_bias = {reinterpret_cast<const uint8_t*>(bias.data()), WeightType::kF32, 96};
+    std::vector<int32_t> ids(64);
+    std::vector<float> weights(64);
+    RouteToken(config, layer, 0, score.data(), ids.data(), weights.data());
+    std::vector<int32_t> expected(96);
+    std::iota(expected.begin(), expected.end(), 0);
+    std::ranges::stable_sort(expected, [&](int32_t a, int32_t b) {
+      const float x = score[static_cast<size_t>(a)] + bias[static_cast<size_t>(a)];
+      const float y = score[static_cast<size_t>(b)] + bias[static_cast<size_t>(b)];
+      return x > y || (std::isnan(y) && !std::isnan(x));
+    });
+    for (size_t i = 0; i < static_cast<size_t>(config.experts_per_token); ++i) {
+      ASSERT_EQ(ids[i], expected[i]) << "round " << round << ", place " << i;
+    }
+  }
 }
 
 TEST(SumExpertOutputs, AddsRowsInAscendingOrder) {

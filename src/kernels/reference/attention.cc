@@ -97,6 +97,7 @@ const KernelTable& ReferenceKernels() {
       .matmul_f32 = reference::MatMulF32,
       .sum_of_squares = reference::SumOfSquares,
       .swiglu = reference::SwiGlu,
+      .hc_post = reference::HcPost,
       .attend = reference::Attend,
       .index_scores = reference::IndexScores,
       .largest_logit = reference::LargestLogit,

@@ -38,6 +38,8 @@ void MatMulBf16(const MatMulArgs& args);
 void MatMulF32(const MatMulArgs& args);
 float SumOfSquares(const float* x, int64_t cols);
 void SwiGlu(const float* gate, const float* up, float limit, float weight, int64_t cols, float* h);
+void HcPost(const float* y, const float* post, const float* comb, int64_t count, int64_t stride, int64_t cols,
+            float* streams);
 void Attend(const AttendArgs& args);
 void IndexScores(const IndexScoreArgs& args);
 float LargestLogit(const float* x, int64_t count, bool* sound);
