@@ -36,7 +36,8 @@ constexpr char kBenchFooter[] =
 continued token by token (decode, a step is one token of each). --context puts as many tokens before them. A first
 pass warms up and counts which experts are used; then the clock runs. Speeds are medians with the extremes; decode
 speed is of all sequences together. Weight bytes count every matrix once per step, and of the routed experts those
-that some token of the step chose. FLOP/s are products with weights only, two operations each. Shares compare with
+that some token of the step chose. FLOP/s are products with weights, and of attention and the indexer with stored
+rows, two operations each. Shares compare with
 memory reads and register-only loops measured in the same run; in the compute share an FP4 weight counts as two byte
 products, which is what it takes (one with --activations int8). The roof of reads is that of one buffer in large pages,
 eight times the last-level caches but at least 1 and at most 8 GiB (4 where the caches are not known) and no more than
@@ -45,10 +46,12 @@ token reads, and nothing else.
 
 Below each run a table says where the time of a prefill and of a decode step went, by the mean: the milliseconds of each
 part, its share of the time, what its weights and products come to per second, and its share of the roof that leaves
-less of that, reads or arithmetic. Attention, indexer and compressor have no weights and so no rates. The ceiling is
-the speed of a prefill that is nothing but its products, each as fast as at best with weights from the caches: for each
-shape, by as many tokens as a matrix had on average (an expert far fewer than a step reads), with all threads. What is
-missing from 100 % of it went to memory and to everything that is no product.
+less of that, reads or arithmetic. Attention and the indexer have no weights: their products with stored rows are
+counted, and they are measured against arithmetic; the compressor's sums are not counted. The ceiling is the speed of a
+prefill that is nothing but its products: those with weights each as fast as at best with weights from the caches, for
+each shape, by as many tokens as a matrix had on average (an expert far fewer than a step reads), with all threads;
+those of attention and the indexer as fast as registers multiply. What is missing from 100 % of it went to memory and to
+everything that is no product.
 
 --compare FILE adds, where FILE has a run with the same context, prompt, batch and --generate, this run's speeds as
 multiples of that one's and the milliseconds of each part then and now (speed 2.00x: in half the time). A line says so
@@ -57,16 +60,16 @@ if model, layers, experts, processor, threads, instruction set, activations or -
 --json FILE writes {format: "fathom-bench-1", model {name, directory, layers, experts}, machine {cpu, threads, isa,
 activations}, roof {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s and
 large_page_share (of the weights, in pages of 2 MB; both null if weights do not fit the memory, the share also where
-the system does not tell it), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s (null: no such instruction)}, runs [{context, prompt, batch, generate, repeat,
-step_tokens, prefill and decode (null if --generate 0) {tokens_per_s, seconds, head_seconds: each {min, median, max};
-part_seconds: mean seconds of each part of a prefill or a step; parts {NAME {time_share, weight_bytes, flop,
-weight_bytes_per_s, flop_per_s, bound ("reads" or "arithmetic"; it and roof_share are null for a part without weights),
-roof_share}}; tokens, weight_bytes, flop (of a repetition, or of an average decode step); weight_bytes_per_s,
-flop_per_s, bandwidth_share, token_read_share (null: not measured), compute_share; ceiling_tokens_per_s and
-ceiling_share (null: decode); extrapolated: null, or for a model with fewer layers than the release {model,
-from_layers, to_layers, tokens_per_s (null: the release has kinds of layers that this model has not)}}}]}. A speed or
-share is null, too, where the time was too short for the clock. After Ctrl-C or an error the files have the runs that
-were done by then, if any.
+the system does not tell it), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s (null: no such instruction)}, runs
+[{context, prompt, batch, generate, repeat, step_tokens, prefill and decode (null if --generate 0) {tokens_per_s,
+seconds, head_seconds: each {min, median, max}; part_seconds: mean seconds of each part of a prefill or a step; parts
+{NAME {time_share, weight_bytes, flop, weight_bytes_per_s, flop_per_s, bound ("reads" or "arithmetic"; it and
+roof_share are null for a part without products), roof_share}}; tokens, weight_bytes, flop (of a repetition, or of an
+average decode step); weight_bytes_per_s, flop_per_s, bandwidth_share, token_read_share (null: not measured),
+compute_share; ceiling_tokens_per_s and ceiling_share (null: decode); extrapolated: null, or for a model with fewer
+layers than the release {model, from_layers, to_layers, tokens_per_s (null: the release has kinds of layers that this
+model has not)}}}]}. A speed or share is null, too, where the time was too short for the clock. After Ctrl-C or an
+error the files have the runs that were done by then, if any.
 
 `fathom bench kernels` measures the single operations; `fathom bench kernels --help` explains it.
 
@@ -174,7 +177,7 @@ Result<BenchResult> RunOne(const BenchMachine& machine, const BenchSettings& set
   };
   FATHOM_ASSIGN_OR_RETURN(BenchResult result, run());
   FATHOM_ASSIGN_OR_RETURN(result.prefill.ceiling_tokens_per_second,
-                          machine.ceiling.TokensPerSecond(result.prefill.cost));
+                          machine.ceiling.TokensPerSecond(result.prefill.cost, machine.context.roof.peak));
   return result;
 }
 

@@ -29,7 +29,7 @@ KernelCeiling::KernelCeiling(ThreadPool& pool, Precision precision)
       int8_(precision == Precision::kInt8),
       pool_bytes_(CeilingPoolBytes(pool.threads(), LastLevelCacheBytes(AllowedCpus()))) {}
 
-Result<double> KernelCeiling::TokensPerSecond(const StepCost& cost) {
+Result<double> KernelCeiling::TokensPerSecond(const StepCost& cost, const PeakRates& peak) {
   Progress progress("multiplying from the cache", cost.products.size(), Progress::Unit::kItems);
   double seconds = 0;
   for (const Products& products : cost.products) {
@@ -37,6 +37,10 @@ Result<double> KernelCeiling::TokensPerSecond(const StepCost& cost) {
     if (products.rows == 0) continue;
     FATHOM_ASSIGN_OR_RETURN(const double speed, FlopsPerSecond(products));
     seconds += products.flops() / speed;
+  }
+  for (const StepPart part : {StepPart::kAttention, StepPart::kIndexer}) {
+    const Work& rows = cost.part(part);
+    seconds += rows.f32_ops / peak.f32_flops + rows.int8_ops / peak.int8_ops;
   }
   return static_cast<double>(cost.tokens) / seconds;
 }

@@ -1,8 +1,8 @@
-// bench_ceiling.h - how fast a phase would be if it were nothing but its products, with weights that lie in the cache:
-// what the kernels reach, where the roof is what registers reach.
+// bench_ceiling.h - how fast a phase would be if it were nothing but its products: those with weights as fast as the
+// kernels are when weights lie in the cache, those with stored rows as fast as registers multiply.
 //
 //   KernelCeiling ceiling(pool, precision);
-//   FATHOM_ASSIGN_OR_RETURN(const double tokens_per_second, ceiling.TokensPerSecond(phase.cost));
+//   FATHOM_ASSIGN_OR_RETURN(const double tokens_per_second, ceiling.TokensPerSecond(phase.cost, roof.peak));
 #ifndef FATHOM_APPS_BENCH_CEILING_H_
 #define FATHOM_APPS_BENCH_CEILING_H_
 
@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "kernels/matrix.h"
+#include "kernels/peak.h"
 #include "model/model.h"
 
 namespace fathom {
@@ -29,8 +30,9 @@ class KernelCeiling {
 
   // Multiplies with matrices of each shape of `cost`, fewer rows where it is large, by as many tokens as one of them
   // had on average, and adds up the times that all products would take at the best of those speeds. About a tenth of a
-  // second a shape; what was measured before is not measured again. kCancelled after Ctrl-C.
-  Result<double> TokensPerSecond(const StepCost& cost);
+  // second a shape; what was measured before is not measured again. Attention and the indexer take what they would at
+  // `peak`. kCancelled after Ctrl-C.
+  Result<double> TokensPerSecond(const StepCost& cost, const PeakRates& peak);
 
  private:
   Result<double> FlopsPerSecond(const Products& products);

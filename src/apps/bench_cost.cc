@@ -131,7 +131,7 @@ void CostModel::Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t 
   ++found->count;
 }
 
-CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights, Precision precision) {
+CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights, Precision precision) : config_(config) {
   for (const LayerWeights& layer : weights.layers) {
     for (const auto& [part, matrix] : DenseMatrices(layer)) {
       const bool grouped = matrix == &layer.wo_a;
@@ -183,6 +183,28 @@ StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_ex
     cost.products.push_back(products);
   }
   return cost;
+}
+
+void CostModel::AddAttention(int64_t first, int64_t tokens, StepCost* step) const {
+  double attended = 0;  // rows
+  double scored = 0;    // the indexer's keys
+  for (int64_t layer = 0; layer < config_.layers; ++layer) {
+    const int64_t ratio = config_.ratio(layer);
+    for (int64_t position = first; position < first + tokens; ++position) {
+      const int64_t compressed = ratio == 0 ? 0 : (position + 1) / ratio;
+      attended += static_cast<double>(std::min(config_.window, position + 1) +
+                                      (ratio == 4 ? std::min(config_.index_topk, compressed) : compressed));
+      if (ratio == 4) scored += static_cast<double>(compressed);
+    }
+  }
+  Work& attention = step->parts[static_cast<size_t>(StepPart::kAttention)];
+  const double products = 4 * attended * static_cast<double>(config_.heads * config_.head_dim);
+  attention.flops += products;
+  attention.f32_ops += products;
+  Work& indexer = step->parts[static_cast<size_t>(StepPart::kIndexer)];
+  const double scores = 2 * scored * static_cast<double>(config_.index_heads * config_.index_dim);
+  indexer.flops += scores;
+  (quantized_ ? indexer.int8_ops : indexer.f32_ops) += scores;
 }
 
 double DenseWeightBytes(const ModelConfig& config, int64_t layer, StepPart part) {

@@ -1,7 +1,7 @@
 // bench_cost.h - what a step has to read and multiply: the denominators of a bench.
 //
-// Counted are the products with weight matrices, which are nearly all of the work at the contexts a bench uses.
-// Attention, the indexer and everything elementwise are not.
+// Counted are the products with weight matrices and those of attention and the indexer with stored rows. Everything
+// elementwise is not.
 #ifndef FATHOM_APPS_BENCH_COST_H_
 #define FATHOM_APPS_BENCH_COST_H_
 
@@ -23,7 +23,7 @@ namespace fathom {
 // What is read and multiplied, by one part of a step or by all of them.
 struct Work {
   double weight_bytes = 0;  // of each matrix once per step, routed experts only if some token of the step chose them
-  double flops = 0;         // two per weight and token
+  double flops = 0;         // two per weight and token, and per product with a number of a stored row
   // The same work as the machine does it: float32 multiply-adds, those of FP8 weights and quantised inputs by
   // themselves, which may go faster (PeakRates::fp8_flops()), and byte products (an FP4 weight takes two, because an
   // activation is two bytes; one in precision `int8`). Two operations each.
@@ -71,6 +71,11 @@ class CostModel {
   // (layer, expert) pairs.
   StepCost Step(int64_t tokens, int64_t logit_rows, int64_t distinct_experts) const;
 
+  // Adds the attention and the indexer of a sequence's tokens at the positions [first, first + tokens) to the step that
+  // reads them: the products of the heads with the rows that each of them sees, twice, and of the indexer's heads with
+  // its keys (sections 7.4 and 7.6).
+  void AddAttention(int64_t first, int64_t tokens, StepCost* step) const;
+
  private:
   // By what a matrix is multiplied: every token, the tokens that chose its expert, or those that get logits.
   enum class Inputs : uint8_t { kTokens, kChosen, kLogitRows };
@@ -85,6 +90,7 @@ class CostModel {
   };
   void Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups = 1, bool round_weights = false);
 
+  const ModelConfig config_;
   std::vector<Matrices> matrices_;
   double chosen_experts_ = 0;     // per token, all layers
   double fp4_byte_products_ = 2;  // per weight and token

@@ -25,8 +25,9 @@ std::string TableLine(std::string_view name, double seconds, double phase_second
                                100 * seconds / phase_seconds);
   if (work.flops > 0) {
     const WorkRates rates = RatesOf(work, seconds, roof);
-    line += StrFormat(" %12.2f %9.1f %7.1f %% %s", rates.bytes_per_second / kGiga, rates.flops_per_second / kGiga,
-                      100 * rates.roof_share(), rates.bound());
+    const bool reads = work.weight_bytes > 0;
+    line += StrFormat(" %12s %9.1f %7.1f %% %s", reads ? StrFormat("%.2f", rates.bytes_per_second / kGiga).c_str() : "",
+                      rates.flops_per_second / kGiga, 100 * rates.roof_share(), rates.bound());
   }
   return line + "\n";
 }

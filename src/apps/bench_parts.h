@@ -21,7 +21,7 @@ double PartSeconds(const PhaseResult& phase, StepPart part);
 std::string PartsTable(std::string_view of, const PhaseResult& phase, const Roof& roof);
 
 // {NAME {time_share, weight_bytes, flop, weight_bytes_per_s, flop_per_s, bound, roof_share}} of every part. Those of a
-// part without weights, or without time, are zero or null.
+// part without products, or without time, are zero or null.
 Json PartsJson(const PhaseResult& phase, const Roof& roof);
 
 }  // namespace fathom

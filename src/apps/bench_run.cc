@@ -117,7 +117,11 @@ class Bench {
     times->seconds += SecondsSince(start);
     workspace_.clock = nullptr;
     const auto count = static_cast<int64_t>(step_tokens_.size());
-    if (counting_) times->cost += costs_.Step(count, with_logits ? settings_.batch : 0, experts_.distinct());
+    if (counting_) {
+      StepCost cost = costs_.Step(count, with_logits ? settings_.batch : 0, experts_.distinct());
+      for (const SequenceCache& cache : *caches) costs_.AddAttention(cache.position() - chunk, chunk, &cost);
+      times->cost += cost;
+    }
     progress_(count);
     return {};
   }

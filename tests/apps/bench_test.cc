@@ -330,6 +330,36 @@ TEST(CostModel, PartsHaveTheMatricesWhoseTimeTheyAreAndAddUp) {
   EXPECT_GT(cost.part(StepPart::kRouter).flops, 0);
 }
 
+TEST(CostModel, AttentionIsOfTheRowsThatTokensSee) {
+  ModelConfig c;
+  c.layers = 3;
+  c.heads = 2;
+  c.head_dim = 8;
+  c.window = 4;
+  c.ratios = {0, 4, 128};
+  c.index_heads = 3;
+  c.index_dim = 32;
+  c.index_topk = 2;
+  const ModelWeights none;
+  StepCost cost;
+  CostModel(c, none).AddAttention(126, 2, &cost);
+  // 126 and 127: four of the window in each layer; two of 31 and 32 compressed rows; none of ratio 128 and one.
+  const Work& attention = cost.part(StepPart::kAttention);
+  EXPECT_DOUBLE_EQ(attention.flops, 4 * 2 * 8 * (12 + 2 + 12 + 2 + 1));
+  EXPECT_DOUBLE_EQ(attention.f32_ops, attention.flops);
+  EXPECT_EQ(attention.weight_bytes, 0);
+  const Work& indexer = cost.part(StepPart::kIndexer);
+  EXPECT_DOUBLE_EQ(indexer.flops, 2 * 3 * 32 * (31 + 32));
+  EXPECT_DOUBLE_EQ(indexer.int8_ops, indexer.flops);
+
+  StepCost exact;
+  CostModel(c, none, Precision::kExact).AddAttention(0, 1, &exact);
+  CostModel(c, none, Precision::kExact).AddAttention(4, 1, &exact);
+  EXPECT_DOUBLE_EQ(exact.part(StepPart::kAttention).f32_ops, 4 * 2 * 8 * (3 + 3 * 4 + 1));
+  EXPECT_DOUBLE_EQ(exact.part(StepPart::kIndexer).f32_ops, 2 * 3 * 32) << "of floats";
+  EXPECT_EQ(exact.part(StepPart::kIndexer).int8_ops, 0);
+}
+
 TEST(CostModel, ProductsAreTheSameWorkByShape) {
   const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
@@ -380,13 +410,20 @@ TEST(KernelCeiling, WhatWasMeasuredIsNotMeasuredAgain) {
     cost.products.push_back(products);
   }
   cost.products.push_back({});  // in no step
-  const Result<double> first = ceiling.TokensPerSecond(cost);
+  const PeakRates peak = {.f32_flops = 1e9, .int8_ops = 2e9};
+  const Result<double> first = ceiling.TokensPerSecond(cost, peak);
   ASSERT_TRUE(first.ok()) << first.status().message();
   EXPECT_GT(*first, 0);
   cost /= 2;  // as many tokens a matrix
-  const Result<double> second = ceiling.TokensPerSecond(cost);
+  const Result<double> second = ceiling.TokensPerSecond(cost, peak);
   ASSERT_TRUE(second.ok()) << second.status().message();
   EXPECT_DOUBLE_EQ(*second, *first);
+
+  cost.parts[static_cast<size_t>(StepPart::kAttention)].f32_ops = 3e9;
+  cost.parts[static_cast<size_t>(StepPart::kIndexer)].int8_ops = 1e9;
+  const Result<double> third = ceiling.TokensPerSecond(cost, peak);
+  ASSERT_TRUE(third.ok()) << third.status().message();
+  EXPECT_NEAR(12 / *third, 12 / *first + 3.5, 1e-9) << "seconds";
 }
 
 TEST(BenchReport, ThePrefillBesideWhatTheKernelsReach) {
