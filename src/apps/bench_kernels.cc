@@ -48,10 +48,10 @@ They depend little on --isa and are measured once, with the last of its tables.
 Weights, cache rows and logits are taken one after the other from a pool that should be larger than the caches, so
 that they come from memory; a matrix larger than a quarter of the pool is measured with fewer rows, as one whose product
 would take longer than a tenth of a second or so ("238 of 1024 x 4096"). Attention and the indexer's scores of many
-tokens are measured for some of them ("238 of 512"). Inputs of products, of quantisation and of the model's operations
-stay in the caches if they fit. With few tokens several matrices are multiplied in one parallel region, as a layer's
+tokens are measured for some of them ("238 of 512"). Inputs of products, of quantisation, of hc_post and of the model's
+operations stay in the caches if they fit. With few tokens several matrices are multiplied in one parallel region, as a layer's
 experts are. us is the median time of one call, or of what was measured of it; GB/s are the weights with their scales,
-or the rows, keys or floats read, and for table "model" those written, too; Gop/s count a multiplication and an addition
+or the rows, keys or floats read, and for hc_post and table "model" those written, too; Gop/s count a multiplication and an addition
 as two. "of roof" is the part of that time that a machine would need that does nothing but read at full speed, or nothing
 but multiply: the larger of the two, named behind it. There an FP4 weight counts as two byte products, which is what it
 takes (`int8` as one), and FP8 weights and quantised inputs as BF16 numbers in tables that multiply these. The roofs are memory reads and register-only loops, measured in the same run.

@@ -392,9 +392,9 @@ KernelCost ModelCostOf(const KernelOp& op, int64_t tokens) {
       cost.bytes = 4 * t * (over + cols);
       cost.ops = t * over;
       break;
-    case KernelKind::kRouteToken:  // a score is three functions; every round adds the bias and compares
+    case KernelKind::kRouteToken:  // a score is three functions; the bias is added and the sum compared
       cost.bytes = 8 * values + 4 * cols + 8 * t * experts_per_token;
-      cost.ops = values * (3 + 2 * experts_per_token);
+      cost.ops = values * 5;
       break;
     default:
       FATHOM_CHECK(op.kind == KernelKind::kSumExpertOutputs);

@@ -268,8 +268,8 @@ void ComputeLogprobs(std::span<const float> logits, float largest, int64_t count
   ComputeWeights(logits, largest, 1, &scratch->weights);
   double total = 0;
   for (const float weight : scratch->weights) total += double{weight};
-  // total >= 1: the largest counts 1.
-  const double log_total = Log1pDouble(total - 1);
+  // total >= 1, since the largest counts 1; 0 if none is above -infinity.
+  const double log_total = Log1pDouble(std::max(total - 1, 0.0));
   const auto logprob = [&](int32_t id) {
     return static_cast<float>(double{logits[static_cast<size_t>(id)]} - double{largest} - log_total);
   };

@@ -83,7 +83,7 @@ struct IndexScoreArgs {
   float* scores = nullptr;  // [count]
 };
 
-inline constexpr int64_t kMaxStreams = 16;  // ModelConfig::Validate()
+inline constexpr int64_t kMostStreams = 16;  // ModelConfig::Validate()
 
 struct KernelTable {
   const char* name;         // "reference", "avx2", "avx512", "avx512_bf16", "neon"
@@ -113,7 +113,7 @@ struct KernelTable {
 
   // Hyper-connections (section 7.2) of `cols` columns: streams_j = post[j] * y + sum_i comb[i * count + j] * streams_i,
   // in place, i ascending, products and sums each rounded by themselves. Streams lie `stride` floats apart; count <=
-  // kMaxStreams.
+  // kMostStreams.
   void (*hc_post)(const float* y, const float* post, const float* comb, int64_t count, int64_t stride, int64_t cols,
                   float* streams);
 

@@ -80,7 +80,7 @@ void HcPreFromProducts(const ModelConfig& config, const HyperConnectionWeights& 
   pool.ParallelFor(tokens, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {
       const float* z = mix + t * config.mix_rows();
-      float pre[kMaxStreams] = {};
+      float pre[kMostStreams] = {};
       for (int64_t i = 0; i < s; ++i) {
         pre[i] = Sigmoid(z[i] * w.scale[0] + w.base[i]) + config.hc_eps;
         post[t * s + i] = 2 * Sigmoid(z[s + i] * w.scale[1] + w.base[s + i]);
@@ -122,7 +122,7 @@ void HcHeadFromProducts(const ModelConfig& config, const HyperConnectionWeights&
   const int64_t dim = config.hidden_size;
   pool.ParallelFor(tokens, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {
-      float pre[kMaxStreams] = {};
+      float pre[kMostStreams] = {};
       for (int64_t i = 0; i < s; ++i) pre[i] = Sigmoid(mix[t * s + i] * w.scale[0] + w.base[i]) + config.hc_eps;
       Combine(streams + t * s * dim, pre, s, dim, x + t * dim);
     }

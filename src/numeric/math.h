@@ -46,7 +46,7 @@ inline float Silu(float x) { return x / (1.0f + Exp(-x)); }
 
 // Double versions for the few places where a float's error would be seen: router scores and rotary angles.
 double ExpDouble(double x);
-// log(1 + y) for y >= 0.
+// log(1 + y) for finite y >= 0.
 double Log1pDouble(double y);
 // Sine and cosine of an angle in [0, 2^24] radians.
 void SinCosDouble(double angle, double* sine, double* cosine);

@@ -76,6 +76,7 @@ TEST(ModelOps, CostsAreWhatIsReadAndWritten) {
   const KernelCost post = FlashModelCost("hc_post", "streams", 2);
   EXPECT_DOUBLE_EQ(post.bytes, 2 * 4.0 * (2 * 4 * 4096 + 4096 + 4 + 16));
   EXPECT_DOUBLE_EQ(post.ops, 2 * 4.0 * 4096 * 9);
+  EXPECT_DOUBLE_EQ(FlashModelCost("route_token", "ffn.gate", 3).ops, 3 * 256 * 5);
   EXPECT_DOUBLE_EQ(FlashModelCost("encode_kv_row", "attn.kv", 1).bytes, 4 * 512 + 584);
   EXPECT_DOUBLE_EQ(FlashModelCost("encode_index_row", "attn.indexer.q", 1).bytes, 64 * (4 * 128 + 68));
   EXPECT_DOUBLE_EQ(FlashModelCost("hadamard", "attn.indexer.q", 1).ops, 64 * 128 * 8);

@@ -3,11 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <memory>
-#include <random>
-#include <set>
-#include <span>
 #include <vector>
 
 #include "apps/bench_ceiling.h"
@@ -18,7 +14,6 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "base/thread_pool.h"
-#include "checkpoint/checkpoint.h"
 #include "checkpoint/synth_shapes.h"
 #include "tests/apps/bench_results.h"
 #include "tests/apps/synthetic_model.h"
@@ -168,7 +163,8 @@ TEST(BenchParts, TheTableHasALineForEachPartThatTookTimeTheLongestFirst) {
     phase.part_seconds[static_cast<size_t>(which)] = seconds;
     phase.cost.parts[static_cast<size_t>(which)] = work;
   };
-  part(StepPart::kAttention, 1, {});  // of both together, as the ones below
+  part(StepPart::kCompressor, 0.5, {});  // of both together, as the ones below
+  part(StepPart::kAttention, 1, {.weight_bytes = 0, .flops = 2e9, .f32_ops = 2e9, .int8_ops = 0});
   part(StepPart::kExperts, 4, {.weight_bytes = 4e9, .flops = 1e9, .f32_ops = 1e9, .int8_ops = 0});
   part(StepPart::kHead, 2, {.weight_bytes = 1e9, .flops = 6e9, .f32_ops = 2e9, .int8_ops = 8e9});
   const Roof roof = {
@@ -177,9 +173,10 @@ TEST(BenchParts, TheTableHasALineForEachPartThatTookTimeTheLongestFirst) {
             "                a decode step took         ms   of time weights GB/s   GFLOP/s   of roof\n"
             "                experts               2000.00    50.0 %         2.00       0.5    50.0 % reads\n"
             "                head                  1000.00    25.0 %         1.00       6.0    60.0 % arithmetic\n"
-            "                attention              500.00    12.5 %\n"
-            "                between parts          500.00    12.5 %\n"
-            "                together              4000.00   100.0 %         1.25       1.8    31.2 % reads\n");
+            "                attention              500.00    12.5 %                    4.0    40.0 % arithmetic\n"
+            "                compressor             250.00     6.2 %\n"
+            "                between parts          250.00     6.2 %\n"
+            "                together              4000.00   100.0 %         1.25       2.2    31.2 % reads\n");
   EXPECT_DOUBLE_EQ(PartSeconds(phase, StepPart::kHead), 1);
   const Json json = PartsJson(phase, roof);
   EXPECT_EQ(json.members().size(), kStepParts);
@@ -190,8 +187,10 @@ TEST(BenchParts, TheTableHasALineForEachPartThatTookTimeTheLongestFirst) {
   EXPECT_EQ(head.Find("bound")->string(), "arithmetic");
   EXPECT_DOUBLE_EQ(head.Find("roof_share")->AsDouble().value_or(0), 0.6);
   EXPECT_EQ(json.Find("experts")->Find("weight_bytes_per_s")->AsDouble(), 2e9);
-  EXPECT_TRUE(json.Find("attention")->Find("bound")->is_null());
-  EXPECT_TRUE(json.Find("attention")->Find("roof_share")->is_null());
+  EXPECT_EQ(json.Find("attention")->Find("bound")->string(), "arithmetic") << "without weights";
+  EXPECT_DOUBLE_EQ(json.Find("attention")->Find("roof_share")->AsDouble().value_or(0), 0.4);
+  EXPECT_TRUE(json.Find("compressor")->Find("bound")->is_null());
+  EXPECT_TRUE(json.Find("compressor")->Find("roof_share")->is_null());
   EXPECT_TRUE(json.Find("router")->Find("flop_per_s")->is_null());
 }
 
@@ -211,180 +210,6 @@ TEST(BenchReport, EveryLineOfARunFitsAHundredColumns) {
     EXPECT_LE(end - begin, 100u) << lines.substr(begin, end - begin);
     begin = end + 1;
   }
-}
-
-TEST(WeightsOfToken, AreWhatTheCostModelCounts) {
-  const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
-  const ModelConfig& c = (*checkpoint)->config();
-  const StepCost cost = CostModel(c, (*checkpoint)->weights()).Step(1, 1, c.layers * c.experts_per_token);
-  std::mt19937_64 random(1);
-  std::vector<std::span<const uint8_t>> before;
-  for (int token = 0; token < 3; ++token) {
-    const std::vector<std::span<const uint8_t>> ranges = WeightsOfToken(c, (*checkpoint)->weights(), random);
-    double bytes = 0;
-    std::set<const uint8_t*> different;
-    for (const std::span<const uint8_t> range : ranges) {
-      bytes += static_cast<double>(range.size());
-      different.insert(range.data());
-    }
-    EXPECT_DOUBLE_EQ(bytes, cost.total().weight_bytes);
-    EXPECT_EQ(different.size(), ranges.size());
-    if (!before.empty()) {
-      EXPECT_FALSE(std::ranges::equal(
-          before, ranges, {}, [](auto range) { return range.data(); }, [](auto range) { return range.data(); }))
-          << "the same experts again";
-    }
-    before = ranges;
-  }
-}
-
-TEST(CostModel, CountsEachMatrixOnceAndEachTokensProducts) {
-  const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
-  const ModelConfig& c = (*checkpoint)->config();
-  const ModelWeights& weights = (*checkpoint)->weights();
-  const CostModel costs(c, weights);
-  const ExpertWeights& expert = weights.layers[0].experts[0];
-  ASSERT_EQ(expert.w1.type, WeightType::kFp4);
-  const double expert_bytes = static_cast<double>(expert.w1.bytes() + expert.w2.bytes() + expert.w3.bytes());
-  const double expert_weights = 3.0 * static_cast<double>(c.expert_dim * c.hidden_size);
-  const double head_weights = static_cast<double>(c.vocab_size * c.hidden_size);
-
-  const Work none = costs.Step(1, 0, 0).total();
-  const Work two_experts = costs.Step(1, 0, 2).total();
-  EXPECT_DOUBLE_EQ(two_experts.weight_bytes - none.weight_bytes, 2 * expert_bytes);
-  EXPECT_DOUBLE_EQ(two_experts.flops, none.flops);  // what a token multiplies does not depend on its neighbours
-  EXPECT_DOUBLE_EQ(none.int8_ops, 4 * static_cast<double>(c.layers * c.experts_per_token) * expert_weights);
-  EXPECT_DOUBLE_EQ(none.flops, none.f32_ops + none.fp8_ops + none.int8_ops / 2);
-  EXPECT_GT(none.fp8_ops, 0);
-  const Work exact = CostModel(c, weights, Precision::kExact).Step(1, 0, 0).total();
-  EXPECT_DOUBLE_EQ(exact.f32_ops, none.f32_ops + none.fp8_ops) << "inputs are floats there";
-  EXPECT_EQ(exact.fp8_ops, 0);
-
-  const Work with_head = costs.Step(1, 1, 0).total();
-  EXPECT_GE(with_head.weight_bytes - none.weight_bytes, 2 * head_weights);
-  EXPECT_GE(with_head.flops - none.flops, 2 * head_weights);
-  const Work many = costs.Step(7, 0, 2).total();
-  EXPECT_DOUBLE_EQ(many.weight_bytes, two_experts.weight_bytes);
-  EXPECT_DOUBLE_EQ(many.flops, 7 * two_experts.flops);
-}
-
-TEST(CostModel, PartsHaveTheMatricesWhoseTimeTheyAreAndAddUp) {
-  const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
-  const ModelConfig& c = (*checkpoint)->config();
-  const ModelWeights& weights = (*checkpoint)->weights();
-  constexpr double kTokens = 5;
-  constexpr double kLogitRows = 2;
-  constexpr double kExperts = 7;
-  const StepCost cost = CostModel(c, weights).Step(5, 2, 7);
-
-  struct Sum {
-    double bytes = 0;
-    double flops = 0;
-    void Add(const Matrix& matrix, double times_read, double inputs) {
-      if (matrix.empty()) return;
-      bytes += times_read * static_cast<double>(matrix.bytes());
-      flops += 2 * inputs * static_cast<double>(matrix.rows * matrix.cols);
-    }
-  };
-  std::array<Sum, kStepParts> sums;
-  const auto add = [&](StepPart part, const Matrix& matrix) {
-    sums[static_cast<size_t>(part)].Add(matrix, 1, kTokens);
-  };
-  for (const LayerWeights& layer : weights.layers) {
-    add(StepPart::kStreams, layer.attn_mix.fn);
-    add(StepPart::kStreams, layer.ffn_mix.fn);
-    for (const Matrix* matrix :
-         {&layer.wq_a, &layer.wq_b, &layer.wkv, &layer.compressor.wkv, &layer.compressor.wgate, &layer.indexer.wq_b,
-          &layer.indexer.weights_proj, &layer.indexer.compressor.wkv, &layer.indexer.compressor.wgate}) {
-      add(StepPart::kAttentionInput, *matrix);
-    }
-    add(StepPart::kAttentionOutput, layer.wo_a);
-    add(StepPart::kAttentionOutput, layer.wo_b);
-    add(StepPart::kRouter, layer.gate);
-    for (const Matrix* matrix : {&layer.shared.w1, &layer.shared.w2, &layer.shared.w3}) {
-      add(StepPart::kExperts, *matrix);
-    }
-  }
-  const ExpertWeights& expert = weights.layers[0].experts[0];
-  const auto chosen = static_cast<double>(c.layers * c.experts_per_token);
-  for (const Matrix* matrix : {&expert.w1, &expert.w2, &expert.w3}) {
-    sums[static_cast<size_t>(StepPart::kExperts)].Add(*matrix, kExperts, kTokens * chosen);
-  }
-  for (const Matrix* matrix : {&weights.head_mix.fn, &weights.head}) {
-    sums[static_cast<size_t>(StepPart::kHead)].Add(*matrix, 1, kLogitRows);
-  }
-  Sum all;
-  for (size_t part = 0; part < kStepParts; ++part) {
-    EXPECT_EQ(cost.parts[part].weight_bytes, sums[part].bytes) << kStepPartNames[part];
-    EXPECT_EQ(cost.parts[part].flops, sums[part].flops) << kStepPartNames[part];
-    all.bytes += sums[part].bytes;
-    all.flops += sums[part].flops;
-  }
-  EXPECT_EQ(cost.total().weight_bytes, all.bytes);
-  EXPECT_EQ(cost.total().flops, all.flops);
-  EXPECT_EQ(cost.total().flops, cost.total().f32_ops + cost.total().fp8_ops + cost.total().int8_ops / 2);
-  EXPECT_EQ(cost.part(StepPart::kAttention).flops, 0);
-  EXPECT_GT(cost.part(StepPart::kRouter).flops, 0);
-}
-
-TEST(CostModel, AttentionIsOfTheRowsThatTokensSee) {
-  ModelConfig c;
-  c.layers = 3;
-  c.heads = 2;
-  c.head_dim = 8;
-  c.window = 4;
-  c.ratios = {0, 4, 128};
-  c.index_heads = 3;
-  c.index_dim = 32;
-  c.index_topk = 2;
-  const ModelWeights none;
-  StepCost cost;
-  CostModel(c, none).AddAttention(126, 2, &cost);
-  // 126 and 127: four of the window in each layer; two of 31 and 32 compressed rows; none of ratio 128 and one.
-  const Work& attention = cost.part(StepPart::kAttention);
-  EXPECT_DOUBLE_EQ(attention.flops, 4 * 2 * 8 * (12 + 2 + 12 + 2 + 1));
-  EXPECT_DOUBLE_EQ(attention.f32_ops, attention.flops);
-  EXPECT_EQ(attention.weight_bytes, 0);
-  const Work& indexer = cost.part(StepPart::kIndexer);
-  EXPECT_DOUBLE_EQ(indexer.flops, 2 * 3 * 32 * (31 + 32));
-  EXPECT_DOUBLE_EQ(indexer.int8_ops, indexer.flops);
-
-  StepCost exact;
-  CostModel(c, none, Precision::kExact).AddAttention(0, 1, &exact);
-  CostModel(c, none, Precision::kExact).AddAttention(4, 1, &exact);
-  EXPECT_DOUBLE_EQ(exact.part(StepPart::kAttention).f32_ops, 4 * 2 * 8 * (3 + 3 * 4 + 1));
-  EXPECT_DOUBLE_EQ(exact.part(StepPart::kIndexer).f32_ops, 2 * 3 * 32) << "of floats";
-  EXPECT_EQ(exact.part(StepPart::kIndexer).int8_ops, 0);
-}
-
-TEST(CostModel, ProductsAreTheSameWorkByShape) {
-  const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
-  const ModelConfig& c = (*checkpoint)->config();
-  const CostModel costs(c, (*checkpoint)->weights());
-  StepCost cost = costs.Step(12, 0, 8);
-  cost += costs.Step(4, 2, 6);
-  cost /= 2;
-  EXPECT_EQ(cost.tokens, 8);
-  double bytes = 0;
-  double flops = 0;
-  for (const Products& products : cost.products) {
-    bytes += products.matrices * static_cast<double>(products.shape.bytes());
-    flops += products.flops();
-    const double tokens = products.rows / products.matrices;
-    if (products.shape.type == WeightType::kFp4) {  // the routed experts
-      EXPECT_DOUBLE_EQ(tokens, 16.0 * static_cast<double>(c.layers * c.experts_per_token) / 14);
-    } else if (products.matrices < 1) {  // the head, in one step of two
-      EXPECT_DOUBLE_EQ(tokens, 2);
-    } else {
-      EXPECT_DOUBLE_EQ(tokens, 8);
-    }
-  }
-  EXPECT_DOUBLE_EQ(bytes, cost.total().weight_bytes);
-  EXPECT_DOUBLE_EQ(flops, cost.total().flops);
 }
 
 TEST(KernelCeiling, PoolsFitTheCaches) {
@@ -444,25 +269,6 @@ TEST(BenchReport, ThePrefillBesideWhatTheKernelsReach) {
   EXPECT_EQ(run.Find("prefill")->Find("ceiling_share")->AsDouble(), 0.25);
   EXPECT_TRUE(run.Find("decode")->Find("ceiling_tokens_per_s")->is_null());
   EXPECT_TRUE(run.Find("decode")->Find("ceiling_share")->is_null());
-}
-
-TEST(ExpertCounter, CountsPairsOfLayerAndExpertOnce) {
-  ModelConfig config;
-  config.layers = 2;
-  config.experts = 4;
-  ExpertCounter counter(config);
-  const int32_t ids[] = {0, 3, 3, 1};
-  counter.TapIds(0, "expert_ids", {ids, 2, 2});
-  EXPECT_EQ(counter.distinct(), 3);
-  counter.TapIds(1, "expert_ids", {ids, 1, 2});
-  EXPECT_EQ(counter.distinct(), 5);
-  counter.TapIds(1, "selected", {ids, 2, 2});
-  EXPECT_EQ(counter.distinct(), 5);
-  counter.Reset();
-  EXPECT_EQ(counter.distinct(), 0);
-  EXPECT_TRUE(counter.Wants("expert_ids"));
-  EXPECT_FALSE(counter.Wants("index_score"));
-  EXPECT_FALSE(counter.Wants("selected"));
 }
 
 TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
@@ -558,6 +364,29 @@ TEST(BenchCommand, BeginsAtALongContext) {
   EXPECT_EQ(runs[1].Find("context")->AsInt(), 3000);
   EXPECT_EQ(runs[1].Find("prefill")->Find("tokens")->AsInt(), 5);
   EXPECT_EQ(runs[1].Find("decode")->Find("tokens")->AsInt(), 1);
+  const auto attention_flop = [&](size_t run, const char* phase) {
+    return runs[run].Find(phase)->Find("parts")->Find("attention")->Find("flop")->AsDouble().value_or(0);
+  };
+  EXPECT_GT(attention_flop(0, "prefill"), 0);
+  EXPECT_GT(attention_flop(1, "prefill"), 10 * attention_flop(0, "prefill")) << "3,000 tokens stand before";
+  EXPECT_GT(attention_flop(1, "decode"), 2 * attention_flop(0, "decode"));
+}
+
+TEST(BenchCommand, APromptInStepsHasTheAttentionOfAWholeOne) {
+  const TemporaryDirectory directory;
+  double flop[2] = {};
+  for (const int n : {0, 1}) {
+    const RunResult result =
+        RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "40", "--generate", "0", "--repeat", "1",
+                   "--step-tokens", n == 0 ? "40" : "7", "--json", directory / "b.json"});
+    ASSERT_EQ(result.exit_code, 0) << result;
+    const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
+    ASSERT_TRUE(json.ok());
+    const Json& prefill = *json->Find("runs")->items()[0].Find("prefill");
+    flop[n] = prefill.Find("parts")->Find("attention")->Find("flop")->AsDouble().value_or(0);
+  }
+  EXPECT_GT(flop[0], 0);
+  EXPECT_DOUBLE_EQ(flop[0], flop[1]);
 }
 
 TEST(BenchCommand, NothingToGenerateMeasuresThePromptOnly) {

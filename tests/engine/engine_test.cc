@@ -239,15 +239,16 @@ TEST_F(EngineTest, WhatIsAcceptedUntilItEndsIsToldOfTheEnd) {
   // Runs where the engine has taken what was submitted and not yet looked whether it is to end.
   const auto handler = [&, inner = first.handler()](const Event& event) {
     if (!std::holds_alternative<Finished>(event)) return inner(event);
-    while (engine->Submit(Request(Prompt(5), 5), later.handler()).ok()) {
-      if (++accepted == 1) ending.set_value();
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (true) {
+      const Status status = engine->Submit(Request(Prompt(5), 5), later.handler()).status();
+      if (status.code() == ErrorCode::kCancelled) return inner(event);
+      if (status.ok() && ++accepted == 1) ending.set_value();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));  // also where the queue is full
     }
-    return inner(event);
   };
   ASSERT_TRUE(engine_->Submit(Request(Prompt(20), 1000), handler).ok());
   engine_->CancelAll();
-  ending.get_future().wait();
+  EXPECT_EQ(ending.get_future().wait_for(std::chrono::minutes(2)), std::future_status::ready);
   engine_.reset();
   EXPECT_GE(accepted, 1);
   for (int n = 0; n < accepted; ++n) ASSERT_EQ(Collect(later).finished.reason, FinishReason::kCancelled);

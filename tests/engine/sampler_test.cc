@@ -309,6 +309,14 @@ TEST(ComputeLogprobs, EqualTheLogSoftmaxOfTheRawLogits) {
   }
 }
 
+TEST(ComputeLogprobs, WhereNothingIsPossible) {
+  SamplerScratch scratch;
+  Sample sample;
+  sample.id = 1;
+  ComputeLogprobs(std::vector<float>{-kInfinity, -kInfinity, -kInfinity}, -kInfinity, 0, &scratch, &sample);
+  EXPECT_EQ(sample.logprob, -kInfinity);
+}
+
 TEST(ComputeLogprobs, ImpossibleTokensAndMoreThanThereAre) {
   Sample sample;
   sample.id = 1;
