@@ -31,9 +31,9 @@ namespace fathom {
 // The operations of this model after `context` tokens; compressors and the indexer only where a layer has them.
 std::vector<KernelOp> ModelOpsOf(const CheckpointConfig& config, int64_t context);
 
-// Of one of these, or of kHcPost, for KernelCostOf(). Bytes are all floats read and all written, each once however often it is looked
-// at, and stored rows as they are stored; operations are products, sums, quotients, comparisons that choose, and
-// functions such as the exponential, one each.
+// Of one of these, or of kHcPost, for KernelCostOf(). Bytes are all floats read and all written, each once however
+// often it is looked at, and stored rows as they are stored; operations are products, sums, quotients, comparisons that
+// choose, and functions such as the exponential, one each.
 KernelCost ModelCostOf(const KernelOp& op, int64_t tokens);
 
 // One of these, or kHcPost, for MakeKernelCase(). `op` and `threads` must outlive it.
