@@ -99,14 +99,15 @@ void HcPost(const ModelConfig& config, ThreadPool& pool, const float* y, const f
   // Few tokens are shared out by columns.
   constexpr int64_t kPartColumns = 1024;
   const int64_t parts = (dim + kPartColumns - 1) / kPartColumns;
-  pool.ParallelFor(tokens * parts, tokens < 4 * pool.threads() ? 1 : parts, [&](int64_t begin, int64_t end, int) {
-    for (int64_t part = begin; part < end; ++part) {
-      const int64_t t = part / parts;
-      const int64_t at = part % parts * kPartColumns;
-      Kernels().hc_post(y + t * dim + at, post + t * s, comb + t * s * s, s, dim,
-                        dim - at < kPartColumns ? dim - at : kPartColumns, streams + t * s * dim + at);
-    }
-  });
+  pool.ParallelFor(tokens * parts, tokens < int64_t{4} * pool.threads() ? 1 : parts,
+                   [&](int64_t begin, int64_t end, int) {
+                     for (int64_t part = begin; part < end; ++part) {
+                       const int64_t t = part / parts;
+                       const int64_t at = part % parts * kPartColumns;
+                       Kernels().hc_post(y + t * dim + at, post + t * s, comb + t * s * s, s, dim,
+                                         dim - at < kPartColumns ? dim - at : kPartColumns, streams + t * s * dim + at);
+                     }
+                   });
 }
 
 void HcHead(const ModelConfig& config, const HyperConnectionWeights& w, ThreadPool& pool, const float* streams,

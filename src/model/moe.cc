@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
 #include "base/strings.h"
 #include "numeric/formats.h"
 #include "numeric/math.h"
@@ -34,6 +35,7 @@ constexpr int64_t kMostChosen = 64;  // Validate() bounds k
 // The k experts with the largest score + bias, best first, ties to the lower id. A NaN never wins against a number.
 void TopExperts(const float* score, const Vector& bias, int64_t experts, int64_t k, int32_t* ids) {
   const auto better = [](float a, float b) { return a > b || (std::isnan(b) && !std::isnan(a)); };
+  FATHOM_CHECK(k >= 1 && k <= kMostChosen);
   float best[kMostChosen];  // of ids
   int64_t count = 0;
   for (int64_t e = 0; e < experts; ++e) {
