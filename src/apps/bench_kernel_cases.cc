@@ -314,7 +314,7 @@ void RowsCase::Run(int64_t call) {
 
 std::unique_ptr<KernelCase> MakeKernelCase(const KernelOp& op, CaseTokens tokens, ThreadPool& threads,
                                            WeightPool& pool) {
-  if (op.of_model() || op.kind == KernelKind::kHcPost) return MakeModelCase(op, tokens.of_call, threads);
+  if (op.runs_in_model()) return MakeModelCase(op, tokens.of_call, threads);
   switch (op.kind) {
     case KernelKind::kMatMul:
       return std::make_unique<ProductCase>(op, tokens.of_call, threads, pool);

@@ -227,7 +227,7 @@ std::vector<KernelOp> KernelOpsOf(const CheckpointConfig& config, int64_t contex
 }
 
 KernelCost KernelCostOf(const KernelOp& op, int64_t tokens) {
-  if (op.of_model() || op.kind == KernelKind::kHcPost) return ModelCostOf(op, tokens);
+  if (op.runs_in_model()) return ModelCostOf(op, tokens);
   const double values = static_cast<double>(op.rows) * static_cast<double>(op.cols) * static_cast<double>(tokens);
   KernelCost cost;
   cost.bytes = 4 * values;  // floats, unless said otherwise below

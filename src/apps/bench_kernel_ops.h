@@ -60,6 +60,8 @@ struct KernelOp {
 
   // Whether it is a function of the model and no entry of the kernel table.
   bool of_model() const { return kind >= KernelKind::kRmsNorm; }
+  // Whether it is counted and measured in bench_model_ops.h: these, and the entry that only a function of theirs calls.
+  bool runs_in_model() const { return kind >= KernelKind::kHcPost; }
   // Whether it is a product of FP8 weights and quantised inputs that kernels may take as BF16 numbers.
   bool quantized_fp8() const {
     return kind == KernelKind::kMatMul && type == WeightType::kFp8 && scale_type == ScaleType::kE8m0 && !round_weights;

@@ -46,23 +46,25 @@ compressor's sum of a block, the choice of the highest scores and of the experts
 They depend little on --isa and are measured once, with the last of its tables.
 
 Weights, cache rows and logits are taken one after the other from a pool that should be larger than the caches, so
-that they come from memory; a matrix larger than a quarter of the pool is measured with fewer rows, as one whose product
-would take longer than a tenth of a second or so ("238 of 1024 x 4096"). Attention and the indexer's scores of many
-tokens are measured for some of them ("238 of 512"). Inputs of products, of quantisation, of hc_post and of the model's
-operations stay in the caches if they fit. With few tokens several matrices are multiplied in one parallel region, as a layer's
-experts are. us is the median time of one call, or of what was measured of it; GB/s are the weights with their scales,
-or the rows, keys or floats read, and for hc_post and table "model" those written, too; Gop/s count a multiplication and an addition
-as two. "of roof" is the part of that time that a machine would need that does nothing but read at full speed, or nothing
-but multiply: the larger of the two, named behind it. There an FP4 weight counts as two byte products, which is what it
-takes (`int8` as one), and FP8 weights and quantised inputs as BF16 numbers in tables that multiply these. The roofs are memory reads and register-only loops, measured in the same run.
+that they come from memory; a matrix larger than a quarter of the pool is measured with fewer rows, as one whose
+product would take longer than a tenth of a second or so ("238 of 1024 x 4096"). Attention and the indexer's scores of
+many tokens are measured for some of them ("238 of 512"). Inputs of products, of quantisation, of hc_post and of the
+model's operations stay in the caches if they fit. With few tokens several matrices are multiplied in one parallel
+region, as a layer's experts are. us is the median time of one call, or of what was measured of it; GB/s are the
+weights with their scales, or the rows, keys or floats read, and for hc_post and table "model" those written, too;
+Gop/s count a multiplication and an addition as two. "of roof" is the part of that time that a machine would need that
+does nothing but read at full speed, or nothing but multiply: the larger of the two, named behind it. There an FP4
+weight counts as two byte products, which is what it takes (`int8` as one), and FP8 weights and quantised inputs as
+BF16 numbers in tables that multiply these. The roofs are memory reads and register-only loops, measured in the same
+run.
 
 --json FILE writes {format: "fathom-bench-kernels-1", model {name, shape}, machine {cpu, threads}, context,
 pool_bytes, seconds_each, roofs [{isa, read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}],
-token_bytes_per_s and large_page_share (null: there are no weights), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s (null:
-no such instruction)}], measurements [{op,
-kernel, shape, rows, measured_rows, cols, over, tokens, measured_tokens, isa, samples, seconds {min, median, max}, bytes
-and op_count (of what was measured of a call), bytes_per_s, op_per_s, bound ("reads", "float32", "int8", "BF16"), roof_share}]}.
-After Ctrl-C or an error the files have what was measured by then, if anything.
+token_bytes_per_s and large_page_share (null: there are no weights), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s
+(null: no such instruction)}], measurements [{op, kernel, shape, rows, measured_rows, cols, over, tokens,
+measured_tokens, isa, samples, seconds {min, median, max}, bytes and op_count (of what was measured of a call),
+bytes_per_s, op_per_s, bound ("reads", "float32", "int8", "BF16"), roof_share}]}. After Ctrl-C or an error the files
+have what was measured by then, if anything.
 
 Examples:
   fathom bench kernels --op experts --tokens 1,8,64
