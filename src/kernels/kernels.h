@@ -135,7 +135,7 @@ struct KernelTable {
 
 // The table in use: the best one this processor supports, or the one SelectKernels() named.
 const KernelTable& Kernels();
-// Every table this build has and this processor supports, "reference" first, best last.
+// Every table this build has and this processor supports, "reference" first, the fastest last.
 std::vector<const KernelTable*> SupportedKernels();
 // Chooses a table by name ("auto" for the best). False if there is no such table here; call before any work starts.
 bool SelectKernels(std::string_view name);

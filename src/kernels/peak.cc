@@ -79,6 +79,32 @@ double BestRate(int64_t (*loop)(int64_t), ThreadPool& pool, double seconds) {
 
 }  // namespace
 
+bool Bf16PairsAreFaster() {
+#ifdef FATHOM_AVX512_TABLE
+  using Clock = std::chrono::steady_clock;
+  constexpr int64_t kRounds = 50;  // some microseconds
+  const PeakLoops& loops = avx512::kPairPeakLoops;
+  double floats = 0;
+  double pairs = 0;
+  // The rates lie far apart, and an interruption only makes one smaller: the best of some is enough.
+  for (int turn = 0; turn < 8; ++turn) {
+    const Clock::time_point start = Clock::now();
+    const int64_t of_floats = loops.fma_f32(kRounds);
+    const Clock::time_point between = Clock::now();
+    const int64_t of_pairs = loops.dot_bf16(kRounds);
+    const Clock::time_point end = Clock::now();
+    const auto rate = [](int64_t operations, Clock::duration time) {
+      return static_cast<double>(operations) / std::max(1.0, static_cast<double>(time.count()));
+    };
+    floats = std::max(floats, rate(of_floats, between - start));
+    pairs = std::max(pairs, rate(of_pairs, end - between));
+  }
+  return pairs > floats;
+#else
+  return false;
+#endif
+}
+
 PeakRates MeasurePeak(ThreadPool& pool, double seconds) {
   const PeakLoops& loops = LoopsInUse();
   PeakRates rates;

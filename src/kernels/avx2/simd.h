@@ -22,7 +22,8 @@ inline constexpr int kTileTokens = 2;
 // Up to so many tokens weights go from memory through registers to the sums, a few rows at a time; up to kBlockTokens
 // by blocks of columns; with more, through panels of decoded rows.
 inline constexpr int kStreamDecoded = 2;
-inline constexpr int kStreamPlain = 2;  // BF16 and float32
+inline constexpr int kStreamBf16 = 2;
+inline constexpr int kStreamF32 = 2;
 inline constexpr int kFp4StreamTokens = 3;
 inline constexpr int kFp4StreamRows = 1;
 inline constexpr int kBlockTokens = 8;

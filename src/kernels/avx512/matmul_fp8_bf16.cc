@@ -85,7 +85,7 @@ struct Fp8PairTiles {
 void MatMulFp8Pairs(const MatMulArgs& args) {
   const bool pairs =
       args.x.pairs != nullptr && args.w->scale_type != ScaleType::kF32 && AllScales(args, PairsTakeScale);
-  if (!pairs) return MatMulFp8(args);
+  if (!pairs) return MatMulFp8Streamed(args);
   ForTokenBlocks(args, args.w->cols * 2, [&](int64_t token, int64_t end_token) {
     for (int64_t row = args.row_begin; row < args.row_end; row = EndOfScale(args, row)) {
       StreamRows<Fp8PairTiles>(args, row, EndOfScale(args, row), token, end_token);

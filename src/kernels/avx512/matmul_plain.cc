@@ -2,3 +2,9 @@
 
 // Written over the primitives of the file above.
 #include "kernels/simd/matmul_plain.inc"
+
+namespace fathom::avx512 {
+
+void MatMulBf16Streamed(const MatMulArgs& args) { MatMulValues<Bf16Format<kStreamAll>>(args); }
+
+}  // namespace fathom::avx512

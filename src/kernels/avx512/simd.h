@@ -30,7 +30,12 @@ inline constexpr int kTileTokens = 4;
 // Up to so many tokens weights go from memory through registers to the sums, a few rows at a time; with more, through
 // panels of decoded rows.
 inline constexpr int kStreamDecoded = 4;  // FP8 with scales that tables do not take, FP4 against floats
-inline constexpr int kStreamPlain = 64;   // BF16 and float32: as many as a task has (kernels/matmul.cc)
+inline constexpr int kStreamTables = 8;   // FP8 with others
+inline constexpr int kStreamBf16 = 8;
+inline constexpr int kStreamF32 = 64;  // as many as a task has (kernels/matmul.cc)
+// Processors that take table avx512_bf16 do half as many float products in a cycle (dispatch.cc): decoding weights for
+// every four tokens anew costs little beside them, and all tokens of a task are streamed.
+inline constexpr int kStreamAll = 64;
 inline constexpr int kFp4StreamTokens = 7;
 inline constexpr int kFp4StreamRows = 2;  // of those: one waits for the loads of inputs
 inline constexpr int kBlockTokens = 0;    // blocks of columns are not faster

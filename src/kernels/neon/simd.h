@@ -23,7 +23,8 @@ inline constexpr int kTileTokens = 2;
 inline constexpr int kStreamTileTokens = 2;
 inline constexpr int kStreamTileRows = 2;
 inline constexpr int kStreamDecoded = 2;
-inline constexpr int kStreamPlain = 2;  // BF16 and float32
+inline constexpr int kStreamBf16 = 2;
+inline constexpr int kStreamF32 = 2;
 inline constexpr int kFp4StreamRows = 1;
 inline constexpr int kBlockTokens = 0;  // registers are too few to go by blocks of columns
 // Of a panel of decoded rows: the same.

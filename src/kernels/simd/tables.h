@@ -48,11 +48,14 @@ namespace fathom {
 FATHOM_DECLARE_KERNELS(avx2)
 FATHOM_DECLARE_KERNELS(avx512)
 namespace avx512 {
+void MatMulFp8Streamed(const MatMulArgs& args);
 void MatMulFp8Pairs(const MatMulArgs& args);
+void MatMulBf16Streamed(const MatMulArgs& args);
 constexpr KernelTable WithPairs(KernelTable table) {
   table.name = "avx512_bf16";
   table.uses_pairs = true;
   table.matmul_fp8 = MatMulFp8Pairs;
+  table.matmul_bf16 = MatMulBf16Streamed;
   return table;
 }
 inline constexpr KernelTable kPairKernels = WithPairs(kKernels);
