@@ -31,6 +31,9 @@ inline constexpr int kBlockTokens = 8;
 inline constexpr int kStreamTileTokens = 2;
 inline constexpr int kStreamTileRows = 2;
 inline constexpr int kBlockTileRows = 2;  // times 6 inputs: 12 sums of half the lanes
+inline constexpr int kBlockTileTokens = 6;
+inline constexpr int kBlockAheadRows = 12;
+inline constexpr int kBlockLocality = 3;  // lines are fetched into the first-level cache
 // Of a panel of decoded rows: 3 x 4 sums of half the lanes leave registers for a column of weights and one of inputs;
 // products of words need one more.
 inline constexpr int kPanelTileRows = 3;
@@ -157,7 +160,7 @@ FATHOM_INLINE F32x16 TreeSums(const F32x16* x) {
 // What of sixteen lanes one register holds: lanes 0..7 or 8..15. Tiles over decoded weights go over the columns once
 // for each part: twelve sums of one part need fewer loads than six of both.
 inline constexpr int kPartLanes = 8;
-#define FATHOM_BY_PARTS 1
+#define FATHOM_COLUMN_BLOCKS 1
 struct F32Part {
   __m256 v;
 };

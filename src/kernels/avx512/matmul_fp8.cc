@@ -5,6 +5,6 @@
 
 namespace fathom::avx512 {
 
-void MatMulFp8Streamed(const MatMulArgs& args) { Fp8UpTo(kStreamAll, args); }
+void MatMulFp8Streamed(const MatMulArgs& args) { Fp8UpTo<kStreamAll>(args); }
 
 }  // namespace fathom::avx512

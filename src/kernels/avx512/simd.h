@@ -31,17 +31,24 @@ inline constexpr int kTileTokens = 4;
 // panels of decoded rows.
 inline constexpr int kStreamDecoded = 4;  // FP8 with scales that tables do not take, FP4 against floats
 inline constexpr int kStreamTables = 8;   // FP8 with others
-inline constexpr int kStreamBf16 = 8;
+inline constexpr int kStreamBf16 = 4;
 inline constexpr int kStreamF32 = 64;  // as many as a task has (kernels/matmul.cc)
 // Processors that take table avx512_bf16 do half as many float products in a cycle (dispatch.cc): decoding weights for
 // every four tokens anew costs little beside them, and all tokens of a task are streamed.
 inline constexpr int kStreamAll = 64;
 inline constexpr int kFp4StreamTokens = 7;
 inline constexpr int kFp4StreamRows = 2;  // of those: one waits for the loads of inputs
-inline constexpr int kBlockTokens = 0;    // blocks of columns are not faster
+inline constexpr int kBlockTokens = 8;  // of BF16, by blocks of columns
 // The tiles of that.
 inline constexpr int kStreamTileTokens = 4;
 inline constexpr int kStreamTileRows = 4;
+// Where floats are fast, of FP8 for five to eight tokens: 3 x 8 sums, for which weights are decoded once.
+inline constexpr int kWideTileRows = 3;
+inline constexpr int kWideTileTokens = 8;
+inline constexpr int kBlockTileRows = 3;
+inline constexpr int kBlockTileTokens = 8;
+inline constexpr int kBlockAheadRows = 24;  // of long rows a task has so many (kernels/matmul.cc)
+inline constexpr int kBlockLocality = 2;    // they would not all stay in the first-level cache
 // Of a panel of decoded rows: 6 x 4 sums leave registers for a column of weights and one of inputs.
 inline constexpr int kPanelTileRows = 6;
 inline constexpr int kPanelTileTokens = 4;
@@ -74,6 +81,8 @@ FATHOM_INLINE F32x16 LoadOnce(const void* p) {
   __asm__("" : "+v"(a.v));
   return a;
 }
+// Whether all lanes are zero; NaN is not.
+FATHOM_INLINE bool AllZero(F32x16 a) { return _mm512_cmp_ps_mask(a.v, _mm512_setzero_ps(), _CMP_NEQ_UQ) == 0; }
 FATHOM_INLINE F32x16 LoadFirst(const void* p, int64_t n) { return {_mm512_maskz_loadu_ps(FirstLanes(n), p)}; }
 FATHOM_INLINE void Store(float* p, F32x16 a) { _mm512_storeu_ps(p, a.v); }
 FATHOM_INLINE void StoreFirst(float* p, int64_t n, F32x16 a) { _mm512_mask_storeu_ps(p, FirstLanes(n), a.v); }
@@ -204,7 +213,7 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
 // The tables take a block's scale: nothing is multiplied (matmul_fp8_tables.inc).
 #define FATHOM_FP8_FEW 0
 #define FATHOM_FP8_SCALED_TABLES 1
-#define FATHOM_BY_PARTS 0
+#define FATHOM_COLUMN_BLOCKS 1
 #define FATHOM_FP4_CHUNKS 0
 
 // E4M3 codes without sign as BF16 numbers, split into low and high bytes, and twice these numbers; NaN counts as 480.

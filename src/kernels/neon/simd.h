@@ -238,7 +238,7 @@ FATHOM_INLINE F32x16 DecodeBf16First(const uint8_t* p, int64_t n) {
 // Registers are enough for 64 numbers decoded at a time.
 #define FATHOM_FP8_FEW 0
 #define FATHOM_FP8_SCALED_TABLES 0
-#define FATHOM_BY_PARTS 0
+#define FATHOM_COLUMN_BLOCKS 0
 #define FATHOM_FP4_CHUNKS 0
 // Whether 256 times the power is a finite float and `code` not 0, which stands for 0.
 FATHOM_INLINE bool HasPowerTimes256(uint8_t code) { return code >= 1 && code <= 246; }
