@@ -38,7 +38,7 @@ inline constexpr int kStreamF32 = 64;  // as many as a task has (kernels/matmul.
 inline constexpr int kStreamAll = 64;
 inline constexpr int kFp4StreamTokens = 7;
 inline constexpr int kFp4StreamRows = 2;  // of those: one waits for the loads of inputs
-inline constexpr int kBlockTokens = 8;  // of BF16, by blocks of columns
+inline constexpr int kBlockTokens = 8;    // of BF16, by blocks of columns
 // The tiles of that.
 inline constexpr int kStreamTileTokens = 4;
 inline constexpr int kStreamTileRows = 4;
