@@ -97,6 +97,7 @@ std::vector<Case> Cases(const std::vector<int64_t>& widths) {
     }
     cases.push_back({.rows = 9, .cols = cols, .tokens = 70, .row_begin = 2, .row_end = 9});
     cases.push_back({.rows = 29, .cols = cols, .tokens = 67});
+    cases.push_back({.rows = 61, .cols = cols, .tokens = 7});
     for (const int64_t tokens : {1, 2, 6, 9, 67}) {
       cases.push_back({.rows = 11, .cols = cols, .tokens = tokens, .misalignment = 1, .gather = true});
       for (const Inputs inputs : {Inputs::kSpread, Inputs::kZero, Inputs::kSpecial}) {
