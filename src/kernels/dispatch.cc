@@ -26,8 +26,8 @@ std::vector<const KernelTable*> SupportedKernels() {
     if (cpu.avx512 && cpu.avx512_bf16) {
       // Pairs of BF16 numbers give twice the products of floats on an EPYC of the fourth generation, and half of them
       // on a Xeon of the fifth: what the instruction set does not tell is measured.
-      static const bool faster = Bf16PairsAreFaster();
-      tables.insert(faster ? tables.end() : tables.end() - 1, &avx512::kPairKernels);
+      static const bool kPairsAreFaster = Bf16PairsAreFaster();
+      tables.insert(kPairsAreFaster ? tables.end() : tables.end() - 1, &avx512::kPairKernels);
     }
 #endif
   }
