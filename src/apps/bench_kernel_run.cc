@@ -112,6 +112,7 @@ Result<KernelMeasurement> KernelBench::Measure(const KernelOp& op, int64_t token
   if (samples.count() == 0) samples.Add(last);
   result.seconds = samples.spread();
   result.samples = samples.count();
+  result.sample_calls = calls;
   return result;
 }
 

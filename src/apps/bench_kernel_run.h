@@ -29,6 +29,7 @@ struct KernelMeasurement {
   std::string isa;          // kernel table, or kModelTable
   Spread seconds;           // of one call, of that part
   int64_t samples = 0;
+  int64_t sample_calls = 1;  // of each sample: more than one where the clock would count
 };
 
 // How much of a call is measured at once.

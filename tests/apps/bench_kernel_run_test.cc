@@ -158,7 +158,7 @@ TEST(KernelBench, ShortOperationsAreRepeatedWithinASample) {
   const Result<KernelMeasurement> measured = bench.Measure(op, 1, 0.05, [&] { ++ticks; });
   ASSERT_TRUE(measured.ok()) << measured.status().message();
   EXPECT_GE(measured->samples, 1);
-  EXPECT_LT(measured->samples, 5000) << "0.05 s have 2,500 samples of 20 us";
+  EXPECT_GT(measured->sample_calls, 1) << "one takes tens of nanoseconds";
   EXPECT_GE(ticks, measured->samples);
 }
 

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/cpu_features.h"
+#include "kernels/peak.h"
 #include "train/torch/vector_ops.h"
 
 namespace fathom {
@@ -170,6 +172,11 @@ bool HasBf16Products() {
     }
   }();
   return kHas;
+}
+
+bool Bf16ProductsAreFaster() {
+  static const bool kFaster = GetCpuFeatures().avx512_bf16 && HasBf16Products() && Bf16PairsAreFaster();
+  return kFaster;
 }
 
 TrainArithmetic& Arithmetic() {

@@ -24,6 +24,11 @@ namespace {
 // below where counting on would begin again at 0.
 constexpr uint64_t kMostCounted = uint64_t{1} << 53;
 
+// The metadata that says what goes into products.
+constexpr std::string_view kProducts = "products";
+constexpr std::string_view kBf16Products = "bf16";
+constexpr std::string_view kFloatProducts = "float";
+
 std::vector<std::pair<std::string, Tensor>> AllTensors(const Parameters& parameters, const Optimizer& optimizer) {
   std::vector<std::pair<std::string, Tensor>> all;
   for (const Parameter& p : parameters.all()) all.emplace_back(StrCat("value/", p.name), p.value.detach());
@@ -52,6 +57,15 @@ Result<uint64_t> ReadNumber(const SafetensorsFile& file, std::string_view key, u
   if (read.ec == std::errc() && read.ptr == end && value <= most) return value;
   return DataLoss(StrCat(file.path(), " is no training state: its metadata ", key, " is \"", Printable(*text, 40),
                          "\"; accepted are whole numbers from 0 to ", most));
+}
+
+// Whether they are BF16: in states of earlier versions, which do not say it, they are.
+Result<bool> ReadProducts(const SafetensorsFile& file) {
+  const std::string* text = FindMetadata(file, kProducts);
+  if (text == nullptr || *text == kBf16Products) return true;
+  if (*text == kFloatProducts) return false;
+  return DataLoss(StrCat(file.path(), " is no training state: its metadata ", kProducts, " is \"", Printable(*text, 40),
+                         "\"; accepted are ", kBf16Products, " and ", kFloatProducts));
 }
 
 // The configuration in a state's metadata.
@@ -142,6 +156,7 @@ Status SaveTrainState(const std::string& path, const TrainPosition& position, co
       {"optimizer_steps", std::to_string(optimizer.steps())},
       {"next_dialogue", std::to_string(position.next_dialogue)},
       {"milliseconds", std::to_string(static_cast<uint64_t>(position.seconds * 1000))},
+      {std::string(kProducts), std::string(position.half ? kBf16Products : kFloatProducts)},
       {"model", ConfigToJson(config).Dump()},
   };
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsWriter> writer,
@@ -196,6 +211,7 @@ Result<TrainPosition> LoadTrainState(const std::string& path, const CheckpointCo
   FATHOM_ASSIGN_OR_RETURN(const uint64_t optimizer_steps, ReadNumber(file, "optimizer_steps", kMaxTrainSteps));
   FATHOM_ASSIGN_OR_RETURN(position.next_dialogue, ReadNumber(file, "next_dialogue", kMostCounted));
   FATHOM_ASSIGN_OR_RETURN(const uint64_t milliseconds, ReadNumber(file, "milliseconds", kMostCounted));
+  FATHOM_ASSIGN_OR_RETURN(position.half, ReadProducts(file));
   // States of earlier versions name no model and have no tables.
   std::map<std::string, std::vector<int64_t>> tables = parameters.token_tables();
   for (auto& [name, table] : tables) {

@@ -18,6 +18,7 @@ struct TrainPosition {
   int64_t step = 0;            // steps done
   uint64_t next_dialogue = 0;  // of the source
   double seconds = 0;          // spent training so far
+  bool half = true;            // the run's products have BF16 inputs (gemm.h), where the processor can
 };
 
 // Writes `path`, a safetensors file that is renamed into place when it is whole: parameters, moments, the experts of

@@ -94,9 +94,12 @@ Status Trainer::ReadInputs() {
   FATHOM_RETURN_IF_ERROR(ReadParameters());
   model_ = std::make_unique<TrainModel>(config_.model, *parameters_);
   optimizer_ = std::make_unique<Optimizer>(config_, *parameters_);
+  position_.half = Arithmetic().half;
   if (!has_state_) return {};
   const CheckpointConfig config = {.model = config_.model, .expert_dtype = config_.expert_dtype};
   FATHOM_ASSIGN_OR_RETURN(position_, LoadTrainState(StatePath(options_), config, *parameters_, *optimizer_));
+  // As the run began, though it may be slower where it goes on: its bits stay the same.
+  Arithmetic().half = position_.half && HasBf16Products();
   return {};
 }
 

@@ -58,7 +58,7 @@ class TrainStateTest : public testing::Test {
     ASSERT_TRUE((*writer)->Finish().ok());
   }
 
-  // The state as earlier versions wrote it: without model and tables.
+  // The state as earlier versions wrote it: without model, tables and what goes into products.
   void WriteEarlier(const std::string& path) {
     const auto file = SafetensorsFile::Open(path_);
     ASSERT_TRUE(file.ok()) << file.status().message();
@@ -71,7 +71,9 @@ class TrainStateTest : public testing::Test {
     }
     ASSERT_LT(kept.size(), file->tensors().size());
     std::vector<std::pair<std::string, std::string>> metadata(file->metadata().begin(), file->metadata().end());
-    ASSERT_EQ(std::erase_if(metadata, [](const auto& entry) { return entry.first == "model"; }), 1u);
+    ASSERT_EQ(
+        std::erase_if(metadata, [](const auto& entry) { return entry.first == "model" || entry.first == "products"; }),
+        2u);
     const auto writer = SafetensorsWriter::Create(path, specs, metadata);
     ASSERT_TRUE(writer.ok()) << writer.status().message();
     for (size_t i = 0; i < kept.size(); ++i) ASSERT_TRUE((*writer)->Write(i, 0, kept[i]->bytes).ok());
@@ -126,6 +128,20 @@ TEST_F(TrainStateTest, HasTheFormatOfTheExperts) {
     ASSERT_TRUE(position.ok()) << position.status().message();
     EXPECT_EQ(loaded_->expert_dtype(), dtype);
   }
+}
+
+TEST_F(TrainStateTest, HasWhatGoesIntoProducts) {
+  const Optimizer optimizer(TrainConfig{}, *saved_);
+  for (const bool half : {false, true}) {
+    ASSERT_TRUE(SaveTrainState(path_, {.step = 5, .half = half}, model_, *saved_, optimizer).ok());
+    const Result<TrainPosition> position = Load(path_, model_);
+    ASSERT_TRUE(position.ok()) << position.status().message();
+    EXPECT_EQ(position->half, half);
+  }
+  const std::string other = directory_ / "other.safetensors";
+  WriteWith(other, "products", "fp8");
+  EXPECT_EQ(Load(other, model_).status().message(),
+            other + " is no training state: its metadata products is \"fp8\"; accepted are bf16 and float");
 }
 
 TEST_F(TrainStateTest, NumbersOfTheMetadataHaveBounds) {
@@ -224,6 +240,7 @@ TEST_F(TrainStateTest, OfAnEarlierVersionLeavesTheTablesAsTheyAre) {
   const Result<TrainPosition> position = Load(earlier, model_);
   ASSERT_TRUE(position.ok()) << position.status().message();
   EXPECT_EQ(position->step, 5);
+  EXPECT_TRUE(position->half) << "as in those versions";
   EXPECT_EQ(loaded_->token_tables(), tables);
   EXPECT_TRUE(torch::equal(loaded_->Find("embed.weight").value, saved_->Find("embed.weight").value));
 }

@@ -250,6 +250,31 @@ TEST_F(TrainerTest, StopsAroundTheFirstStepOfTheMtpBlockChangeNoBit) {
   EXPECT_TRUE(TensorsOf("parts/state.safetensors") == TensorsOf("whole/state.safetensors"));
 }
 
+// Whichever are faster where the run goes on.
+TEST_F(TrainerTest, ProductsStayAsTheRunBegan) {
+  if (!HasBf16Products()) GTEST_SKIP() << "there are only products of floats here";
+  std::vector<std::vector<double>> all_losses;
+  for (const bool half : {false, true}) {
+    const std::string name = half ? "bf16" : "float";
+    const std::string whole_run = "whole_" + name;
+    const std::string parts_run = "parts_" + name;
+    Arithmetic() = {.half = half};
+    auto whole = Make(whole_run, 0, {.steps = 3});
+    ASSERT_TRUE(whole.ok()) << ErrorOf(whole);
+    ASSERT_TRUE((*whole)->Run().ok());
+    for (const bool there : {half, !half}) {
+      Arithmetic() = {.half = there};
+      auto part = Make(parts_run, there == half ? 1 : 0, {.steps = 3});
+      ASSERT_TRUE(part.ok()) << ErrorOf(part);
+      ASSERT_TRUE((*part)->Run().ok());
+    }
+    EXPECT_EQ(Losses(parts_run), Losses(whole_run)) << name;
+    EXPECT_TRUE(TensorsOf(parts_run + "/state.safetensors") == TensorsOf(whole_run + "/state.safetensors")) << name;
+    all_losses.push_back(Losses(whole_run));
+  }
+  EXPECT_NE(all_losses[0], all_losses[1]);
+}
+
 TEST_F(TrainerTest, EvaluationsAreOfTheQuantisedModel) {
   const SmallRun late = {.steps = 1, .schedule = R"(, "quantize_from": 100)"};
   auto trainer = Make("run", 0, late);
