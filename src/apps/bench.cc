@@ -42,15 +42,17 @@ memory reads and register-only loops measured in the same run; in the compute sh
 products, which is what it takes (one with --activations int8). The roof of reads is that of one buffer in large pages,
 eight times the last-level caches but at least 1 and at most 8 GiB (4 where the caches are not known) and no more than
 an eighth of the memory; weights lie in more memory and perhaps in smaller pages, so that a second loop reads what a
-token reads, and nothing else.
+token reads, and nothing else. What is printed above the table is the best of the seconds before the runs. Since
+neighbours change it, the roofs are measured again between the steps, a part of the buffer and some milliseconds of
+arithmetic at a time, and shares are of the medians of those: the medians of both sides, at the same time.
 
 Below each run a table says where the time of a prefill and of a decode step went, by the mean: the milliseconds of each
 part, its share of the time, what its weights and products come to per second, and its share of the roof that leaves
 less of that, reads or arithmetic. Attention and the indexer have no weights: their products with stored rows are
 counted, and they are measured against arithmetic; the compressor's sums are not counted. The ceiling is the speed of a
 prefill that is nothing but its products: those with weights each as fast as at best with weights from the caches, for
-each shape, by as many tokens as a matrix had on average (an expert far fewer than a step reads), with all threads;
-those of attention and the indexer as fast as registers multiply. What is missing from 100 % of it went to memory and to
+each shape, by as many tokens as a matrix had on average (an expert far fewer than a step reads), with all threads,
+measured before and behind the passes; those of attention and the indexer as fast as registers multiply. What is missing from 100 % of it went to memory and to
 everything that is no product.
 
 --compare FILE adds, where FILE has a run with the same context, prompt, batch and --generate, this run's speeds as
@@ -65,7 +67,9 @@ the system does not tell it), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s (nu
 seconds, head_seconds: each {min, median, max}; part_seconds: mean seconds of each part of a prefill or a step; parts
 {NAME {time_share, weight_bytes, flop, weight_bytes_per_s, flop_per_s, bound ("reads" or "arithmetic"; it and
 roof_share are null for a part without products), roof_share}}; tokens, weight_bytes, flop (of a repetition, or of an
-average decode step); weight_bytes_per_s, flop_per_s, bandwidth_share, token_read_share (null: not measured),
+average decode step); roof (between the steps; null: that of the run stands for it) {read_bytes_per_s {min, median, max} (null:
+weights do not fit the memory), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s (null: no such instruction)};
+weight_bytes_per_s, flop_per_s, bandwidth_share, token_read_share (null: not measured),
 compute_share; ceiling_tokens_per_s and ceiling_share (null: decode); extrapolated: null, or for a model with fewer
 layers than the release {model, from_layers, to_layers, tokens_per_s (null: the release has kinds of layers that this
 model has not)}}}]}. A speed or share is null, too, where the time was too short for the clock. After Ctrl-C or an
@@ -164,21 +168,16 @@ std::optional<double> LargePageShare(const Checkpoint& checkpoint) {
 struct BenchMachine {
   const Model& model;
   const CostModel& costs;
-  KernelCeiling& ceiling;
+  const BenchProbes& probes;
   const BenchContext& context;
   const std::optional<EarlierBench>& earlier;
 };
 
 Result<BenchResult> RunOne(const BenchMachine& machine, const BenchSettings& settings) {
-  const auto run = [&] {  // takes its live line away before anything else is shown
-    Progress progress(RunName(settings), static_cast<uint64_t>(BenchTokens(settings)), Progress::Unit::kTokens);
-    return RunBench(machine.model, machine.costs, settings,
-                    [&](int64_t tokens) { progress.Add(static_cast<uint64_t>(tokens)); });
-  };
-  FATHOM_ASSIGN_OR_RETURN(BenchResult result, run());
-  FATHOM_ASSIGN_OR_RETURN(result.prefill.ceiling_tokens_per_second,
-                          machine.ceiling.TokensPerSecond(result.prefill.cost, machine.context.roof.peak));
-  return result;
+  // Takes its live line away before anything else is shown.
+  Progress progress(RunName(settings), static_cast<uint64_t>(BenchTokens(settings)), Progress::Unit::kTokens);
+  return RunBench(machine.model, machine.costs, settings, &machine.probes,
+                  [&](int64_t tokens) { progress.Add(static_cast<uint64_t>(tokens)); });
 }
 
 // Appends to `results`, of which those before an error or Ctrl-C stay.
@@ -192,13 +191,17 @@ Status RunPlan(const std::vector<BenchSettings>& plan, const BenchMachine& machi
   return {};
 }
 
-// The roofs of this machine, and of these weights if they fit its memory.
-Result<Roof> MeasureRoofs(ThreadPool& pool, const Checkpoint& checkpoint) {
+// The roofs of this machine, and of these weights if they fit its memory. `*buffer` goes with weights that do not.
+Result<Roof> MeasureRoofs(ThreadPool& pool, const Checkpoint& checkpoint, std::unique_ptr<ReadBuffer>* buffer) {
   // Weights that do not fit the memory are left on disk.
   const bool fits = checkpoint.FitsMemory();
   if (fits) FATHOM_RETURN_IF_ERROR(BringWeightsIntoMemory(checkpoint));
-  FATHOM_ASSIGN_OR_RETURN(Roof roof, MeasureRoof(pool));
-  if (!fits) return roof;
+  *buffer = MakeRoofBuffer(pool);
+  FATHOM_ASSIGN_OR_RETURN(Roof roof, MeasureRoof(pool, **buffer));
+  if (!fits) {
+    buffer->reset();
+    return roof;
+  }
   FATHOM_ASSIGN_OR_RETURN(roof.token_bytes_per_second,
                           MeasureTokenReads(pool, checkpoint.config(), checkpoint.weights()));
   roof.large_page_share = LargePageShare(checkpoint);
@@ -240,14 +243,17 @@ Status RunAll(const BenchFlags& flags) {
                           checkpoint->config(),
                           {},
                           {}};
-  FATHOM_ASSIGN_OR_RETURN(context.roof, MeasureRoofs(pool, *checkpoint));
+  std::unique_ptr<ReadBuffer> buffer;
+  FATHOM_ASSIGN_OR_RETURN(context.roof, MeasureRoofs(pool, *checkpoint, &buffer));
   context.placement = DescribePlacement(flags.model, pool, *checkpoint);  // of weights that have been read
   PrintLine(BenchHeading(context) + BenchTableHead());
 
   const CostModel costs(checkpoint->config(), checkpoint->weights(), precision);
   KernelCeiling ceiling(pool, precision);
+  RoofProbe roofs(pool, std::move(buffer));
+  const BenchProbes probes = {roofs, ceiling};
   std::vector<BenchResult> results;
-  Status status = RunPlan(plan, {model, costs, ceiling, context, earlier}, &results);
+  Status status = RunPlan(plan, {model, costs, probes, context, earlier}, &results);
   if (results.empty()) return status;
   const Status written =
       WriteBenchFiles(flags.json, BenchJson(context, results), flags.svg, BenchSvg(context, results));

@@ -6,15 +6,14 @@
 #include "apps/bench_kernel_ops.h"
 #include "apps/bench_kernel_run.h"
 #include "base/bandwidth.h"
-#include "base/progress.h"
 #include "base/topology.h"
 
 namespace fathom {
 namespace {
 
-// A dozen samples even of 512 tokens and FP8 on a core: the best is taken, as of the roofs, since what else runs can
-// only slow a sample down.
-constexpr double kShapeSeconds = 0.1;
+// Half a dozen samples even of 512 tokens and FP8 on a core: the best is taken, since what else runs can only slow a
+// sample down.
+constexpr double kShapeSeconds = 0.05;
 
 }  // namespace
 
@@ -29,15 +28,19 @@ KernelCeiling::KernelCeiling(ThreadPool& pool, Precision precision)
       int8_(precision == Precision::kInt8),
       pool_bytes_(CeilingPoolBytes(pool.threads(), LastLevelCacheBytes(AllowedCpus()))) {}
 
-Result<double> KernelCeiling::TokensPerSecond(const StepCost& cost, const PeakRates& peak) {
-  Progress progress("multiplying from the cache", cost.products.size(), Progress::Unit::kItems);
+Result<double> KernelCeiling::ProductSeconds(const StepCost& cost) {
+  measured_.clear();
   double seconds = 0;
   for (const Products& products : cost.products) {
-    progress.Add(1);
     if (products.rows == 0) continue;
     FATHOM_ASSIGN_OR_RETURN(const double speed, FlopsPerSecond(products));
     seconds += products.flops() / speed;
   }
+  return seconds;
+}
+
+double CeilingTokensPerSecond(const StepCost& cost, double product_seconds, const PeakRates& peak) {
+  double seconds = product_seconds;
   for (const StepPart part : {StepPart::kAttention, StepPart::kIndexer}) {
     const Work& rows = cost.part(part);
     seconds += rows.f32_ops / peak.f32_flops + rows.int8_ops / peak.int8_ops;

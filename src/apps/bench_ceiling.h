@@ -2,7 +2,8 @@
 // kernels are when weights lie in the cache, those with stored rows as fast as registers multiply.
 //
 //   KernelCeiling ceiling(pool, precision);
-//   FATHOM_ASSIGN_OR_RETURN(const double tokens_per_second, ceiling.TokensPerSecond(phase.cost, roof.peak));
+//   FATHOM_ASSIGN_OR_RETURN(const double seconds, ceiling.ProductSeconds(phase.cost));
+//   ... CeilingTokensPerSecond(phase.cost, seconds, roof.peak)
 #ifndef FATHOM_APPS_BENCH_CEILING_H_
 #define FATHOM_APPS_BENCH_CEILING_H_
 
@@ -29,10 +30,9 @@ class KernelCeiling {
   KernelCeiling(ThreadPool& pool, Precision precision);
 
   // Multiplies with matrices of each shape of `cost`, fewer rows where it is large, by as many tokens as one of them
-  // had on average, and adds up the times that all products would take at the best of those speeds. About a tenth of a
-  // second a shape; what was measured before is not measured again. Attention and the indexer take what they would at
-  // `peak`. kCancelled after Ctrl-C.
-  Result<double> TokensPerSecond(const StepCost& cost, const PeakRates& peak);
+  // had on average, and adds up the seconds that all products would take at the best of those speeds. About a twentieth
+  // of a second a shape. kCancelled after Ctrl-C.
+  Result<double> ProductSeconds(const StepCost& cost);
 
  private:
   Result<double> FlopsPerSecond(const Products& products);
@@ -40,9 +40,13 @@ class KernelCeiling {
   ThreadPool& pool_;
   const bool int8_;
   const int64_t pool_bytes_;
-  // By type, type of the scales, rounding of weights, rows, columns, groups and tokens.
+  // Of one call, by type, type of the scales, rounding of weights, rows, columns, groups and tokens.
   std::map<std::tuple<WeightType, ScaleType, bool, int64_t, int64_t, int64_t, int64_t>, double> measured_;
 };
+
+// Of a phase whose products with weights would take `product_seconds`, and its attention and indexer what they would at
+// `peak`.
+double CeilingTokensPerSecond(const StepCost& cost, double product_seconds, const PeakRates& peak);
 
 }  // namespace fathom
 

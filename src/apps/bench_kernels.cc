@@ -208,7 +208,7 @@ Status RunBenchKernels(const BenchKernelsFlags& flags) {
     FATHOM_CHECK(SelectKernels(table));
     if (InterruptRequested()) return Cancelled("stopped by Ctrl-C");
     if (context.roofs.empty()) {
-      FATHOM_ASSIGN_OR_RETURN(Roof first, MeasureRoof(pool));
+      FATHOM_ASSIGN_OR_RETURN(Roof first, MeasureRoof(pool, *MakeRoofBuffer(pool)));
       context.roofs.emplace_back(table, std::move(first));
       continue;
     }

@@ -79,6 +79,7 @@ Json PartSecondsJson(const PhaseResult& phase) {
 
 Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t tokens_of_context) {
   if (phase.seconds.empty()) return {};
+  const Roof roof = RoofBeside(phase.roofs, context.roof);
   const PhaseRates rates = RatesOf(phase, context.roof);
   const Work work = phase.cost.total();
   const bool measured = phase.ceiling_tokens_per_second > 0;
@@ -96,10 +97,11 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t to
        {"seconds", SpreadJson(SpreadOf(phase.seconds))},
        {"head_seconds", SpreadJson(SpreadOf(phase.head_seconds))},
        {"part_seconds", PartSecondsJson(phase)},
-       {"parts", PartsJson(phase, context.roof)},
+       {"parts", PartsJson(phase, roof)},
        {"tokens", Json::Int(phase.cost.tokens)},
        {"weight_bytes", Json::Double(work.weight_bytes)},
        {"flop", Json::Double(work.flops)},
+       {"roof", SamplesJson(phase.roofs)},
        {"weight_bytes_per_s", Json::DoubleOrNull(rates.bytes_per_second)},
        {"flop_per_s", Json::DoubleOrNull(rates.flops_per_second)},
        {"bandwidth_share", Json::DoubleOrNull(rates.bandwidth_share)},
@@ -112,7 +114,8 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t to
 
 }  // namespace
 
-PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof) {
+PhaseRates RatesOf(const PhaseResult& phase, const Roof& run) {
+  const Roof roof = RoofBeside(phase.roofs, run);
   const Spread seconds = SpreadOf(phase.seconds);
   const auto tokens = static_cast<double>(phase.cost.tokens);
   PhaseRates rates = {RatesOf(phase.cost.total(), seconds.median, roof),
@@ -157,6 +160,15 @@ std::optional<double> ExtrapolatedRate(const PhaseResult& phase, const ModelConf
   return static_cast<double>(phase.cost.tokens) / (head + layers * scale);
 }
 
+std::string SamplesLines(const RoofSamples& samples) {
+  if (samples.empty()) return "";
+  constexpr char kIndent[] = "                ";
+  constexpr size_t kColumns = 80;
+  return StrCat(
+      kIndent,
+      WrapList(StrCat("roofs between its steps: ", SamplesText(samples)), StrCat("\n", kIndent, "  "), kColumns), "\n");
+}
+
 // Nothing if that was not measured.
 std::string TokenReadsText(const Roof& roof) {
   if (roof.token_bytes_per_second == 0) return "";
@@ -189,7 +201,9 @@ std::string BenchLines(const BenchContext& context, const BenchResult& result) {
   for (const auto& [name, phase] : {std::pair("prefill", &result.prefill), std::pair("decode", &result.decode)}) {
     if (phase->seconds.empty()) continue;
     text += Line(result, name, *phase, context.roof);
-    estimates += PartsTable(phase == &result.prefill ? "a prefill" : "a decode step", *phase, context.roof);
+    estimates += PartsTable(phase == &result.prefill ? "a prefill" : "a decode step", *phase,
+                            RoofBeside(phase->roofs, context.roof));
+    estimates += SamplesLines(phase->roofs);
     const PhaseRates rates = RatesOf(*phase, context.roof);
     if (phase == &result.decode && rates.token_read_share > 0) {
       estimates += StrFormat("                decode reads weights %.0f %% as fast as the loop that only reads them\n",

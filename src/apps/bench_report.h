@@ -29,13 +29,13 @@ struct BenchContext {
   std::string placement;  // DescribePlacement()
 };
 
-// One phase in rates, by the median time.
+// One phase in rates, by the median time, and shares of what the roofs were between its steps, or else in the run.
 struct PhaseRates : WorkRates {
   Spread tokens_per_second;
   double token_read_share = 0;  // of a loop that only reads what a token reads; 0: not measured
   double ceiling_share = 0;     // of what the kernels reach from the cache; 0: not measured
 };
-PhaseRates RatesOf(const PhaseResult& phase, const Roof& roof);
+PhaseRates RatesOf(const PhaseResult& phase, const Roof& run);
 
 // A release that differs from `config` only by having more layers. Empty name if there is none.
 struct FullModel {

@@ -19,6 +19,22 @@ namespace {
 constexpr double kReadRoofSeconds = 1.3;
 constexpr double kPeakRoofSeconds = 0.5;
 
+// Of the roofs between steps: threads have their share of the work often enough, and a decode step of a large model
+// takes several times as long.
+constexpr uint64_t kSampleThreadBytes = uint64_t{128} << 20;
+constexpr double kSamplePeakSeconds = 0.01;
+constexpr std::chrono::milliseconds kSamplePause{200};
+
+PeakRates MedianPeak(const std::vector<PeakRates>& peaks) {
+  const auto median = [&](double PeakRates::*rate) {
+    std::vector<double> values;
+    values.reserve(peaks.size());
+    for (const PeakRates& peak : peaks) values.push_back(peak.*rate);
+    return SpreadOf(std::move(values)).median;
+  };
+  return {median(&PeakRates::f32_flops), median(&PeakRates::int8_ops), median(&PeakRates::bf16_flops)};
+}
+
 }  // namespace
 
 WorkRates RatesOf(const Work& work, double seconds, const Roof& roof) {
@@ -32,16 +48,62 @@ WorkRates RatesOf(const Work& work, double seconds, const Roof& roof) {
   return rates;
 }
 
-Result<Roof> MeasureRoof(ThreadPool& pool) {
+std::unique_ptr<ReadBuffer> MakeRoofBuffer(ThreadPool& pool) {
+  auto buffer =
+      std::make_unique<ReadBuffer>(RoofBufferBytes(LastLevelCacheBytes(AllowedCpus()), GetCpuFeatures().ram_bytes));
+  buffer->Fill(pool);
+  return buffer;
+}
+
+Result<Roof> MeasureRoof(ThreadPool& pool, const ReadBuffer& buffer) {
   Roof roof;
-  const uint64_t buffer_bytes = RoofBufferBytes(LastLevelCacheBytes(AllowedCpus()), GetCpuFeatures().ram_bytes);
-  FATHOM_ASSIGN_OR_RETURN(roof.read_by_threads, MeasureReadBandwidthByThreads(pool, kReadRoofSeconds, buffer_bytes));
+  FATHOM_ASSIGN_OR_RETURN(roof.read_by_threads, MeasureReadBandwidthByThreads(pool, kReadRoofSeconds, buffer));
   roof.read_bytes_per_second = roof.read_by_threads.back().bytes_per_second;
   roof.peak = MeasureRoofPeak(pool);
   return roof;
 }
 
 PeakRates MeasureRoofPeak(ThreadPool& pool) { return MeasurePeak(pool, kPeakRoofSeconds); }
+
+RoofProbe::RoofProbe(ThreadPool& pool, std::unique_ptr<ReadBuffer> buffer) : pool_(pool), buffer_(std::move(buffer)) {}
+
+void RoofProbe::Sample(RoofSamples* samples) {
+  if (!samples->empty() && std::chrono::steady_clock::now() - last_ < kSamplePause) return;
+  if (buffer_ != nullptr) {
+    const auto threads = static_cast<uint64_t>(pool_.threads());
+    samples->read_bytes_per_second.push_back(buffer_->ReadNext(pool_, threads * kSampleThreadBytes));
+  }
+  samples->peaks.push_back(MeasurePeak(pool_, kSamplePeakSeconds));
+  last_ = std::chrono::steady_clock::now();
+}
+
+Roof RoofBeside(const RoofSamples& samples, const Roof& run) {
+  Roof roof = run;
+  if (!samples.read_bytes_per_second.empty()) {
+    roof.read_bytes_per_second = SpreadOf(samples.read_bytes_per_second).median;
+  }
+  if (!samples.peaks.empty()) roof.peak = MedianPeak(samples.peaks);
+  return roof;
+}
+
+std::string SamplesText(const RoofSamples& samples) {
+  std::string reads;
+  if (!samples.read_bytes_per_second.empty()) {
+    const Spread rate = SpreadOf(samples.read_bytes_per_second);
+    reads = StrFormat("reads %.1f GB/s (%.1f .. %.1f); ", rate.median / kGiga, rate.min / kGiga, rate.max / kGiga);
+  }
+  return StrCat(reads, PeakText(MedianPeak(samples.peaks)));
+}
+
+Json SamplesJson(const RoofSamples& samples) {
+  if (samples.empty()) return {};
+  const bool reads = !samples.read_bytes_per_second.empty();
+  const PeakRates peak = MedianPeak(samples.peaks);
+  return Json::Object({{"read_bytes_per_s", reads ? SpreadJson(SpreadOf(samples.read_bytes_per_second)) : Json()},
+                       {"f32_flop_per_s", Json::Double(peak.f32_flops)},
+                       {"int8_op_per_s", Json::Double(peak.int8_ops)},
+                       {"bf16_flop_per_s", peak.bf16_flops > 0 ? Json::Double(peak.bf16_flops) : Json()}});
+}
 
 Result<double> MeasureTokenReads(ThreadPool& pool, const ModelConfig& config, const ModelWeights& weights) {
   constexpr double kSeconds = 1;

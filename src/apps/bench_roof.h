@@ -2,7 +2,9 @@
 #ifndef FATHOM_APPS_BENCH_ROOF_H_
 #define FATHOM_APPS_BENCH_ROOF_H_
 
+#include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,11 +48,40 @@ struct WorkRates {
 };
 WorkRates RatesOf(const Work& work, double seconds, const Roof& roof);
 
-// With the threads of `pool` and the kernel table in use. Takes about two seconds, more where caches are large, and
-// meanwhile RoofBufferBytes() of memory. kCancelled after Ctrl-C.
-Result<Roof> MeasureRoof(ThreadPool& pool);
+// RoofBufferBytes() of this machine, filled. With progress on stderr.
+std::unique_ptr<ReadBuffer> MakeRoofBuffer(ThreadPool& pool);
+// With the threads of `pool` and the kernel table in use. Takes about two seconds, more where caches are large.
+// kCancelled after Ctrl-C.
+Result<Roof> MeasureRoof(ThreadPool& pool, const ReadBuffer& buffer);
 // The arithmetic part alone, after another table was chosen.
 PeakRates MeasureRoofPeak(ThreadPool& pool);
+
+// Roofs that were measured again and again, beside what is compared with them.
+struct RoofSamples {
+  std::vector<double> read_bytes_per_second;  // empty: reads were not
+  std::vector<PeakRates> peaks;
+
+  bool empty() const { return peaks.empty(); }
+};
+// `run` with the medians of the samples in the places of what they measured.
+Roof RoofBeside(const RoofSamples& samples, const Roof& run);
+
+// Neighbours take memory and cores from one second to the next: between the steps of a phase roofs are measured as long
+// as a part of a step, not at their best but as they are.
+class RoofProbe {
+ public:
+  // With the threads of `pool` and the kernel table in use; `buffer`, filled, null: arithmetic only.
+  RoofProbe(ThreadPool& pool, std::unique_ptr<ReadBuffer> buffer);
+
+  // Adds a sample, which takes about 20 ms, if `samples` has none or the last one was long enough ago not to make a run
+  // much longer.
+  void Sample(RoofSamples* samples);
+
+ private:
+  ThreadPool& pool_;
+  const std::unique_ptr<ReadBuffer> buffer_;
+  std::chrono::steady_clock::time_point last_;
+};
 
 // Bytes per second of a loop that only reads what a token reads, by the median of about a second of tokens with
 // different experts. All weights should be in memory. kCancelled after Ctrl-C.
@@ -63,6 +94,13 @@ std::string ReadRoofText(const Roof& roof);
 std::string WrapList(std::string_view text, std::string_view separator, size_t columns = 96);
 // "472.8 GFLOP/s float32; 880.7 Gop/s int8", and "; 940.1 GFLOP/s BF16" where there are such instructions.
 std::string PeakText(const PeakRates& peak);
+
+// "reads 13.1 GB/s (12.0 .. 13.3); 472.8 GFLOP/s float32; 880.7 Gop/s int8", by the medians.
+std::string SamplesText(const RoofSamples& samples);
+
+// {read_bytes_per_s {min, median, max} (null: not measured), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s (null:
+// there is none)}, medians. Null without samples.
+Json SamplesJson(const RoofSamples& samples);
 
 // {read_bytes_per_s, read_bytes_per_s_by_threads [{threads, bytes_per_s}], token_bytes_per_s, large_page_share (either
 // null: not known), f32_flop_per_s, int8_op_per_s, bf16_flop_per_s (null: there is none)}

@@ -17,15 +17,22 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Between measurements of a ceiling, which take about a second.
+constexpr double kCeilingPause = 3;
+
 double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 class Bench {
  public:
-  Bench(const Model& model, const CostModel& costs, const BenchSettings& settings,
+  // A pass warms up and counts costs, or the clock runs.
+  enum class For : uint8_t { kCosts, kTimes };
+
+  Bench(const Model& model, const CostModel& costs, const BenchSettings& settings, const BenchProbes* probes,
         const std::function<void(int64_t)>& progress)
       : model_(model),
         costs_(costs),
         settings_(settings),
+        probes_(probes),
         progress_(progress),
         workspace_(model, settings.step_tokens, settings.context + settings.prompt + settings.generate),
         experts_(model.config()),
@@ -54,30 +61,55 @@ class Bench {
     return {};
   }
 
-  // `measured`: null to warm up and count costs into `counted`.
-  Status Pass(BenchResult* measured, BenchResult* counted) {
-    std::vector<SequenceCache> caches;
-    for (const SequenceCache& begin : begin_) caches.push_back(begin.Fork());
-    counting_ = counted != nullptr;
+  // The prompts, from the contexts on; what the pass is for decides what becomes of them.
+  Status Prefill(For purpose, PhaseResult* phase) {
+    caches_.clear();
+    for (const SequenceCache& begin : begin_) caches_.push_back(begin.Fork());
     StepTimes prompt;
     for (int64_t position = 0; position < settings_.prompt;) {
       const int64_t most = settings_.step_tokens / settings_.batch;
       const int64_t chunk = std::min(most, settings_.prompt - position);
       position += chunk;
-      FATHOM_RETURN_IF_ERROR(Step(&caches, chunk, position == settings_.prompt, &prompt));
+      if (purpose == For::kTimes) SampleRoofs(phase);
+      FATHOM_RETURN_IF_ERROR(Step(purpose, chunk, position == settings_.prompt, &prompt));
     }
-    if (counted != nullptr) counted->prefill.cost = prompt.cost;
-    if (measured != nullptr) Record(prompt, &measured->prefill);
+    if (purpose == For::kCosts) {
+      phase->cost = prompt.cost;
+    } else {
+      Record(prompt, phase);
+      SampleRoofs(phase);
+    }
+    return {};
+  }
 
+  // What follows them.
+  Status Decode(For purpose, PhaseResult* phase) {
     StepCost all_steps;
     for (int64_t n = 0; n < settings_.generate; ++n) {
       StepTimes step;
-      FATHOM_RETURN_IF_ERROR(Step(&caches, 1, true, &step));
+      if (purpose == For::kTimes) SampleRoofs(phase);
+      FATHOM_RETURN_IF_ERROR(Step(purpose, 1, true, &step));
       all_steps += step.cost;
-      if (measured != nullptr) Record(step, &measured->decode);
+      if (purpose == For::kTimes) Record(step, phase);
     }
-    if (counted != nullptr && settings_.generate > 0) counted->decode.cost = all_steps /= settings_.generate;
+    if (purpose == For::kCosts && settings_.generate > 0) phase->cost = all_steps /= settings_.generate;
     return {};
+  }
+
+  // How long the products of a prefill would take just now, unless that is known of a moment ago.
+  Status MeasureCeiling(const StepCost& prefill, bool always) {
+    if (probes_ == nullptr) return {};
+    if (!always && !ceiling_seconds_.empty() && SecondsSince(last_ceiling_) < kCeilingPause) return {};
+    FATHOM_ASSIGN_OR_RETURN(const double seconds, probes_->ceiling.ProductSeconds(prefill));
+    ceiling_seconds_.push_back(seconds);
+    last_ceiling_ = Clock::now();
+    return {};
+  }
+
+  // Of all that was measured. 0: nothing was.
+  double Ceiling(const PhaseResult& prefill) const {
+    if (ceiling_seconds_.empty()) return 0;
+    return CeilingTokensPerSecond(prefill.cost, SpreadOf(ceiling_seconds_).median, RoofBeside(prefill.roofs, {}).peak);
   }
 
  private:
@@ -96,30 +128,35 @@ class Bench {
     }
   }
 
+  void SampleRoofs(PhaseResult* phase) {
+    if (probes_ != nullptr) probes_->roofs.Sample(&phase->roofs);
+  }
+
   // The next `chunk` tokens of every sequence.
-  Status Step(std::vector<SequenceCache>* caches, int64_t chunk, bool with_logits, StepTimes* times) {
+  Status Step(For purpose, int64_t chunk, bool with_logits, StepTimes* times) {
     if (InterruptRequested()) return Cancelled("stopped by Ctrl-C");
     step_tokens_.clear();
     segments_.clear();
-    for (size_t n = 0; n < caches->size(); ++n) {
-      const auto begin = tokens_[n].begin() + static_cast<ptrdiff_t>((*caches)[n].position() - settings_.context);
+    for (size_t n = 0; n < caches_.size(); ++n) {
+      const auto begin = tokens_[n].begin() + static_cast<ptrdiff_t>(caches_[n].position() - settings_.context);
       step_tokens_.insert(step_tokens_.end(), begin, begin + static_cast<ptrdiff_t>(chunk));
-      segments_.push_back({&(*caches)[n], chunk});
+      segments_.push_back({&caches_[n], chunk});
     }
+    const bool counts = purpose == For::kCosts;
     experts_.Reset();
     workspace_.clock = &times->clock;
     const Clock::time_point start = Clock::now();
     const MatView<const float> streams =
-        model_.Forward({step_tokens_, segments_}, workspace_, counting_ ? &experts_ : nullptr);
+        model_.Forward({step_tokens_, segments_}, workspace_, counts ? &experts_ : nullptr);
     const Clock::time_point before_head = Clock::now();
     if (with_logits) Logits(streams, chunk);
     times->head_seconds += with_logits ? SecondsSince(before_head) : 0;
     times->seconds += SecondsSince(start);
     workspace_.clock = nullptr;
     const auto count = static_cast<int64_t>(step_tokens_.size());
-    if (counting_) {
+    if (counts) {
       StepCost cost = costs_.Step(count, with_logits ? settings_.batch : 0, experts_.distinct());
-      for (const SequenceCache& cache : *caches) costs_.AddAttention(cache.position() - chunk, chunk, &cost);
+      for (const SequenceCache& cache : caches_) costs_.AddAttention(cache.position() - chunk, chunk, &cost);
       times->cost += cost;
     }
     progress_(count);
@@ -138,16 +175,19 @@ class Bench {
   const Model& model_;
   const CostModel& costs_;
   const BenchSettings settings_;
+  const BenchProbes* const probes_;
   const std::function<void(int64_t)>& progress_;
   Workspace workspace_;
   ExpertCounter experts_;
-  bool counting_ = false;
   std::vector<SequenceCache> begin_;  // what every pass starts from
+  std::vector<SequenceCache> caches_;
   std::vector<std::vector<int32_t>> tokens_;
   std::vector<int32_t> step_tokens_;
   std::vector<Segment> segments_;
   std::vector<float> rows_;
   std::vector<float> logits_;
+  std::vector<double> ceiling_seconds_;
+  Clock::time_point last_ceiling_;
 };
 
 }  // namespace
@@ -178,14 +218,21 @@ int64_t BenchTokens(const BenchSettings& settings) {
 }
 
 Result<BenchResult> RunBench(const Model& model, const CostModel& costs, const BenchSettings& settings,
-                             const std::function<void(int64_t)>& progress) {
+                             const BenchProbes* probes, const std::function<void(int64_t)>& progress) {
   BenchResult result;
   result.settings = settings;
   FATHOM_CHECK(settings.step_tokens >= settings.batch);
-  Bench bench(model, costs, settings, progress);
+  Bench bench(model, costs, settings, probes, progress);
   FATHOM_RETURN_IF_ERROR(bench.MakeContexts());
-  FATHOM_RETURN_IF_ERROR(bench.Pass(nullptr, &result));
-  for (int64_t n = 0; n < settings.repeat; ++n) FATHOM_RETURN_IF_ERROR(bench.Pass(&result, nullptr));
+  FATHOM_RETURN_IF_ERROR(bench.Prefill(Bench::For::kCosts, &result.prefill));
+  FATHOM_RETURN_IF_ERROR(bench.Decode(Bench::For::kCosts, &result.decode));
+  for (int64_t n = 0; n < settings.repeat; ++n) {
+    FATHOM_RETURN_IF_ERROR(bench.MeasureCeiling(result.prefill.cost, n == 0));
+    FATHOM_RETURN_IF_ERROR(bench.Prefill(Bench::For::kTimes, &result.prefill));
+    FATHOM_RETURN_IF_ERROR(bench.MeasureCeiling(result.prefill.cost, n + 1 == settings.repeat));
+    FATHOM_RETURN_IF_ERROR(bench.Decode(Bench::For::kTimes, &result.decode));
+  }
+  result.prefill.ceiling_tokens_per_second = bench.Ceiling(result.prefill);
   return result;
 }
 

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "apps/bench_ceiling.h"
 #include "apps/bench_cost.h"
+#include "apps/bench_roof.h"
 #include "base/result.h"
 #include "model/model.h"
 #include "model/step_clock.h"
@@ -35,6 +37,7 @@ struct PhaseResult {
   std::vector<double> seconds;                       // of each repetition's prefill; of each step
   std::vector<double> head_seconds;                  // the part of it that is computing logits
   std::array<double, kStepParts> part_seconds = {};  // of all of them together, by StepPart
+  RoofSamples roofs;                                 // between these; empty: those of the run stand for them
   double ceiling_tokens_per_second = 0;              // KernelCeiling; 0: not measured
 };
 
@@ -51,11 +54,17 @@ struct BenchResult {
 // logits.
 int64_t BenchBytes(const Model& model, const BenchSettings& settings);
 
+// What a run is compared with, measured between its steps (roofs) and between its passes (a prefill's ceiling).
+struct BenchProbes {
+  RoofProbe& roofs;
+  KernelCeiling& ceiling;
+};
+
 // Reads the prompts and continues them, once to warm up and to count the experts used, then `repeat` times with the
-// clock running; random tokens, the same each time. `progress` is told how many tokens are done; making a context shows
-// a progress of its own. kCancelled after Ctrl-C.
+// clock running; random tokens, the same each time. `probes`: null if nothing is compared. `progress` is told how many
+// tokens are done; making a context shows a progress of its own. kCancelled after Ctrl-C.
 Result<BenchResult> RunBench(const Model& model, const CostModel& costs, const BenchSettings& settings,
-                             const std::function<void(int64_t)>& progress);
+                             const BenchProbes* probes, const std::function<void(int64_t)>& progress);
 
 // Tokens that RunBench() will process: the end of its progress.
 int64_t BenchTokens(const BenchSettings& settings);

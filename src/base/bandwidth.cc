@@ -30,81 +30,29 @@ constexpr uint64_t kGib = uint64_t{1} << 30;
 constexpr size_t kPieceBytes = size_t{4} << 20;
 constexpr char kMeasuring[] = "measuring how fast memory is read";
 
-struct Unmap {
-  size_t bytes = 0;
-  void operator()(uint8_t* data) const { ::munmap(data, bytes); }
-};
-
-// Sixteen independent sums: more than the loads that a core can have under way need. What is over at the end is left.
-// What comes next is asked for early, since the hardware does not look beyond a page of 4 KB.
+// Sixteen independent sums: more than the loads that a core can have under way need. Two places are read at once, and
+// what comes next there is asked for early, into the second-level cache, since the hardware does not look beyond a page
+// of 4 KB and waits for few lines on their way to the first-level cache. What is over at the end is left.
 uint64_t SumOf(const uint8_t* data, size_t bytes) {
   constexpr size_t kAhead = 4096;
   constexpr size_t kLine = 64;
   uint64_t sums[16] = {};
-  for (size_t at = 0; at + sizeof sums <= bytes; at += sizeof sums) {
-    __builtin_prefetch(data + at + kAhead);
-    __builtin_prefetch(data + at + kAhead + kLine);
-    for (size_t i = 0; i < 16; ++i) {
-      uint64_t word;
-      std::memcpy(&word, data + at + sizeof word * i, sizeof word);
-      sums[i] += word;
+  const size_t half = bytes / 2 / sizeof sums * sizeof sums;
+  for (size_t at = 0; at < half; at += sizeof sums) {
+    for (const uint8_t* part : {data + at, data + half + at}) {
+      __builtin_prefetch(part + kAhead, 0, 2);
+      __builtin_prefetch(part + kAhead + kLine, 0, 2);
+      for (size_t i = 0; i < 16; ++i) {
+        uint64_t word;
+        std::memcpy(&word, part + sizeof word * i, sizeof word);
+        sums[i] += word;
+      }
     }
   }
   uint64_t total = 0;
   for (const uint64_t sum : sums) total += sum;
   return total;
 }
-
-// Memory to be read again and again.
-class ReadBuffer {
- public:
-  explicit ReadBuffer(uint64_t bytes) : pieces_(static_cast<int64_t>(std::max<uint64_t>(bytes / kPieceBytes, 1))) {
-    void* mapping = ::mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapping == MAP_FAILED) throw std::bad_alloc();
-    data_ = {static_cast<uint8_t*>(mapping), Unmap{size()}};
-    ::madvise(mapping, size(), MADV_HUGEPAGE);
-  }
-
-  // Writes to all of it: untouched pages would all be the one zero page, which stays in the cache. Ends early after
-  // Ctrl-C.
-  void Fill(ThreadPool& pool) {
-    Progress progress("filling a buffer to read", size(), Progress::Unit::kBytes);
-    pool.ParallelFor(pieces_, 1, [&](int64_t begin, int64_t end, int) {
-      if (InterruptRequested()) return;
-      const size_t bytes = static_cast<size_t>(end - begin) * kPieceBytes;
-      std::memset(data_.get() + static_cast<size_t>(begin) * kPieceBytes, 1, bytes);
-      progress.Add(bytes);
-    });
-  }
-
-  // Bytes per second of the fastest pass, each of which `progress` is told of. Ends early after Ctrl-C, and then the
-  // result means nothing.
-  double Measure(ThreadPool& pool, double seconds, Progress& progress) const {
-    using Clock = std::chrono::steady_clock;
-    std::atomic<uint64_t> sum{0};  // keeps the reads alive
-    double best = 0;
-    const auto stop = Clock::now() + std::chrono::duration<double>(seconds);
-    do {
-      const auto start = Clock::now();
-      pool.ParallelFor(pieces_, 1, [&](int64_t begin, int64_t end, int) {
-        if (InterruptRequested()) return;
-        sum += SumOf(data_.get() + static_cast<size_t>(begin) * kPieceBytes,
-                     static_cast<size_t>(end - begin) * kPieceBytes);
-      });
-      const std::chrono::duration<double> elapsed = Clock::now() - start;
-      best = std::max(best, static_cast<double>(size()) / elapsed.count());
-      progress.Add(size());
-    } while (Clock::now() < stop && !InterruptRequested());
-    FATHOM_CHECK(sum != 0 || InterruptRequested());
-    return best;
-  }
-
- private:
-  size_t size() const { return static_cast<size_t>(pieces_) * kPieceBytes; }
-
-  const int64_t pieces_;
-  std::unique_ptr<uint8_t, Unmap> data_;
-};
 
 // The first line of a file of /sys that describes a cache; empty if there is none.
 std::string CacheFile(const std::string& path) {
@@ -124,6 +72,60 @@ uint64_t NumberOf(std::string_view text, std::string_view unit) {
 }
 
 }  // namespace
+
+ReadBuffer::ReadBuffer(uint64_t bytes) : pieces_(static_cast<int64_t>(std::max<uint64_t>(bytes / kPieceBytes, 1))) {
+  void* mapping = ::mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED) throw std::bad_alloc();
+  data_ = {static_cast<uint8_t*>(mapping), Unmap{size()}};
+  ::madvise(mapping, size(), MADV_HUGEPAGE);
+}
+
+void ReadBuffer::Unmap::operator()(uint8_t* data) const { ::munmap(data, bytes); }
+
+size_t ReadBuffer::size() const { return static_cast<size_t>(pieces_) * kPieceBytes; }
+
+void ReadBuffer::Fill(ThreadPool& pool) {
+  Progress progress("filling a buffer to read", size(), Progress::Unit::kBytes);
+  pool.ParallelFor(pieces_, 1, [&](int64_t begin, int64_t end, int) {
+    if (InterruptRequested()) return;
+    const size_t bytes = static_cast<size_t>(end - begin) * kPieceBytes;
+    std::memset(data_.get() + static_cast<size_t>(begin) * kPieceBytes, 1, bytes);
+    progress.Add(bytes);
+  });
+}
+
+// Of the pieces from `first` on, beginning again at 0 behind the last.
+double ReadBuffer::SecondsOfPass(ThreadPool& pool, int64_t first, int64_t pieces) const {
+  std::atomic<uint64_t> sum{0};  // keeps the reads alive
+  const auto start = std::chrono::steady_clock::now();
+  pool.ParallelFor(pieces, 1, [&](int64_t begin, int64_t end, int) {
+    if (InterruptRequested()) return;
+    for (int64_t piece = begin; piece < end; ++piece) {
+      sum += SumOf(data_.get() + static_cast<size_t>((first + piece) % pieces_) * kPieceBytes, kPieceBytes);
+    }
+  });
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  FATHOM_CHECK(sum != 0 || InterruptRequested());
+  return elapsed.count();
+}
+
+double ReadBuffer::Measure(ThreadPool& pool, double seconds, Progress& progress) const {
+  using Clock = std::chrono::steady_clock;
+  double best = 0;
+  const auto stop = Clock::now() + std::chrono::duration<double>(seconds);
+  do {
+    best = std::max(best, static_cast<double>(size()) / SecondsOfPass(pool, 0, pieces_));
+    progress.Add(size());
+  } while (Clock::now() < stop && !InterruptRequested());
+  return best;
+}
+
+double ReadBuffer::ReadNext(ThreadPool& pool, uint64_t bytes) {
+  const int64_t pieces = std::clamp(static_cast<int64_t>(bytes / kPieceBytes), int64_t{1}, pieces_);
+  const double seconds = SecondsOfPass(pool, next_, pieces);
+  next_ = (next_ + pieces) % pieces_;
+  return static_cast<double>(static_cast<size_t>(pieces) * kPieceBytes) / seconds;
+}
 
 double MeasureReadBandwidth(int threads, double seconds) {
   ThreadPool pool(threads);
@@ -162,9 +164,7 @@ uint64_t RoofBufferBytes(uint64_t cache_bytes, uint64_t ram_bytes) {
 }
 
 Result<std::vector<ThreadBandwidth>> MeasureReadBandwidthByThreads(ThreadPool& pool, double seconds,
-                                                                   uint64_t buffer_bytes) {
-  ReadBuffer buffer(buffer_bytes);
-  buffer.Fill(pool);
+                                                                   const ReadBuffer& buffer) {
   Progress progress(kMeasuring, 0, Progress::Unit::kBytes);
   std::vector<ThreadBandwidth> rates;
   for (int count = 1; count < pool.threads(); count *= 2) rates.push_back({count, 0});

@@ -138,15 +138,51 @@ TEST(BenchRun, CtrlCWhileContextsAreMadeEndsIt) {
   int64_t steps = 0;
   RequestInterrupt();
   const Result<BenchResult> result =
-      RunBench(model, costs, {.context = 1000, .prompt = 1, .batch = 4, .repeat = 1, .step_tokens = 4},
+      RunBench(model, costs, {.context = 1000, .prompt = 1, .batch = 4, .repeat = 1, .step_tokens = 4}, nullptr,
                [&](int64_t) { ++steps; });
   const Result<double> reads = MeasureTokenReads(pool, model.config(), (*checkpoint)->weights());
-  const Result<Roof> roof = MeasureRoof(pool);
+  const Result<Roof> roof = MeasureRoof(pool, ReadBuffer(0));
   ClearInterrupt();
   EXPECT_EQ(result.status().code(), ErrorCode::kCancelled);
   EXPECT_EQ(steps, 0);
   EXPECT_EQ(reads.status().code(), ErrorCode::kCancelled);
   EXPECT_EQ(roof.status().code(), ErrorCode::kCancelled);
+}
+
+TEST(BenchRun, RoofsAreMeasuredBesideEachPhase) {
+  const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  ThreadPool pool(2);
+  const Model model((*checkpoint)->config(), (*checkpoint)->weights(), {}, pool);
+  const CostModel costs(model.config(), (*checkpoint)->weights());
+  auto buffer = std::make_unique<ReadBuffer>(uint64_t{8} << 20);
+  buffer->Fill(pool);
+  RoofProbe roofs(pool, std::move(buffer));
+  KernelCeiling ceiling(pool, Precision::kF32);
+  const BenchProbes probes = {roofs, ceiling};
+  const BenchSettings settings = {.prompt = 4, .batch = 1, .generate = 2, .repeat = 2, .step_tokens = 2};
+  const Result<BenchResult> result = RunBench(model, costs, settings, &probes, [](int64_t) {});
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  for (const PhaseResult* phase : {&result->prefill, &result->decode}) {
+    EXPECT_GE(phase->roofs.peaks.size(), 1u);
+    EXPECT_EQ(phase->roofs.read_bytes_per_second.size(), phase->roofs.peaks.size());
+    for (const double rate : phase->roofs.read_bytes_per_second) EXPECT_GT(rate, 1e6);
+  }
+  EXPECT_EQ(result->prefill.seconds.size(), 2u);
+  EXPECT_EQ(result->decode.seconds.size(), 4u);
+  EXPECT_GT(result->prefill.ceiling_tokens_per_second, 0);
+  EXPECT_EQ(result->decode.ceiling_tokens_per_second, 0);
+
+  RoofProbe arithmetic(pool, nullptr);
+  RoofSamples samples;
+  arithmetic.Sample(&samples);
+  arithmetic.Sample(&samples);
+  EXPECT_EQ(samples.peaks.size(), 1u) << "the second so soon behind it";
+  EXPECT_TRUE(samples.read_bytes_per_second.empty());
+  const Result<BenchResult> plain = RunBench(model, costs, settings, nullptr, [](int64_t) {});
+  ASSERT_TRUE(plain.ok()) << plain.status().message();
+  EXPECT_TRUE(plain->prefill.roofs.empty());
+  EXPECT_EQ(plain->prefill.ceiling_tokens_per_second, 0);
 }
 
 TEST(CostModel, ExpertsOfDifferentFormatsAreRefused) {

@@ -62,6 +62,48 @@ TEST(BenchReport, RatesAndSharesFollowFromCostAndTime) {
   EXPECT_DOUBLE_EQ(with_loop.token_read_share, 0.625);
 }
 
+TEST(BenchReport, SharesAreOfTheRoofsBesideAPhase) {
+  const Roof run = {.read_bytes_per_second = 50, .read_by_threads = {}, .peak = {.f32_flops = 10, .int8_ops = 40}};
+  PhaseResult phase = Measured(1);  // a megabyte, a million float and as many byte products
+  phase.roofs.read_bytes_per_second = {4e6, 1e6, 2e6};
+  phase.roofs.peaks = {{.f32_flops = 8e6, .int8_ops = 8e6, .bf16_flops = 1}, {.f32_flops = 2e6, .int8_ops = 4e6}};
+  const Roof beside = RoofBeside(phase.roofs, run);
+  EXPECT_EQ(beside.read_bytes_per_second, 2e6) << "the median";
+  EXPECT_EQ(beside.peak.f32_flops, 5e6);
+  EXPECT_EQ(beside.peak.int8_ops, 6e6);
+  EXPECT_EQ(beside.peak.bf16_flops, 0.5);
+  EXPECT_DOUBLE_EQ(RatesOf(phase, run).bandwidth_share, 0.5);
+  EXPECT_DOUBLE_EQ(RatesOf(phase, run).compute_share, 1 / 5.0 + 1 / 6.0);
+  phase.roofs.read_bytes_per_second.clear();
+  EXPECT_EQ(RoofBeside(phase.roofs, run).read_bytes_per_second, 50) << "not measured again";
+  EXPECT_EQ(RoofBeside({}, run).peak.f32_flops, 10);
+
+  BenchContext context = CutRelease();
+  BenchResult result;
+  result.settings = {.context = 0, .prompt = 1, .batch = 1, .generate = 1, .repeat = 1, .step_tokens = 512, .seed = 1};
+  result.prefill = Measured(0.5);
+  result.decode = Measured(0.5);
+  result.decode.roofs.read_bytes_per_second = {4e9, 1e9, 2e9};
+  result.decode.roofs.peaks = {{.f32_flops = 8e9, .int8_ops = 16e9, .bf16_flops = 32e9}};
+  const std::string lines = BenchLines(context, result);
+  EXPECT_NE(lines.find("                roofs between its steps: reads 2.0 GB/s (1.0 .. 4.0); 8.0 GFLOP/s float32;\n"
+                       "                  16.0 Gop/s int8; 32.0 GFLOP/s BF16\n"),
+            std::string::npos)
+      << lines;
+  const Json json = BenchJson(context, {result});
+  const Json& run_json = json.Find("runs")->items()[0];
+  EXPECT_TRUE(run_json.Find("prefill")->Find("roof")->is_null());
+  const Json& roof = *run_json.Find("decode")->Find("roof");
+  EXPECT_EQ(roof.Find("read_bytes_per_s")->Find("median")->AsDouble(), 2e9);
+  EXPECT_EQ(roof.Find("read_bytes_per_s")->Find("max")->AsDouble(), 4e9);
+  EXPECT_EQ(roof.Find("bf16_flop_per_s")->AsDouble(), 32e9);
+  EXPECT_EQ(run_json.Find("decode")->Find("parts")->Find("experts")->Find("roof_share")->AsDouble(),
+            1e6 / (0.5 / static_cast<double>(kStepParts)) / 2e9)
+      << "of the same roofs";
+  result.decode.roofs.read_bytes_per_second.clear();
+  EXPECT_NE(BenchLines(context, result).find("roofs between its steps: 8.0 GFLOP/s float32; "), std::string::npos);
+}
+
 TEST(BenchReport, OnlyACutReleaseIsExtrapolated) {
   const auto full = [](const char* shape, const ShapeChanges& changes) {
     const Result<CheckpointConfig> config = SyntheticShape(shape, changes);
@@ -220,7 +262,7 @@ TEST(KernelCeiling, PoolsFitTheCaches) {
   EXPECT_EQ(CeilingPoolBytes(1, kMiB), 2 * kMiB);
 }
 
-TEST(KernelCeiling, WhatWasMeasuredIsNotMeasuredAgain) {
+TEST(KernelCeiling, IsTheTimeOfAllProducts) {
   ThreadPool pool(2);
   KernelCeiling ceiling(pool, Precision::kF32);
   StepCost cost;
@@ -235,20 +277,17 @@ TEST(KernelCeiling, WhatWasMeasuredIsNotMeasuredAgain) {
     cost.products.push_back(products);
   }
   cost.products.push_back({});  // in no step
-  const PeakRates peak = {.f32_flops = 1e9, .int8_ops = 2e9};
-  const Result<double> first = ceiling.TokensPerSecond(cost, peak);
-  ASSERT_TRUE(first.ok()) << first.status().message();
-  EXPECT_GT(*first, 0);
-  cost /= 2;  // as many tokens a matrix
-  const Result<double> second = ceiling.TokensPerSecond(cost, peak);
-  ASSERT_TRUE(second.ok()) << second.status().message();
-  EXPECT_DOUBLE_EQ(*second, *first);
+  const Result<double> seconds = ceiling.ProductSeconds(cost);
+  ASSERT_TRUE(seconds.ok()) << seconds.status().message();
+  EXPECT_GT(*seconds, 0);
+  cost.products.clear();
+  const Result<double> none = ceiling.ProductSeconds(cost);
+  ASSERT_TRUE(none.ok()) << none.status().message();
+  EXPECT_EQ(*none, 0);
 
   cost.parts[static_cast<size_t>(StepPart::kAttention)].f32_ops = 3e9;
   cost.parts[static_cast<size_t>(StepPart::kIndexer)].int8_ops = 1e9;
-  const Result<double> third = ceiling.TokensPerSecond(cost, peak);
-  ASSERT_TRUE(third.ok()) << third.status().message();
-  EXPECT_NEAR(12 / *third, 12 / *first + 3.5, 1e-9) << "seconds";
+  EXPECT_DOUBLE_EQ(CeilingTokensPerSecond(cost, 2.5, {.f32_flops = 1e9, .int8_ops = 2e9}), 4) << "24 in 6 s";
 }
 
 TEST(BenchReport, ThePrefillBesideWhatTheKernelsReach) {

@@ -34,7 +34,9 @@ TEST(Bandwidth, ByThreadsDoublesUpToAllOfThePool) {
   const auto counts = [](int threads) {
     ThreadPool pool(threads);
     std::vector<int> found;
-    const Result<std::vector<ThreadBandwidth>> rates = MeasureReadBandwidthByThreads(pool, 0.02, uint64_t{64} << 20);
+    ReadBuffer buffer(uint64_t{64} << 20);
+    buffer.Fill(pool);
+    const Result<std::vector<ThreadBandwidth>> rates = MeasureReadBandwidthByThreads(pool, 0.02, buffer);
     EXPECT_TRUE(rates.ok()) << rates.status().message();
     for (const ThreadBandwidth& rate : *rates) {
       found.push_back(rate.threads);
@@ -48,10 +50,24 @@ TEST(Bandwidth, ByThreadsDoublesUpToAllOfThePool) {
   EXPECT_EQ(counts(6), std::vector<int>({1, 2, 4, 6}));
 }
 
+TEST(Bandwidth, PartsOfABufferAreReadInTurn) {
+  ThreadPool pool(2);
+  constexpr uint64_t kMib = uint64_t{1} << 20;
+  ReadBuffer buffer(20 * kMib);
+  buffer.Fill(pool);
+  for (const uint64_t bytes : {8 * kMib, 12 * kMib, 16 * kMib, 100 * kMib, uint64_t{0}}) {  // around its end, too
+    const double rate = buffer.ReadNext(pool, bytes);
+    EXPECT_GT(rate, 1e6) << bytes;
+    EXPECT_LT(rate, 1e14) << bytes;
+  }
+}
+
 TEST(Bandwidth, CtrlCEndsIt) {
   ThreadPool pool(2);
   RequestInterrupt();
-  const Result<std::vector<ThreadBandwidth>> rates = MeasureReadBandwidthByThreads(pool, 3600, uint64_t{64} << 20);
+  ReadBuffer buffer(uint64_t{64} << 20);
+  buffer.Fill(pool);
+  const Result<std::vector<ThreadBandwidth>> rates = MeasureReadBandwidthByThreads(pool, 3600, buffer);
   ClearInterrupt();
   EXPECT_EQ(rates.status().code(), ErrorCode::kCancelled);
 }
