@@ -41,7 +41,7 @@ rows, two operations each. Shares compare with
 memory reads and register-only loops measured in the same run; in the compute share an FP4 weight counts as two byte
 products, which is what it takes (one with --activations int8). The roof of reads is that of one buffer in large pages,
 eight times the last-level caches but at least 1 and at most 8 GiB (4 where the caches are not known) and no more than
-an eighth of the memory; weights lie in more memory and perhaps in smaller pages, so that a second loop reads what a
+an eighth of the memory (--roof-mib); weights lie in more memory and perhaps in smaller pages, so that a second loop reads what a
 token reads, and nothing else. What is printed above the table is the best of the seconds before the runs. Since
 neighbours change it, the roofs are measured again between the steps, a part of the buffer and some milliseconds of
 arithmetic at a time, and shares are of the medians of those: the medians of both sides, at the same time.
@@ -91,6 +91,7 @@ struct BenchFlags {
   int64_t repeat = 3;
   int64_t step_tokens = 512;
   uint64_t seed = 1;
+  std::optional<int64_t> roof_mib;
   std::string json;
   std::string svg;
   std::string compare;
@@ -192,11 +193,12 @@ Status RunPlan(const std::vector<BenchSettings>& plan, const BenchMachine& machi
 }
 
 // The roofs of this machine, and of these weights if they fit its memory. `*buffer` goes with weights that do not.
-Result<Roof> MeasureRoofs(ThreadPool& pool, const Checkpoint& checkpoint, std::unique_ptr<ReadBuffer>* buffer) {
+Result<Roof> MeasureRoofs(ThreadPool& pool, const BenchFlags& flags, const Checkpoint& checkpoint,
+                          std::unique_ptr<ReadBuffer>* buffer) {
   // Weights that do not fit the memory are left on disk.
   const bool fits = checkpoint.FitsMemory();
   if (fits) FATHOM_RETURN_IF_ERROR(BringWeightsIntoMemory(checkpoint));
-  *buffer = MakeRoofBuffer(pool);
+  FATHOM_ASSIGN_OR_RETURN(*buffer, MakeRoofBuffer(pool, flags.roof_mib));
   FATHOM_ASSIGN_OR_RETURN(Roof roof, MeasureRoof(pool, **buffer));
   if (!fits) {
     buffer->reset();
@@ -244,7 +246,7 @@ Status RunAll(const BenchFlags& flags) {
                           {},
                           {}};
   std::unique_ptr<ReadBuffer> buffer;
-  FATHOM_ASSIGN_OR_RETURN(context.roof, MeasureRoofs(pool, *checkpoint, &buffer));
+  FATHOM_ASSIGN_OR_RETURN(context.roof, MeasureRoofs(pool, flags, *checkpoint, &buffer));
   context.placement = DescribePlacement(flags.model, pool, *checkpoint);  // of weights that have been read
   PrintLine(BenchHeading(context) + BenchTableHead());
 
@@ -287,6 +289,7 @@ int BenchMain(int argc, char** argv) {
       1, 65536);
   AcceptWhole(app.add_option("--seed", flags.seed, "Of the random tokens (default 1)"), 0,
               std::numeric_limits<uint64_t>::max());
+  AddRoofFlag(app, &flags.roof_mib);
   app.add_option("--json", flags.json, "Also write the results to this file")->type_name("FILE");
   app.add_option("--svg", flags.svg, "Also draw the shares of the roof and where the time went into this file")
       ->type_name("FILE");

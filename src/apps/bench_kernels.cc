@@ -82,6 +82,7 @@ struct BenchKernelsFlags {
   int64_t context = 16384;
   double seconds = 0.25;
   std::optional<int64_t> pool_mib;
+  std::optional<int64_t> roof_mib;
   std::string json;
   std::string svg;
 };
@@ -208,7 +209,8 @@ Status RunBenchKernels(const BenchKernelsFlags& flags) {
     FATHOM_CHECK(SelectKernels(table));
     if (InterruptRequested()) return Cancelled("stopped by Ctrl-C");
     if (context.roofs.empty()) {
-      FATHOM_ASSIGN_OR_RETURN(Roof first, MeasureRoof(pool, *MakeRoofBuffer(pool)));
+      FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<ReadBuffer> buffer, MakeRoofBuffer(pool, flags.roof_mib));
+      FATHOM_ASSIGN_OR_RETURN(Roof first, MeasureRoof(pool, *buffer));
       context.roofs.emplace_back(table, std::move(first));
       continue;
     }
@@ -260,6 +262,7 @@ int BenchKernelsMain(int argc, char** argv) {
       "--pool-mib", flags.pool_mib,
       StrCat("MiB of weights to go through (default ", kDefaultPoolMib, ", or a quarter of the memory)"));
   AcceptWhole(pool_mib->type_name("N"), 1, uint64_t{1} << 24);
+  AddRoofFlag(app, &flags.roof_mib);
   app.add_option("--json", flags.json, "Also write the results to this file")->type_name("FILE");
   app.add_option("--svg", flags.svg, "Also draw the shares of the roof into this file")->type_name("FILE");
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;

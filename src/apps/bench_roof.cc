@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apps/bench_spread.h"
+#include "apps/flags.h"
 #include "base/cpu_features.h"
 #include "base/progress.h"
 #include "base/signals.h"
@@ -16,8 +17,8 @@ namespace fathom {
 namespace {
 
 // Long enough for the best of several passes with all threads, short enough to be part of every run.
-constexpr double kReadRoofSeconds = 1.3;
-constexpr double kPeakRoofSeconds = 0.5;
+constexpr double kReadRoofSeconds = 0.8;
+constexpr double kPeakRoofSeconds = 0.3;
 
 // Of the roofs between steps: threads have their share of the work often enough, and a decode step of a large model
 // takes several times as long.
@@ -48,9 +49,21 @@ WorkRates RatesOf(const Work& work, double seconds, const Roof& roof) {
   return rates;
 }
 
-std::unique_ptr<ReadBuffer> MakeRoofBuffer(ThreadPool& pool) {
-  auto buffer =
-      std::make_unique<ReadBuffer>(RoofBufferBytes(LastLevelCacheBytes(AllowedCpus()), GetCpuFeatures().ram_bytes));
+void AddRoofFlag(CLI::App& app, std::optional<int64_t>* mib) {
+  CLI::Option* option = app.add_option(
+      "--roof-mib", *mib, "MiB of memory that are read as the roof (default: eight times the last-level caches)");
+  AcceptWhole(option->type_name("N"), 4, uint64_t{1} << 24);
+}
+
+Result<std::unique_ptr<ReadBuffer>> MakeRoofBuffer(ThreadPool& pool, const std::optional<int64_t>& mib) {
+  const uint64_t ram = GetCpuFeatures().ram_bytes;
+  const uint64_t bytes =
+      mib ? static_cast<uint64_t>(*mib) << 20 : RoofBufferBytes(LastLevelCacheBytes(AllowedCpus()), ram);
+  if (mib && ram != 0 && bytes > ram / 2) {
+    return InvalidArgument(
+        StrCat("--roof-mib is ", *mib, "; accepted are 4 to ", ram >> 21, ", half of this machine's memory"));
+  }
+  auto buffer = std::make_unique<ReadBuffer>(bytes);
   buffer->Fill(pool);
   return buffer;
 }
@@ -106,7 +119,7 @@ Json SamplesJson(const RoofSamples& samples) {
 }
 
 Result<double> MeasureTokenReads(ThreadPool& pool, const ModelConfig& config, const ModelWeights& weights) {
-  constexpr double kSeconds = 1;
+  constexpr double kSeconds = 0.5;
   constexpr size_t kFewest = 5;
   std::mt19937_64 random(5);
   std::vector<double> rates;

@@ -2,6 +2,7 @@
 #ifndef FATHOM_APPS_BENCH_ROOF_H_
 #define FATHOM_APPS_BENCH_ROOF_H_
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -48,9 +49,11 @@ struct WorkRates {
 };
 WorkRates RatesOf(const Work& work, double seconds, const Roof& roof);
 
-// RoofBufferBytes() of this machine, filled. With progress on stderr.
-std::unique_ptr<ReadBuffer> MakeRoofBuffer(ThreadPool& pool);
-// With the threads of `pool` and the kernel table in use. Takes about two seconds, more where caches are large.
+// The flag --roof-mib: how much memory is read to see how fast that goes; none: RoofBufferBytes() of this machine.
+void AddRoofFlag(CLI::App& app, std::optional<int64_t>* mib);
+// That memory, filled, with progress on stderr. An error names the flag where it is more than half of the machine's.
+Result<std::unique_ptr<ReadBuffer>> MakeRoofBuffer(ThreadPool& pool, const std::optional<int64_t>& mib);
+// With the threads of `pool` and the kernel table in use. Takes about a second, more where caches are large.
 // kCancelled after Ctrl-C.
 Result<Roof> MeasureRoof(ThreadPool& pool, const ReadBuffer& buffer);
 // The arithmetic part alone, after another table was chosen.
@@ -83,7 +86,7 @@ class RoofProbe {
   std::chrono::steady_clock::time_point last_;
 };
 
-// Bytes per second of a loop that only reads what a token reads, by the median of about a second of tokens with
+// Bytes per second of a loop that only reads what a token reads, by the median of about half a second of tokens with
 // different experts. All weights should be in memory. kCancelled after Ctrl-C.
 Result<double> MeasureTokenReads(ThreadPool& pool, const ModelConfig& config, const ModelWeights& weights);
 

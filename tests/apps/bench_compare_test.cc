@@ -184,8 +184,8 @@ TEST_F(BenchCompare, EveryLineWithoutThePathFitsAHundredColumns) {
 TEST(BenchCommand, ComparesWithItsOwnFile) {
   const TemporaryDirectory directory;
   const auto run = [](std::vector<std::string> more) {
-    more.insert(more.begin(), {"bench", "--model", SyntheticModelDirectory(), "--prompt", "8", "--generate", "2",
-                               "--repeat", "1", "--threads", "1"});
+    more.insert(more.begin(), {"bench", "--roof-mib", "64", "--model", SyntheticModelDirectory(), "--prompt", "8",
+                               "--generate", "2", "--repeat", "1", "--threads", "1"});
     const RunResult result = RunFathom(more);
     EXPECT_EQ(result.exit_code, 0) << result;
     return result.out;
@@ -207,7 +207,8 @@ TEST(BenchCommand, WhatIsComparedWithMustBeABenchsResults) {
   const std::string path = directory / "earlier.json";
   const auto error = [&](const std::string& text) {
     WriteTestFile(path, text);
-    const RunResult result = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--compare", path});
+    const RunResult result =
+        RunFathom({"bench", "--roof-mib", "64", "--model", SyntheticModelDirectory(), "--compare", path});
     EXPECT_EQ(result.exit_code, 2) << result;
     EXPECT_EQ(result.out, "") << result;
     return result.err;

@@ -230,8 +230,8 @@ void ExpectPositive(const Json& object, const char* key) {
 TEST(BenchKernelsCommand, MeasuresEveryOperationOfTheModel) {
   const TemporaryDirectory directory;
   const RunResult result =
-      RunFathom({"bench", "kernels", "--model", kNano, "--tokens", "1,5", "--seconds", "0", "--pool-mib", "4",
-                 "--threads", "2", "--json", directory / "k.json", "--svg", directory / "k.svg"});
+      RunFathom({"bench", "kernels", "--roof-mib", "64", "--model", kNano, "--tokens", "1,5", "--seconds", "0",
+                 "--pool-mib", "4", "--threads", "2", "--json", directory / "k.json", "--svg", directory / "k.svg"});
   ASSERT_EQ(result.exit_code, 0) << result;
   EXPECT_NE(result.out.find("roof, measured now: reads "), std::string::npos) << result;
   const Result<CheckpointConfig> nano = ReadConfigJson(std::string(kNano) + "/config.json");
@@ -277,9 +277,16 @@ TEST(BenchKernelsCommand, MeasuresEveryOperationOfTheModel) {
 
 TEST(BenchKernelsCommand, MeasuresTheTablesThatAreNamed) {
   const TemporaryDirectory directory;
-  const RunResult result =
-      RunFathom({"bench", "kernels", "--op", "hc_head_fn", "--tokens", "3", "--seconds", "0", "--pool-mib", "4",
-                 "--threads", "1", "--isa", "all", "--json", directory / "k.json", "--svg", directory / "k.svg"});
+  const RunResult result = RunFathom({"bench",      "kernels",
+                                      "--roof-mib", "64",
+                                      "--op",       "hc_head_fn",
+                                      "--tokens",   "3",
+                                      "--seconds",  "0",
+                                      "--pool-mib", "4",
+                                      "--threads",  "1",
+                                      "--isa",      "all",
+                                      "--json",     directory / "k.json",
+                                      "--svg",      directory / "k.svg"});
   ASSERT_EQ(result.exit_code, 0) << result;
   const Result<Json> json = ParseJson(ReadTestFile(directory / "k.json"));
   ASSERT_TRUE(json.ok()) << json.status().message();
@@ -298,8 +305,8 @@ TEST(BenchKernelsCommand, MeasuresTheTablesThatAreNamed) {
 TEST(BenchKernelsCommand, TheModelsOperationsAreMeasuredOnce) {
   const TemporaryDirectory directory;
   const RunResult result =
-      RunFathom({"bench", "kernels", "--model", kNano, "--op", "hc_pre", "--tokens", "1,3", "--seconds", "0",
-                 "--threads", "1", "--isa", "all", "--json", directory / "k.json"});
+      RunFathom({"bench", "kernels", "--roof-mib", "64", "--model", kNano, "--op", "hc_pre", "--tokens", "1,3",
+                 "--seconds", "0", "--threads", "1", "--isa", "all", "--json", directory / "k.json"});
   ASSERT_EQ(result.exit_code, 0) << result;
   const Result<Json> json = ParseJson(ReadTestFile(directory / "k.json"));
   ASSERT_TRUE(json.ok()) << json.status().message();
@@ -314,9 +321,9 @@ TEST(BenchKernelsCommand, CtrlCEndsIt) {
   RunOptions options;
   options.interrupt_after = "of roof";
   const TemporaryDirectory directory;
-  const RunResult result = RunFathom(
-      {"bench", "kernels", "--model", kNano, "--seconds", "60", "--pool-mib", "4", "--json", directory / "k.json"},
-      options);
+  const RunResult result = RunFathom({"bench", "kernels", "--roof-mib", "64", "--model", kNano, "--seconds", "60",
+                                      "--pool-mib", "4", "--json", directory / "k.json"},
+                                     options);
   EXPECT_FALSE(result.timed_out);
   EXPECT_EQ(result.exit_code, 130) << result;
   EXPECT_NE(result.err.find("stopped by Ctrl-C"), std::string::npos) << result;
@@ -327,9 +334,10 @@ TEST(BenchKernelsCommand, CtrlCLeavesWhatWasMeasured) {
   RunOptions options;
   options.interrupt_after = "matmul_f32";  // the first line of the table
   const TemporaryDirectory directory;
-  const RunResult result = RunFathom({"bench", "kernels", "--model", kNano, "--seconds", "0.5", "--pool-mib", "4",
-                                      "--threads", "1", "--json", directory / "k.json", "--svg", directory / "k.svg"},
-                                     options);
+  const RunResult result =
+      RunFathom({"bench", "kernels", "--roof-mib", "64", "--model", kNano, "--seconds", "0.5", "--pool-mib", "4",
+                 "--threads", "1", "--json", directory / "k.json", "--svg", directory / "k.svg"},
+                options);
   EXPECT_EQ(result.exit_code, 130) << result;
   const Result<Json> json = ParseJson(ReadTestFile(directory / "k.json"));
   ASSERT_TRUE(json.ok()) << json.status().message();
@@ -358,6 +366,7 @@ TEST(BenchKernelsCommand, MistakesAreOneSentence) {
       {{"--seconds", "inf"}, "--seconds is 'inf'; accepted is a number, 0 to 3600"},
       {{"--seconds", "0x1"}, "--seconds is '0x1'; accepted is a number, 0 to 3600"},
       {{"--pool-mib", "16000000"}, "--pool-mib is 16000000; accepted are 1 to "},
+      {{"--op", "hc_head_fn", "--roof-mib", "16000000"}, "--roof-mib is 16000000; accepted are 4 to "},
       {{"--context", "5"}, "--context"},
       {{"--json", "/nonexistent/a.json"}, "cannot write /nonexistent/a.json: there is no directory /nonexistent"},
       {{"--svg", "/"}, "cannot write /: it is a directory; the path of a file is accepted"},

@@ -237,8 +237,8 @@ TEST(BenchCommand, CtrlCEndsIt) {
   RunOptions options;
   options.interrupt_after = "prompt ";  // the head of the table
   const TemporaryDirectory directory;
-  const RunResult result = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "4000", "--repeat",
-                                      "1000", "--json", directory / "b.json"},
+  const RunResult result = RunFathom({"bench", "--roof-mib", "64", "--model", SyntheticModelDirectory(), "--prompt",
+                                      "4000", "--repeat", "1000", "--json", directory / "b.json"},
                                      options);
   EXPECT_EQ(result.exit_code, 130) << result;
   EXPECT_NE(result.err.find("fathom: stopped by Ctrl-C\n"), std::string::npos) << result;
@@ -250,8 +250,8 @@ TEST(BenchCommand, CtrlCLeavesTheRunsThatAreDone) {
   options.interrupt_after = "a decode step took";
   const TemporaryDirectory directory;
   const RunResult result =
-      RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "4,4000", "--generate", "1", "--repeat",
-                 "1000", "--json", directory / "b.json", "--svg", directory / "b.svg"},
+      RunFathom({"bench", "--roof-mib", "64", "--model", SyntheticModelDirectory(), "--prompt", "4,4000", "--generate",
+                 "1", "--repeat", "1000", "--json", directory / "b.json", "--svg", directory / "b.svg"},
                 options);
   EXPECT_EQ(result.exit_code, 130) << result;
   EXPECT_NE(result.err.find("fathom: stopped by Ctrl-C\n"), std::string::npos) << result;

@@ -312,9 +312,9 @@ TEST(BenchReport, ThePrefillBesideWhatTheKernelsReach) {
 
 TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
   const TemporaryDirectory directory;
-  const RunResult result =
-      RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "8,20", "--batch", "1,3", "--generate", "2",
-                 "--repeat", "2", "--threads", "2", "--json", directory / "b.json", "--svg", directory / "b.svg"});
+  const RunResult result = RunFathom({"bench", "--roof-mib", "64", "--model", SyntheticModelDirectory(), "--prompt",
+                                      "8,20", "--batch", "1,3", "--generate", "2", "--repeat", "2", "--threads", "2",
+                                      "--json", directory / "b.json", "--svg", directory / "b.svg"});
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_NE(result.out.find("roof, measured now: reads "), std::string::npos) << result;
   EXPECT_NE(result.out.find(" GB/s (threads 1: "), std::string::npos) << result;
@@ -392,8 +392,9 @@ TEST(BenchCommand, PrintsALinePerPhaseAndWritesJson) {
 
 TEST(BenchCommand, BeginsAtALongContext) {
   const TemporaryDirectory directory;
-  const RunResult result = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--context", "0,3000", "--prompt",
-                                      "5", "--generate", "2", "--repeat", "1", "--json", directory / "b.json"});
+  const RunResult result =
+      RunFathom({"bench", "--roof-mib", "64", "--model", SyntheticModelDirectory(), "--context", "0,3000", "--prompt",
+                 "5", "--generate", "2", "--repeat", "1", "--json", directory / "b.json"});
   EXPECT_EQ(result.exit_code, 0) << result;
   const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
   ASSERT_TRUE(json.ok());
@@ -416,8 +417,8 @@ TEST(BenchCommand, APromptInStepsHasTheAttentionOfAWholeOne) {
   double flop[2] = {};
   for (const int n : {0, 1}) {
     const RunResult result =
-        RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "40", "--generate", "0", "--repeat", "1",
-                   "--step-tokens", n == 0 ? "40" : "7", "--json", directory / "b.json"});
+        RunFathom({"bench", "--roof-mib", "64", "--model", SyntheticModelDirectory(), "--prompt", "40", "--generate",
+                   "0", "--repeat", "1", "--step-tokens", n == 0 ? "40" : "7", "--json", directory / "b.json"});
     ASSERT_EQ(result.exit_code, 0) << result;
     const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
     ASSERT_TRUE(json.ok());
@@ -430,8 +431,8 @@ TEST(BenchCommand, APromptInStepsHasTheAttentionOfAWholeOne) {
 
 TEST(BenchCommand, NothingToGenerateMeasuresThePromptOnly) {
   const TemporaryDirectory directory;
-  const RunResult result = RunFathom({"bench", "--model", SyntheticModelDirectory(), "--prompt", "8", "--generate", "0",
-                                      "--repeat", "1", "--json", directory / "b.json"});
+  const RunResult result = RunFathom({"bench", "--roof-mib", "64", "--model", SyntheticModelDirectory(), "--prompt",
+                                      "8", "--generate", "0", "--repeat", "1", "--json", directory / "b.json"});
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_EQ(result.out.find(" decode "), std::string::npos) << result;
   const Result<Json> json = ParseJson(ReadTestFile(directory / "b.json"));
@@ -463,6 +464,7 @@ TEST(BenchCommand, MistakesAreOneSentence) {
       {{"--prompt", "0"}, "--prompt"},
       {{"--batch", "many"}, "--batch"},
       {{"--isa", "z80"}, "--isa is 'z80'"},
+      {{"--roof-mib", "3"}, "--roof-mib is '3'; accepted is a whole number, 4 to 16777216"},
       {{"--json", "/nonexistent/a.json"}, "cannot write /nonexistent/a.json: there is no directory /nonexistent"},
       {{"--svg", "/"}, "cannot write /: it is a directory; the path of a file is accepted"},
   };
