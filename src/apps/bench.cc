@@ -51,8 +51,8 @@ part, its share of the time, what its weights and products come to per second, a
 less of that, reads or arithmetic. Attention and the indexer have no weights: their products with stored rows are
 counted, and they are measured against arithmetic; the compressor's sums are not counted. The ceiling is the speed of a
 prefill that is nothing but its products: those with weights each as fast as at best with weights from the caches, for
-each shape, by as many tokens as a matrix had on average (an expert far fewer than a step reads), with all threads,
-measured before and behind the passes; those of attention and the indexer as fast as registers multiply. What is missing from 100 % of it went to memory and to
+each shape, by as many tokens as a matrix had (an expert far fewer than a step reads: those that chose it), with all
+threads, measured before and behind the passes; those of attention and the indexer as fast as registers multiply. What is missing from 100 % of it went to memory and to
 everything that is no product.
 
 --compare FILE adds, where FILE has a run with the same context, prompt, batch and --generate, this run's speeds as

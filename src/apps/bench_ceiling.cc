@@ -11,9 +11,9 @@
 namespace fathom {
 namespace {
 
-// Half a dozen samples even of 512 tokens and FP8 on a core: the best is taken, since what else runs can only slow a
-// sample down.
-constexpr double kShapeSeconds = 0.05;
+// A few samples even of 512 tokens and FP8 on a core, hundreds of an expert: the best is taken, since what else runs
+// can only slow a sample down.
+constexpr double kShapeSeconds = 0.025;
 
 }  // namespace
 
@@ -33,8 +33,19 @@ Result<double> KernelCeiling::ProductSeconds(const StepCost& cost) {
   double seconds = 0;
   for (const Products& products : cost.products) {
     if (products.rows == 0) continue;
-    FATHOM_ASSIGN_OR_RETURN(const double speed, FlopsPerSecond(products));
-    seconds += products.flops() / speed;
+    std::map<int64_t, double> matrices_by_rows = products.matrices_by_rows;
+    if (matrices_by_rows.empty()) {  // all alike, in steps that were not all of one length
+      matrices_by_rows[std::max<int64_t>(1, std::llround(products.rows / products.matrices))] = products.matrices;
+    }
+    double rows = 0;
+    double shape_seconds = 0;
+    for (const auto& [tokens, matrices] : matrices_by_rows) {
+      FATHOM_ASSIGN_OR_RETURN(const double speed, FlopsPerSecond(products, tokens));
+      const double of_these = matrices * static_cast<double>(tokens);
+      rows += of_these;
+      shape_seconds += of_these / products.rows * products.flops() / speed;
+    }
+    seconds += shape_seconds * products.rows / rows;  // rounding of the mean made them a little more or less
   }
   return seconds;
 }
@@ -48,7 +59,7 @@ double CeilingTokensPerSecond(const StepCost& cost, double product_seconds, cons
   return static_cast<double>(cost.tokens) / seconds;
 }
 
-Result<double> KernelCeiling::FlopsPerSecond(const Products& products) {
+Result<double> KernelCeiling::FlopsPerSecond(const Products& products, int64_t tokens) {
   KernelOp op;
   op.type = products.shape.type;
   op.scale_type = products.shape.scale_type;
@@ -58,7 +69,6 @@ Result<double> KernelCeiling::FlopsPerSecond(const Products& products) {
   op.groups = products.groups;
   op.integers = op.type == WeightType::kFp4;
   op.int8 = op.integers && int8_;
-  const int64_t tokens = std::max<int64_t>(1, std::llround(products.rows / products.matrices));
   const auto key = std::tuple(op.type, op.scale_type, op.round_weights, op.rows, op.cols, op.groups, tokens);
   if (const auto found = measured_.find(key); found != measured_.end()) return found->second;
 

@@ -29,13 +29,13 @@ class KernelCeiling {
   // With the threads of `pool` and the kernel table in use.
   KernelCeiling(ThreadPool& pool, Precision precision);
 
-  // Multiplies with matrices of each shape of `cost`, fewer rows where it is large, by as many tokens as one of them
-  // had on average, and adds up the seconds that all products would take at the best of those speeds. About a twentieth
-  // of a second a shape. kCancelled after Ctrl-C.
+  // Multiplies with matrices of each shape of `cost`, fewer rows where it is large, by as many tokens as they had, and
+  // adds up the seconds that all products would take at the best of those speeds. About a fortieth of a second a shape
+  // and number of tokens. kCancelled after Ctrl-C.
   Result<double> ProductSeconds(const StepCost& cost);
 
  private:
-  Result<double> FlopsPerSecond(const Products& products);
+  Result<double> FlopsPerSecond(const Products& products, int64_t tokens);
 
   ThreadPool& pool_;
   const bool int8_;

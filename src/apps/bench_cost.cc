@@ -87,6 +87,9 @@ StepCost& StepCost::operator+=(const StepCost& other) {
   for (size_t at = 0; at < products.size(); ++at) {
     products[at].matrices += other.products[at].matrices;
     products[at].rows += other.products[at].rows;
+    for (const auto& [rows, matrices] : other.products[at].matrices_by_rows) {
+      products[at].matrices_by_rows[rows] += matrices;
+    }
   }
   return *this;
 }
@@ -98,6 +101,7 @@ StepCost& StepCost::operator/=(int64_t count) {
   for (Products& same : products) {
     same.matrices /= n;
     same.rows /= n;
+    for (auto& [rows, matrices] : same.matrices_by_rows) matrices /= n;
   }
   return *this;
 }
@@ -185,6 +189,15 @@ StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_ex
   return cost;
 }
 
+void CostModel::SplitExperts(const std::map<int64_t, int64_t>& experts_by_tokens, StepCost* step) const {
+  for (size_t at = 0; at < matrices_.size(); ++at) {
+    if (matrices_[at].inputs != Inputs::kChosen) continue;
+    for (const auto& [tokens, experts] : experts_by_tokens) {
+      step->products[at].matrices_by_rows[tokens] += static_cast<double>(experts) * matrices_[at].count;
+    }
+  }
+}
+
 void CostModel::AddAttention(int64_t first, int64_t tokens, StepCost* step) const {
   double attended = 0;  // rows
   double scored = 0;    // the indexer's keys
@@ -247,11 +260,21 @@ std::vector<std::span<const uint8_t>> WeightsOfToken(const ModelConfig& config, 
 }
 
 ExpertCounter::ExpertCounter(const ModelConfig& config)
-    : experts_(config.experts), used_(static_cast<size_t>(config.layers * config.experts), false) {}
+    : experts_(config.experts), tokens_(static_cast<size_t>(config.layers * config.experts), 0) {}
 
-void ExpertCounter::Reset() { std::fill(used_.begin(), used_.end(), false); }
+void ExpertCounter::Reset() { std::ranges::fill(tokens_, 0); }
 
-int64_t ExpertCounter::distinct() const { return std::count(used_.begin(), used_.end(), true); }
+int64_t ExpertCounter::distinct() const {
+  return std::ranges::count_if(tokens_, [](int64_t tokens) { return tokens > 0; });
+}
+
+std::map<int64_t, int64_t> ExpertCounter::by_tokens() const {
+  std::map<int64_t, int64_t> experts;
+  for (const int64_t tokens : tokens_) {
+    if (tokens > 0) ++experts[tokens];
+  }
+  return experts;
+}
 
 bool ExpertCounter::Wants(std::string_view name) const { return name == "expert_ids"; }
 
@@ -260,7 +283,7 @@ void ExpertCounter::Tap(int64_t /*layer*/, std::string_view /*name*/, MatView<co
 void ExpertCounter::TapIds(int64_t layer, std::string_view name, MatView<const int32_t> ids) {
   if (name != "expert_ids") return;
   for (int64_t token = 0; token < ids.rows; ++token) {
-    for (const int32_t expert : ids.row_span(token)) used_[static_cast<size_t>(layer * experts_ + expert)] = true;
+    for (const int32_t expert : ids.row_span(token)) ++tokens_[static_cast<size_t>(layer * experts_ + expert)];
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <random>
 #include <span>
 #include <string_view>
@@ -42,6 +43,8 @@ struct Products {
   bool round_weights = false;  // MatMulArgs::round_weights
   double matrices = 0;         // of each step, added up; an expert only if some token of the step chose it
   double rows = 0;             // of inputs, each counted with every matrix that it is multiplied with
+  // How many of the matrices have so many inputs, where they do not have the same number: the routed experts.
+  std::map<int64_t, double> matrices_by_rows = {};
 
   double flops() const { return 2 * rows * static_cast<double>(shape.rows) * static_cast<double>(shape.cols); }
 };
@@ -70,6 +73,9 @@ class CostModel {
   // Of a step that reads `tokens`, computes `logit_rows` rows of logits and uses `distinct_experts` different
   // (layer, expert) pairs.
   StepCost Step(int64_t tokens, int64_t logit_rows, int64_t distinct_experts) const;
+
+  // Says of such a step how many experts, of all layers together, have so many tokens.
+  void SplitExperts(const std::map<int64_t, int64_t>& experts_by_tokens, StepCost* step) const;
 
   // Adds the attention and the indexer of a sequence's tokens at the positions [first, first + tokens) to the step that
   // reads them: the products of the heads with the rows that each of them sees, twice, and of the indexer's heads with
@@ -105,12 +111,13 @@ double DenseWeightBytes(const ModelConfig& config, int64_t layer, StepPart part)
 std::vector<std::span<const uint8_t>> WeightsOfToken(const ModelConfig& config, const ModelWeights& weights,
                                                      std::mt19937_64& random);
 
-// Counts the different experts that the tokens of a step choose.
+// Counts the different experts that the tokens of a step choose, and the tokens of each.
 class ExpertCounter : public TapSink {
  public:
   explicit ExpertCounter(const ModelConfig& config);
   void Reset();
   int64_t distinct() const;
+  std::map<int64_t, int64_t> by_tokens() const;  // of those with tokens, how many have so many
 
   bool Wants(std::string_view name) const override;
   void Tap(int64_t layer, std::string_view name, MatView<const float> values) override;
@@ -118,7 +125,7 @@ class ExpertCounter : public TapSink {
 
  private:
   int64_t experts_;
-  std::vector<bool> used_;  // [layers, experts]
+  std::vector<int64_t> tokens_;  // [layers, experts]
 };
 
 }  // namespace fathom

@@ -156,6 +156,7 @@ class Bench {
     const auto count = static_cast<int64_t>(step_tokens_.size());
     if (counts) {
       StepCost cost = costs_.Step(count, with_logits ? settings_.batch : 0, experts_.distinct());
+      costs_.SplitExperts(experts_.by_tokens(), &cost);
       for (const SequenceCache& cache : caches_) costs_.AddAttention(cache.position() - chunk, chunk, &cost);
       times->cost += cost;
     }

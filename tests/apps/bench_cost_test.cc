@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
@@ -191,6 +192,30 @@ TEST(CostModel, ProductsAreTheSameWorkByShape) {
   EXPECT_DOUBLE_EQ(flops, cost.total().flops);
 }
 
+TEST(CostModel, ExpertsHaveDifferentNumbersOfTokens) {
+  const Result<std::unique_ptr<Checkpoint>> checkpoint = Checkpoint::Open(SyntheticModelDirectory());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+  const CostModel costs((*checkpoint)->config(), (*checkpoint)->weights());
+  StepCost cost = costs.Step(12, 0, 8);
+  costs.SplitExperts({{2, 5}, {4, 3}}, &cost);
+  StepCost more = costs.Step(12, 0, 2);
+  costs.SplitExperts({{4, 1}, {9, 1}}, &more);
+  cost += more;
+  cost /= 2;
+  int shapes = 0;
+  for (const Products& products : cost.products) {
+    if (products.shape.type != WeightType::kFp4) {
+      EXPECT_TRUE(products.matrices_by_rows.empty());
+      continue;
+    }
+    ++shapes;
+    const double each = products.matrices / 5;  // (8 + 2) / 2 experts: w1 and w3 are of one shape
+    EXPECT_TRUE(each == 1 || each == 2) << each;
+    EXPECT_EQ(products.matrices_by_rows, (std::map<int64_t, double>{{2, 2.5 * each}, {4, 2 * each}, {9, each / 2}}));
+  }
+  EXPECT_GT(shapes, 0);
+}
+
 TEST(ExpertCounter, CountsPairsOfLayerAndExpertOnce) {
   ModelConfig config;
   config.layers = 2;
@@ -201,10 +226,12 @@ TEST(ExpertCounter, CountsPairsOfLayerAndExpertOnce) {
   EXPECT_EQ(counter.distinct(), 3);
   counter.TapIds(1, "expert_ids", {ids, 1, 2});
   EXPECT_EQ(counter.distinct(), 5);
+  EXPECT_EQ(counter.by_tokens(), (std::map<int64_t, int64_t>{{1, 4}, {2, 1}}));
   counter.TapIds(1, "selected", {ids, 2, 2});
   EXPECT_EQ(counter.distinct(), 5);
   counter.Reset();
   EXPECT_EQ(counter.distinct(), 0);
+  EXPECT_TRUE(counter.by_tokens().empty());
   EXPECT_TRUE(counter.Wants("expert_ids"));
   EXPECT_FALSE(counter.Wants("index_score"));
   EXPECT_FALSE(counter.Wants("selected"));

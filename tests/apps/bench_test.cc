@@ -276,6 +276,8 @@ TEST(KernelCeiling, IsTheTimeOfAllProducts) {
     products.rows = 24;
     cost.products.push_back(products);
   }
+  cost.products.push_back(cost.products.front());  // an expert's: 1 x 3 + 3 x 7 inputs
+  cost.products.back().matrices_by_rows = {{3, 1}, {7, 3}};
   cost.products.push_back({});  // in no step
   const Result<double> seconds = ceiling.ProductSeconds(cost);
   ASSERT_TRUE(seconds.ok()) << seconds.status().message();

@@ -182,7 +182,7 @@ TEST_F(KillTest, WheneverAProcessIsKilledTheNextOneAnswersAsEver) {
   std::string pattern = (fs::temp_directory_path() / "fathom-kill-XXXXXX").string();
   const std::string directory = mkdtemp(pattern.data());
   std::mt19937 random(20);
-  const int kills = std::getenv("FATHOM_LONG_TESTS") != nullptr ? 200 : 20;
+  const int kills = std::getenv("FATHOM_LONG_TESTS") != nullptr ? 200 : 10;
   int64_t hit_tokens = 0;
   for (int run = 0; run < kills; ++run) {
     SCOPED_TRACE(run);
