@@ -40,8 +40,8 @@ class KernelCeiling {
   ThreadPool& pool_;
   const bool int8_;
   const int64_t pool_bytes_;
-  // Of one call, by type, type of the scales, rounding of weights, rows, columns, groups and tokens.
-  std::map<std::tuple<WeightType, ScaleType, bool, int64_t, int64_t, int64_t, int64_t>, double> measured_;
+  // Of one call, by type, type of the scales, rounding of weights, rows, columns and tokens.
+  std::map<std::tuple<WeightType, ScaleType, bool, int64_t, int64_t, int64_t>, double> measured_;
 };
 
 // Of a phase whose products with weights would take `product_seconds`, and its attention and indexer what they would at

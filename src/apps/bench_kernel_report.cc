@@ -75,13 +75,13 @@ std::string KernelBenchHeading(const KernelBenchContext& context) {
              " threads, weights from a pool of ", HumanBytes(static_cast<uint64_t>(context.pool_bytes)), "\n",
              WrapList(StrCat("  roof, measured now: ", ReadRoofText(context.roofs.front().second)), "\n    "), "\n");
   for (const auto& [isa, roof] : context.roofs) text += StrCat("  ", isa, ": ", PeakText(roof.peak), "\n");
-  return text + StrFormat("\n%-34s %-22s %-22s %10s  %-9s %11s %8s %9s %9s\n", "operation", "kernel", "shape", "tokens",
+  return text + StrFormat("\n%-34s %-22s %-22s %10s  %-18s %11s %8s %9s %9s\n", "operation", "kernel", "shape", "tokens",
                           "table", "us", "GB/s", "Gop/s", "of roof");
 }
 
 std::string KernelBenchLine(const KernelBenchContext& context, const KernelMeasurement& measured) {
   const KernelRates rates = KernelRatesOf(measured, RoofOf(context, measured));
-  return StrFormat("%-34s %-22s %-22s %10s  %-9s %11.4g %8.2f %9.1f %7.1f %% %s\n", measured.op.name.c_str(),
+  return StrFormat("%-34s %-22s %-22s %10s  %-18s %11.4g %8.2f %9.1f %7.1f %% %s\n", measured.op.name.c_str(),
                    std::string(measured.op.kernel).c_str(), MeasuredShape(measured).c_str(),
                    MeasuredTokens(measured).c_str(), measured.isa.c_str(), 1e6 * measured.seconds.median,
                    rates.bytes_per_second / kGiga, rates.ops_per_second / kGiga, 100 * rates.roof_share, rates.bound);

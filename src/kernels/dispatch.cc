@@ -24,10 +24,15 @@ std::vector<const KernelTable*> SupportedKernels() {
 #ifdef FATHOM_AVX512_TABLE
     if (cpu.avx512) tables.push_back(&avx512::kKernels);
     if (cpu.avx512 && cpu.avx512_bf16) {
-      // Pairs of BF16 numbers give twice the products of floats on an EPYC of the fourth generation, and half of them
-      // on a Xeon of the fifth: what the instruction set does not tell is measured.
+      // Pairs of BF16 numbers give twice the products of floats on an EPYC of the fourth and fifth generation, and half
+      // of them on a Xeon of the fifth; the EPYC of the fourth takes vectors of 512 bits in halves, so that decoding
+      // weights anew costs it little beside their products. What the instruction set does not tell is measured.
       static const bool kPairsAreFaster = Bf16PairsAreFaster();
-      tables.insert(kPairsAreFaster ? tables.end() : tables.end() - 1, &avx512::kPairKernels);
+      static const bool kWhole = LongFloatsAreWhole();
+      const KernelTable* const streams = &avx512::kPairKernels;
+      const KernelTable* const panels = &avx512::kPairPanelKernels;
+      tables.insert(kPairsAreFaster ? tables.end() : tables.end() - 1,
+                    {kWhole ? streams : panels, kWhole ? panels : streams});
     }
 #endif
   }

@@ -1,8 +1,8 @@
 // kernels.h - the table of operations that differ by instruction set.
 //
-// One table per instruction set (reference, avx2, avx512, avx512_bf16, neon), chosen once at start. Every table gives
-// the SAME BITS: the sums below are defined down to their order. The reference table is plain loops: the portable
-// fallback and the test oracle.
+// One table per instruction set (reference, avx2, avx512, avx512_bf16, neon; avx512_bf16_panels has the instructions of
+// the one before), chosen once at start. Every table gives the SAME BITS: the sums below are defined down to their
+// order. The reference table is plain loops: the portable fallback and the test oracle.
 //
 // The order of sums
 //   A dot product over k has 16 lanes. Column k belongs to lane k mod 16 (FP4 against quantised input: Fp8Chunk::Lane(k
@@ -86,7 +86,7 @@ struct IndexScoreArgs {
 inline constexpr int64_t kMostStreams = 16;  // ModelConfig::Validate()
 
 struct KernelTable {
-  const char* name;         // "reference", "avx2", "avx512", "avx512_bf16", "neon"
+  const char* name;         // "reference", "avx2", "avx512", "avx512_bf16", "avx512_bf16_panels", "neon"
   bool uses_pairs = false;  // matmul_fp8 is faster with Activations::pairs
 
   // Q8_128 of one row (section 6): values[k] = q * s, the integer form if `chunks` is not null, and the values as BF16

@@ -46,7 +46,7 @@ const PeakLoops& LoopsInUse() {
   const std::string_view name = Kernels().name;
 #if defined(__x86_64__)
 #ifdef FATHOM_AVX512_TABLE
-  if (name == "avx512_bf16") return avx512::kPairPeakLoops;
+  if (name == "avx512_bf16" || name == "avx512_bf16_panels") return avx512::kPairPeakLoops;
   if (name == "avx512") return avx512::kPeakLoops;
 #endif
   if (name == "avx2") return avx2::kPeakLoops;
@@ -77,29 +77,43 @@ double BestRate(int64_t (*loop)(int64_t), ThreadPool& pool, double seconds) {
   return best;
 }
 
+#ifdef FATHOM_AVX512_TABLE
+// How many operations a second one loop does for one of the other's, by one thread in some microseconds each.
+double RateRatio(int64_t (*loop)(int64_t), int64_t (*other)(int64_t)) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int64_t kRounds = 50;
+  double rate = 0;
+  double other_rate = 0;
+  // An interruption only makes a rate smaller: the best of some is enough.
+  for (int turn = 0; turn < 8; ++turn) {
+    const Clock::time_point start = Clock::now();
+    const int64_t operations = loop(kRounds);
+    const Clock::time_point between = Clock::now();
+    const int64_t other_operations = other(kRounds);
+    const Clock::time_point end = Clock::now();
+    const auto per_tick = [](int64_t count, Clock::duration time) {
+      return static_cast<double>(count) / std::max(1.0, static_cast<double>(time.count()));
+    };
+    rate = std::max(rate, per_tick(operations, between - start));
+    other_rate = std::max(other_rate, per_tick(other_operations, end - between));
+  }
+  return rate / other_rate;
+}
+#endif
+
 }  // namespace
 
 bool Bf16PairsAreFaster() {
 #ifdef FATHOM_AVX512_TABLE
-  using Clock = std::chrono::steady_clock;
-  constexpr int64_t kRounds = 50;  // some microseconds
-  const PeakLoops& loops = avx512::kPairPeakLoops;
-  double floats = 0;
-  double pairs = 0;
-  // The rates lie far apart, and an interruption only makes one smaller: the best of some is enough.
-  for (int turn = 0; turn < 8; ++turn) {
-    const Clock::time_point start = Clock::now();
-    const int64_t of_floats = loops.fma_f32(kRounds);
-    const Clock::time_point between = Clock::now();
-    const int64_t of_pairs = loops.dot_bf16(kRounds);
-    const Clock::time_point end = Clock::now();
-    const auto rate = [](int64_t operations, Clock::duration time) {
-      return static_cast<double>(operations) / std::max(1.0, static_cast<double>(time.count()));
-    };
-    floats = std::max(floats, rate(of_floats, between - start));
-    pairs = std::max(pairs, rate(of_pairs, end - between));
-  }
-  return pairs > floats;
+  return RateRatio(avx512::kPairPeakLoops.dot_bf16, avx512::kPairPeakLoops.fma_f32) > 1;
+#else
+  return false;
+#endif
+}
+
+bool LongFloatsAreWhole() {
+#ifdef FATHOM_AVX512_TABLE
+  return RateRatio(avx512::kPeakLoops.fma_f32, avx2::kPeakLoops.fma_f32) > 1.4;
 #else
   return false;
 #endif

@@ -1,8 +1,21 @@
 #include "model/workspace.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <new>
 
 namespace fathom {
+
+void* AllocateScratch(size_t bytes) {
+  constexpr size_t kLargePage = size_t{2} << 20;
+  const bool large = bytes >= 2 * kLargePage;
+  const size_t border = large ? kLargePage : 64;
+  void* const memory = std::aligned_alloc(border, std::max(border, (bytes + border - 1) / border * border));
+  if (memory == nullptr) throw std::bad_alloc();
+  if (large) ::madvise(memory, bytes, MADV_HUGEPAGE);  // a wish
+  return memory;
+}
 
 // What is sized once: takes it, or only adds up how many bytes that would be.
 class Workspace::Memory {

@@ -5,6 +5,7 @@
 #define FATHOM_MODEL_WORKSPACE_H_
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -15,25 +16,28 @@
 
 namespace fathom {
 
-// Frees memory from aligned operator new.
-struct AlignedDelete {
-  void operator()(void* memory) const { ::operator delete[](memory, std::align_val_t{64}); }
+// Memory on a 64-byte border, uninitialised, that std::free() takes back. In large pages where there are some and it is
+// large: a step goes through all of it, and small pages cost a prefill's streams a third of their time.
+void* AllocateScratch(size_t bytes);
+
+struct FreeScratch {
+  void operator()(void* memory) const { std::free(memory); }
 };
 
-// A fixed array on a 64-byte border, uninitialised: pages are only touched when a step needs them.
+// A fixed array of such memory: pages are only touched when a step needs them.
 template <typename T>
 class Buffer {
  public:
   void Allocate(int64_t count) {
     count_ = count;
-    data_.reset(static_cast<T*>(::operator new[](static_cast<size_t>(count) * sizeof(T), std::align_val_t{64})));
+    data_.reset(static_cast<T*>(AllocateScratch(static_cast<size_t>(count) * sizeof(T))));
   }
   T* data() const { return data_.get(); }
   int64_t size() const { return count_; }
   T& operator[](int64_t index) const { return data_.get()[index]; }
 
  private:
-  std::unique_ptr<T[], AlignedDelete> data_;
+  std::unique_ptr<T[], FreeScratch> data_;
   int64_t count_ = 0;
 };
 

@@ -34,8 +34,10 @@ inline constexpr int kStreamTables = 8;   // FP8 with others
 inline constexpr int kStreamBf16 = 4;
 inline constexpr int kStreamF32 = 64;  // as many as a task has (kernels/matmul.cc)
 // Processors that take table avx512_bf16 do half as many float products in a cycle (dispatch.cc): decoding weights for
-// every four tokens anew costs little beside them, and all tokens of a task are streamed.
+// every four tokens anew costs little beside them, and all tokens of a task are streamed. Those that take table
+// avx512_bf16_panels do more, and stream up to kStreamPairs, by pairs or not.
 inline constexpr int kStreamAll = 64;
+inline constexpr int kStreamPairs = 16;
 inline constexpr int kFp4StreamTokens = 7;
 inline constexpr int kFp4StreamRows = 2;  // of those: one waits for the loads of inputs
 inline constexpr int kBlockTokens = 8;    // of BF16, by blocks of columns

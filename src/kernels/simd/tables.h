@@ -50,7 +50,10 @@ FATHOM_DECLARE_KERNELS(avx512)
 namespace avx512 {
 void MatMulFp8Streamed(const MatMulArgs& args);
 void MatMulFp8Pairs(const MatMulArgs& args);
+void MatMulFp8PairPanels(const MatMulArgs& args);
 void MatMulBf16Streamed(const MatMulArgs& args);
+void MatMulBf16Panels(const MatMulArgs& args);
+// All tokens of a task are streamed: for processors that take vectors of 512 bits in halves.
 constexpr KernelTable WithPairs(KernelTable table) {
   table.name = "avx512_bf16";
   table.uses_pairs = true;
@@ -59,6 +62,15 @@ constexpr KernelTable WithPairs(KernelTable table) {
   return table;
 }
 inline constexpr KernelTable kPairKernels = WithPairs(kKernels);
+// More tokens go by panels: for those that take them whole.
+constexpr KernelTable WithPairPanels(KernelTable table) {
+  table.name = "avx512_bf16_panels";
+  table.uses_pairs = true;
+  table.matmul_fp8 = MatMulFp8PairPanels;
+  table.matmul_bf16 = MatMulBf16Panels;
+  return table;
+}
+inline constexpr KernelTable kPairPanelKernels = WithPairPanels(kKernels);
 }  // namespace avx512
 #elif defined(__aarch64__)
 FATHOM_DECLARE_KERNELS(neon)
