@@ -28,9 +28,9 @@ KernelCeiling::KernelCeiling(ThreadPool& pool, Precision precision)
       int8_(precision == Precision::kInt8),
       pool_bytes_(CeilingPoolBytes(pool.threads(), LastLevelCacheBytes(AllowedCpus()))) {}
 
-Result<double> KernelCeiling::ProductSeconds(const StepCost& cost) {
+Result<PartTimes> KernelCeiling::ProductSeconds(const StepCost& cost) {
   measured_.clear();
-  double seconds = 0;
+  PartTimes seconds = {};
   for (const Products& products : cost.products) {
     if (products.rows == 0) continue;
     std::map<int64_t, double> matrices_by_rows = products.matrices_by_rows;
@@ -45,18 +45,17 @@ Result<double> KernelCeiling::ProductSeconds(const StepCost& cost) {
       rows += of_these;
       shape_seconds += of_these / products.rows * products.flops() / speed;
     }
-    seconds += shape_seconds * products.rows / rows;  // rounding of the mean made them a little more or less
+    // Rounding of the mean made the rows a little more or less.
+    seconds[static_cast<size_t>(products.part)] += shape_seconds * products.rows / rows;
   }
   return seconds;
 }
 
-double CeilingTokensPerSecond(const StepCost& cost, double product_seconds, const PeakRates& peak) {
-  double seconds = product_seconds;
+void AddRowProducts(const StepCost& cost, const PeakRates& peak, PartTimes* seconds) {
   for (const StepPart part : {StepPart::kAttention, StepPart::kIndexer}) {
     const Work& rows = cost.part(part);
-    seconds += rows.f32_ops / peak.f32_flops + rows.int8_ops / peak.int8_ops;
+    (*seconds)[static_cast<size_t>(part)] += rows.f32_ops / peak.f32_flops + rows.int8_ops / peak.int8_ops;
   }
-  return static_cast<double>(cost.tokens) / seconds;
 }
 
 Result<double> KernelCeiling::FlopsPerSecond(const Products& products, int64_t tokens) {
@@ -64,12 +63,13 @@ Result<double> KernelCeiling::FlopsPerSecond(const Products& products, int64_t t
   op.type = products.shape.type;
   op.scale_type = products.shape.scale_type;
   op.round_weights = products.round_weights;
+  op.activated = products.activated;
   // Of groups one: a few rows of each would have the inputs of all, more than a cache holds.
   op.rows = products.shape.rows / products.groups;
   op.cols = products.shape.cols;
   op.integers = op.type == WeightType::kFp4;
   op.int8 = op.integers && int8_;
-  const auto key = std::tuple(op.type, op.scale_type, op.round_weights, op.rows, op.cols, tokens);
+  const auto key = std::tuple(op.type, op.scale_type, op.round_weights, op.activated, op.rows, op.cols, tokens);
   if (const auto found = measured_.find(key); found != measured_.end()) return found->second;
 
   KernelBench bench(pool_, {&op, 1}, pool_bytes_);

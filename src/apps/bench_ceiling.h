@@ -2,11 +2,12 @@
 // kernels are when weights lie in the cache, those with stored rows as fast as registers multiply.
 //
 //   KernelCeiling ceiling(pool, precision);
-//   FATHOM_ASSIGN_OR_RETURN(const double seconds, ceiling.ProductSeconds(phase.cost));
-//   ... CeilingTokensPerSecond(phase.cost, seconds, roof.peak)
+//   FATHOM_ASSIGN_OR_RETURN(PartTimes seconds, ceiling.ProductSeconds(phase.cost));
+//   AddRowProducts(phase.cost, roof.peak, &seconds);
 #ifndef FATHOM_APPS_BENCH_CEILING_H_
 #define FATHOM_APPS_BENCH_CEILING_H_
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <tuple>
@@ -20,6 +21,8 @@
 
 namespace fathom {
 
+using PartTimes = std::array<double, kStepParts>;  // seconds, by StepPart
+
 // The weights that threads multiply with again and again: 2 MiB each, so that a matrix has rows for all of them, but
 // no more than half of the last-level caches (0: unknown), because inputs and sums have to fit as well.
 int64_t CeilingPoolBytes(int threads, uint64_t cache_bytes);
@@ -29,10 +32,10 @@ class KernelCeiling {
   // With the threads of `pool` and the kernel table in use.
   KernelCeiling(ThreadPool& pool, Precision precision);
 
-  // Multiplies with matrices of each shape of `cost`, fewer rows where it is large, by as many tokens as they had, and
-  // adds up the seconds that all products would take at the best of those speeds. About a fortieth of a second a shape
+  // Multiplies with matrices of each shape of `cost`, fewer rows where it is large, by as many tokens as they had: the
+  // seconds that the products of each part would take at the best of those speeds. About a fortieth of a second a shape
   // and number of tokens. kCancelled after Ctrl-C.
-  Result<double> ProductSeconds(const StepCost& cost);
+  Result<PartTimes> ProductSeconds(const StepCost& cost);
 
  private:
   Result<double> FlopsPerSecond(const Products& products, int64_t tokens);
@@ -40,13 +43,12 @@ class KernelCeiling {
   ThreadPool& pool_;
   const bool int8_;
   const int64_t pool_bytes_;
-  // Of one call, by type, type of the scales, rounding of weights, rows, columns and tokens.
-  std::map<std::tuple<WeightType, ScaleType, bool, int64_t, int64_t, int64_t>, double> measured_;
+  // Of one call, by type, type of the scales, rounding of weights, activation, rows, columns and tokens.
+  std::map<std::tuple<WeightType, ScaleType, bool, bool, int64_t, int64_t, int64_t>, double> measured_;
 };
 
-// Of a phase whose products with weights would take `product_seconds`, and its attention and indexer what they would at
-// `peak`.
-double CeilingTokensPerSecond(const StepCost& cost, double product_seconds, const PeakRates& peak);
+// Adds what the products of attention and the indexer with stored rows would take at `peak`.
+void AddRowProducts(const StepCost& cost, const PeakRates& peak, PartTimes* seconds);
 
 }  // namespace fathom
 

@@ -144,9 +144,9 @@ CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights, Pre
   }
   if (!weights.layers.empty()) {
     const ExpertWeights& expert = weights.layers.front().experts.front();
-    for (const Matrix* matrix : {&expert.w1, &expert.w2, &expert.w3}) {
-      Add(StepPart::kExperts, Inputs::kChosen, *matrix);
-    }
+    for (const Matrix* matrix : {&expert.w1, &expert.w3}) Add(StepPart::kExperts, Inputs::kChosen, *matrix);
+    Add(StepPart::kExperts, Inputs::kChosen, expert.w2);
+    matrices_.back().activated = true;
   }
   for (const Matrix* matrix : {&weights.head_mix.fn, &weights.head}) Add(StepPart::kHead, Inputs::kLogitRows, *matrix);
   fp4_byte_products_ = precision == Precision::kInt8 ? 1 : 2;
@@ -158,7 +158,8 @@ StepCost CostModel::Step(int64_t tokens, int64_t logit_rows, int64_t distinct_ex
   StepCost cost;
   cost.tokens = tokens;
   for (const Matrices& matrices : matrices_) {
-    Products products = {matrices.shape, matrices.groups, matrices.round_weights, matrices.count, matrices.count};
+    Products products = {matrices.part,      matrices.shape, matrices.groups, matrices.round_weights,
+                         matrices.activated, matrices.count, matrices.count};
     switch (matrices.inputs) {
       case Inputs::kTokens:
         products.rows *= static_cast<double>(tokens);

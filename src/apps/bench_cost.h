@@ -38,9 +38,11 @@ struct Work {
 
 // The products with all matrices of one part and one shape.
 struct Products {
+  StepPart part = StepPart::kExperts;
   Matrix shape;                // without data
   int64_t groups = 1;          // so many equal parts of the rows, each with inputs of its own
   bool round_weights = false;  // MatMulArgs::round_weights
+  bool activated = false;      // inputs as SwiGLU gives them
   double matrices = 0;         // of each step, added up; an expert only if some token of the step chose it
   double rows = 0;             // of inputs, each counted with every matrix that it is multiplied with
   // How many of the matrices have so many inputs, where they do not have the same number: the routed experts.
@@ -92,6 +94,7 @@ class CostModel {
     Matrix shape;  // without data
     int64_t groups;
     bool round_weights;
+    bool activated = false;
     double count = 0;
   };
   void Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups = 1, bool round_weights = false);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 #include <span>
+#include <vector>
 
 #include "apps/bench_model_ops.h"
 #include "base/check.h"
@@ -25,6 +26,7 @@ class ProductCase : public KernelCase {
     const int64_t width = op.groups * op.cols;
     x_.Allocate(tokens * width);
     FillNormal(x_.data(), x_.size());
+    if (op.activated) Activate();
     if (op.quantized_fp8() && Kernels().uses_pairs) {
       pairs_.Allocate(tokens * width);
       QuantizeRows(threads, x_.data(), width, tokens, width, x_.data(), nullptr, pairs_.data());
@@ -76,6 +78,13 @@ class ProductCase : public KernelCase {
   int64_t times() const override { return static_cast<int64_t>(together_); }
 
  private:
+  // What the numbers would be behind SwiGLU, each as the gate of another one.
+  void Activate() {
+    std::vector<float> up(x_.data(), x_.data() + x_.size());
+    std::ranges::rotate(up, up.begin() + x_.size() / 3);
+    Kernels().swiglu(x_.data(), up.data(), /*limit=*/10, /*weight=*/1, x_.size(), x_.data());
+  }
+
   const KernelOp& op_;
   const int64_t tokens_;
   ThreadPool& threads_;

@@ -83,6 +83,7 @@ class ProductList {
         op.round_weights = true;
       }
       op.integers = entry.type == WeightType::kFp4;
+      op.activated = entry.names[0] == "w2";
       ops.push_back(std::move(op));
     }
     return ops;

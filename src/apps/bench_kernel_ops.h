@@ -56,6 +56,7 @@ struct KernelOp {
   int64_t rope_dim = 0;   // kAttend
   bool integers = false;  // kMatMul, kQuantize: with the integer form of the input that FP4 weights take
   bool int8 = false;      // and that is whole numbers, as in precision `int8`
+  bool activated = false;  // kMatMul: of inputs as SwiGLU gives them, many of them small
   ModelConfig model;      // of a model's own operation, and of kHcPost: whose it is
 
   // Whether it is a function of the model and no entry of the kernel table.

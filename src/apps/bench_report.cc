@@ -82,7 +82,8 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t to
   const Roof roof = RoofBeside(phase.roofs, context.roof);
   const PhaseRates rates = RatesOf(phase, context.roof);
   const Work work = phase.cost.total();
-  const bool measured = phase.ceiling_tokens_per_second > 0;
+  const double ceiling = CeilingTokensPerSecond(phase);
+  const bool measured = ceiling > 0;
   const FullModel full = FullModelOf(context.config);
   Json extrapolated;
   if (!full.name.empty()) {
@@ -107,7 +108,7 @@ Json PhaseJson(const BenchContext& context, const PhaseResult& phase, int64_t to
        {"bandwidth_share", Json::DoubleOrNull(rates.bandwidth_share)},
        {"token_read_share", rates.token_read_share > 0 ? Json::DoubleOrNull(rates.token_read_share) : Json()},
        {"compute_share", Json::DoubleOrNull(rates.compute_share)},
-       {"ceiling_tokens_per_s", measured ? Json::DoubleOrNull(phase.ceiling_tokens_per_second) : Json()},
+       {"ceiling_tokens_per_s", measured ? Json::DoubleOrNull(ceiling) : Json()},
        {"ceiling_share", measured ? Json::DoubleOrNull(rates.ceiling_share) : Json()},
        {"extrapolated", std::move(extrapolated)}});
 }
@@ -123,8 +124,8 @@ PhaseRates RatesOf(const PhaseResult& phase, const Roof& run) {
   if (roof.token_bytes_per_second > 0) {
     rates.token_read_share = rates.bytes_per_second / roof.token_bytes_per_second;
   }
-  if (phase.ceiling_tokens_per_second > 0) {
-    rates.ceiling_share = rates.tokens_per_second.median / phase.ceiling_tokens_per_second;
+  if (const double ceiling = CeilingTokensPerSecond(phase); ceiling > 0) {
+    rates.ceiling_share = rates.tokens_per_second.median / ceiling;
   }
   return rates;
 }
@@ -170,6 +171,24 @@ std::string SamplesLines(const RoofSamples& samples) {
 }
 
 // Nothing if that was not measured.
+std::string CeilingLines(const char* name, const PhaseResult& phase, double share) {
+  const double tokens_per_second = CeilingTokensPerSecond(phase);
+  if (tokens_per_second == 0) return "";
+  std::string parts;
+  for (size_t part = 0; part < kStepParts; ++part) {
+    const double seconds = PartSeconds(phase, static_cast<StepPart>(part));
+    if (phase.ceiling_seconds[part] == 0 || seconds == 0) continue;
+    parts += StrFormat("%s%s %.0f %%", parts.empty() ? "" : ", ", std::string(kStepPartNames[part]).c_str(),
+                       100 * phase.ceiling_seconds[part] / seconds);
+  }
+  constexpr char kIndent[] = "                ";
+  constexpr size_t kColumns = 80;
+  return StrCat(StrFormat("%sceiling of these kernels: %.4g tokens/s; %s is %.0f %% of it\n", kIndent,
+                          tokens_per_second, name, 100 * share),
+                kIndent, "  ", WrapList(parts, StrCat("\n", kIndent, "  "), kColumns), "\n");
+}
+
+// Nothing if that was not measured.
 std::string TokenReadsText(const Roof& roof) {
   if (roof.token_bytes_per_second == 0) return "";
   const std::string pages =
@@ -209,10 +228,7 @@ std::string BenchLines(const BenchContext& context, const BenchResult& result) {
       estimates += StrFormat("                decode reads weights %.0f %% as fast as the loop that only reads them\n",
                              100 * rates.token_read_share);
     }
-    if (phase->ceiling_tokens_per_second > 0) {
-      estimates += StrFormat("                ceiling of these kernels: %.4g tokens/s; %s is %.0f %% of it\n",
-                             phase->ceiling_tokens_per_second, name, 100 * rates.ceiling_share);
-    }
+    estimates += CeilingLines(name, *phase, rates.ceiling_share);
     if (full.name.empty()) continue;
     const int64_t tokens = ContextOf(result.settings, phase == &result.prefill);
     const std::optional<double> rate = ExtrapolatedRate(*phase, context.config, full.config, tokens);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <random>
 
 #include "apps/bench_spread.h"
@@ -100,16 +101,23 @@ class Bench {
   Status MeasureCeiling(const StepCost& prefill, bool always) {
     if (probes_ == nullptr) return {};
     if (!always && !ceiling_seconds_.empty() && SecondsSince(last_ceiling_) < kCeilingPause) return {};
-    FATHOM_ASSIGN_OR_RETURN(const double seconds, probes_->ceiling.ProductSeconds(prefill));
+    FATHOM_ASSIGN_OR_RETURN(const PartTimes seconds, probes_->ceiling.ProductSeconds(prefill));
     ceiling_seconds_.push_back(seconds);
     last_ceiling_ = Clock::now();
     return {};
   }
 
-  // Of all that was measured. 0: nothing was.
-  double Ceiling(const PhaseResult& prefill) const {
-    if (ceiling_seconds_.empty()) return 0;
-    return CeilingTokensPerSecond(prefill.cost, SpreadOf(ceiling_seconds_).median, RoofBeside(prefill.roofs, {}).peak);
+  // Of all that was measured, part by part the median. Zeros: nothing was.
+  PartTimes Ceiling(const PhaseResult& prefill) const {
+    PartTimes seconds = {};
+    if (ceiling_seconds_.empty()) return seconds;
+    for (size_t part = 0; part < kStepParts; ++part) {
+      std::vector<double> measured;
+      for (const PartTimes& times : ceiling_seconds_) measured.push_back(times[part]);
+      seconds[part] = SpreadOf(measured).median;
+    }
+    AddRowProducts(prefill.cost, RoofBeside(prefill.roofs, {}).peak, &seconds);
+    return seconds;
   }
 
  private:
@@ -187,7 +195,7 @@ class Bench {
   std::vector<Segment> segments_;
   std::vector<float> rows_;
   std::vector<float> logits_;
-  std::vector<double> ceiling_seconds_;
+  std::vector<PartTimes> ceiling_seconds_;
   Clock::time_point last_ceiling_;
 };
 
@@ -196,6 +204,11 @@ class Bench {
 std::string RunName(const BenchSettings& settings) {
   return StrCat(settings.context > 0 ? StrCat("context ", settings.context, ", ") : "", "prompt ", settings.prompt,
                 ", batch ", settings.batch);
+}
+
+double CeilingTokensPerSecond(const PhaseResult& phase) {
+  const double seconds = std::accumulate(phase.ceiling_seconds.begin(), phase.ceiling_seconds.end(), 0.0);
+  return seconds > 0 ? static_cast<double>(phase.cost.tokens) / seconds : 0;
 }
 
 double MedianTokensPerSecond(const PhaseResult& phase) {
@@ -233,7 +246,7 @@ Result<BenchResult> RunBench(const Model& model, const CostModel& costs, const B
     FATHOM_RETURN_IF_ERROR(bench.MeasureCeiling(result.prefill.cost, n + 1 == settings.repeat));
     FATHOM_RETURN_IF_ERROR(bench.Decode(Bench::For::kTimes, &result.decode));
   }
-  result.prefill.ceiling_tokens_per_second = bench.Ceiling(result.prefill);
+  result.prefill.ceiling_seconds = bench.Ceiling(result.prefill);
   return result;
 }
 

@@ -36,10 +36,13 @@ struct PhaseResult {
   StepCost cost;                                     // of a repetition's whole prefill; of an average decode step
   std::vector<double> seconds;                       // of each repetition's prefill; of each step
   std::vector<double> head_seconds;                  // the part of it that is computing logits
-  std::array<double, kStepParts> part_seconds = {};  // of all of them together, by StepPart
+  PartTimes part_seconds = {};                       // of all of them together
   RoofSamples roofs;                                 // between these; empty: those of the run stand for them
-  double ceiling_tokens_per_second = 0;              // KernelCeiling; 0: not measured
+  PartTimes ceiling_seconds = {};                    // of one at its ceiling (KernelCeiling); zeros: not measured
 };
+
+// At its ceiling; 0: not measured.
+double CeilingTokensPerSecond(const PhaseResult& phase);
 
 // By the median time; infinite if that was too short for the clock.
 double MedianTokensPerSecond(const PhaseResult& phase);

@@ -85,10 +85,9 @@ struct alignas(64) Fp8Chunk {
   int32_t residual_offset[16];
   float scale[4];      // the power of two of each 128 columns; 0 beyond the row's end
   uint32_t residuals;  // how many are not zero
-  // The first of those, ten, for which alignment leaves room: where X stands in `words`, its lane, the residual.
-  static constexpr uint32_t kListed = 10;
+  // The first of those, fourteen, for which alignment leaves room: where X stands in `words`, and the residual.
+  static constexpr uint32_t kListed = 14;
   uint16_t listed_place[kListed];
-  uint8_t listed_lane[kListed];
   int8_t listed[kListed];
 
   static constexpr int Lane(int64_t column) { return static_cast<int>(column % 128 / 32 * 4 + column / 128); }
@@ -99,6 +98,7 @@ struct alignas(64) Fp8Chunk {
   static constexpr int64_t WordPlace(int64_t column) {
     return column % 32 / 8 * 128 + column % 4 * 32 + int64_t{2} * Lane(column) + column % 8 / 4;
   }
+  static constexpr int LaneOfWord(int64_t place) { return static_cast<int>(place % 32 / 2); }
   // Chunks of a row of so many columns.
   static constexpr int64_t Count(int64_t columns) { return (columns + kColumns - 1) / kColumns; }
 };

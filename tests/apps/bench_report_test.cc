@@ -170,8 +170,8 @@ TEST(BenchRun, RoofsAreMeasuredBesideEachPhase) {
   }
   EXPECT_EQ(result->prefill.seconds.size(), 2u);
   EXPECT_EQ(result->decode.seconds.size(), 4u);
-  EXPECT_GT(result->prefill.ceiling_tokens_per_second, 0);
-  EXPECT_EQ(result->decode.ceiling_tokens_per_second, 0);
+  EXPECT_GT(CeilingTokensPerSecond(result->prefill), 0);
+  EXPECT_EQ(CeilingTokensPerSecond(result->decode), 0);
 
   RoofProbe arithmetic(pool, nullptr);
   RoofSamples samples;
@@ -182,7 +182,7 @@ TEST(BenchRun, RoofsAreMeasuredBesideEachPhase) {
   const Result<BenchResult> plain = RunBench(model, costs, settings, nullptr, [](int64_t) {});
   ASSERT_TRUE(plain.ok()) << plain.status().message();
   EXPECT_TRUE(plain->prefill.roofs.empty());
-  EXPECT_EQ(plain->prefill.ceiling_tokens_per_second, 0);
+  EXPECT_EQ(CeilingTokensPerSecond(plain->prefill), 0);
 }
 
 TEST(CostModel, ExpertsOfDifferentFormatsAreRefused) {

@@ -243,7 +243,8 @@ TEST(BenchReport, EveryLineOfARunFitsAHundredColumns) {
   result.settings = {.context = 1'000'000, .prompt = 65536, .batch = 4096, .generate = 1, .repeat = 1};
   result.prefill = Measured(1234.5);
   result.prefill.cost.tokens = 65536 * 4096;
-  result.prefill.ceiling_tokens_per_second = 123'456;
+  result.prefill.ceiling_seconds.fill(1);
+  result.prefill.part_seconds.fill(1234.5 / kStepParts);
   result.decode = Measured(0.0123);
   result.decode.seconds = {0.0123, 12.3};
   const std::string lines = BenchTableHead() + BenchLines(context, result);
@@ -279,17 +280,25 @@ TEST(KernelCeiling, IsTheTimeOfAllProducts) {
   cost.products.push_back(cost.products.front());  // an expert's: 1 x 3 + 3 x 7 inputs
   cost.products.back().matrices_by_rows = {{3, 1}, {7, 3}};
   cost.products.push_back({});  // in no step
-  const Result<double> seconds = ceiling.ProductSeconds(cost);
+  cost.products.front().part = StepPart::kAttentionInput;
+  Result<PartTimes> seconds = ceiling.ProductSeconds(cost);
   ASSERT_TRUE(seconds.ok()) << seconds.status().message();
-  EXPECT_GT(*seconds, 0);
+  const auto of = [&](StepPart part) -> double& { return (*seconds)[static_cast<size_t>(part)]; };
+  EXPECT_GT(of(StepPart::kExperts), 0);
+  EXPECT_GT(of(StepPart::kAttentionInput), 0);
+  EXPECT_EQ(of(StepPart::kHead), 0);
+  EXPECT_EQ(of(StepPart::kAttention), 0);
   cost.products.clear();
-  const Result<double> none = ceiling.ProductSeconds(cost);
-  ASSERT_TRUE(none.ok()) << none.status().message();
-  EXPECT_EQ(*none, 0);
+  seconds = ceiling.ProductSeconds(cost);
+  ASSERT_TRUE(seconds.ok()) << seconds.status().message();
+  EXPECT_EQ(*seconds, PartTimes{});
 
   cost.parts[static_cast<size_t>(StepPart::kAttention)].f32_ops = 3e9;
   cost.parts[static_cast<size_t>(StepPart::kIndexer)].int8_ops = 1e9;
-  EXPECT_DOUBLE_EQ(CeilingTokensPerSecond(cost, 2.5, {.f32_flops = 1e9, .int8_ops = 2e9}), 4) << "24 in 6 s";
+  of(StepPart::kAttention) = 1;
+  AddRowProducts(cost, {.f32_flops = 1e9, .int8_ops = 2e9}, &*seconds);
+  EXPECT_DOUBLE_EQ(of(StepPart::kAttention), 4);
+  EXPECT_DOUBLE_EQ(of(StepPart::kIndexer), 0.5);
 }
 
 TEST(BenchReport, ThePrefillBesideWhatTheKernelsReach) {
@@ -299,7 +308,9 @@ TEST(BenchReport, ThePrefillBesideWhatTheKernelsReach) {
   result.prefill = Measured(0.5);
   result.decode = Measured(0.5);
   EXPECT_EQ(BenchLines(context, result).find("ceiling"), std::string::npos);
-  result.prefill.ceiling_tokens_per_second = 8;
+  result.prefill.ceiling_seconds[static_cast<size_t>(StepPart::kExperts)] = 0.1;
+  result.prefill.ceiling_seconds[static_cast<size_t>(StepPart::kHead)] = 0.025;
+  result.prefill.part_seconds[static_cast<size_t>(StepPart::kExperts)] = 0.125;
   EXPECT_NE(
       BenchLines(context, result).find("                ceiling of these kernels: 8 tokens/s; prefill is 25 % of it\n"),
       std::string::npos)

@@ -80,7 +80,7 @@ struct RandomMatrix {
 enum class Inputs {
   kUsual,   // Gaussian
   kSpread,  // magnitudes over many powers of two: wide chunks
-  kFew,     // Gaussian, with 0 to 23 small numbers in every 512: wide chunks with few residuals, and with some more
+  kFew,     // Gaussian, with 0 to 31 small numbers in every 512: wide chunks with few residuals, and with some more
   kZero,
   kSpecial,  // with infinities and NaN
 };
@@ -93,7 +93,7 @@ inline std::vector<float> RandomFloats(int64_t count, Inputs inputs, uint32_t se
   for (size_t i = 0; i < x.size(); ++i) {
     float& value = x[i];
     value = normal(random);
-    if (inputs == Inputs::kFew && i * 37 % 512 < i / 512 % 24) value *= 0x1p-10f;
+    if (inputs == Inputs::kFew && i * 37 % 512 < i / 512 % 32) value *= 0x1p-10f;
     if (inputs == Inputs::kSpread) value *= std::ldexp(1.0f, static_cast<int>(random() % 40) - 25);
     if (inputs == Inputs::kSpecial) {
       const uint32_t what = random() % 64;

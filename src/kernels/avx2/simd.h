@@ -483,7 +483,11 @@ FATHOM_INLINE void StoreFp4Bytes(const Fp4Nibbles& w, uint8_t* bytes) {
 FATHOM_INLINE I32Part DotWords(I32Part sum, I32Part w, I32Part x) {
   return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(w.v, x.v))};
 }
-FATHOM_INLINE I32Part BroadcastWord(const int16_t* p) { return {_mm256_set1_epi16(*p)}; }
+FATHOM_INLINE I32Part BroadcastWords(const int16_t* pair) {
+  int32_t both;
+  std::memcpy(&both, pair, sizeof both);
+  return {_mm256_set1_epi32(both)};
+}
 // Sums in words: two products of every 64 columns, for 256 columns 8 * 24 * 128 = 24576; residuals (-4 to 3) add up to
 // less for all 512.
 inline constexpr bool kBytesAddUpInWords = true;

@@ -22,7 +22,6 @@ void FillBlock(const uint8_t* codes, float scale, int64_t first, Fp8Chunk* chunk
     if (residual != 0) {
       if (chunk->residuals < Fp8Chunk::kListed) {
         chunk->listed_place[chunk->residuals] = static_cast<uint16_t>(Fp8Chunk::WordPlace(k));
-        chunk->listed_lane[chunk->residuals] = static_cast<uint8_t>(Fp8Chunk::Lane(k));
         chunk->listed[chunk->residuals] = static_cast<int8_t>(residual);
       }
       ++chunk->residuals;
