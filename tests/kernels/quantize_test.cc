@@ -121,7 +121,7 @@ TEST(QuantizeFp8, ChunksHoldTheValues) {
 }
 
 TEST(QuantizeFp8, ChunksCountAndListTheirResiduals) {
-  constexpr int64_t kChunks = 24;
+  constexpr int64_t kChunks = 64;
   const std::vector<float> x = test::RandomFloats(kChunks * Fp8Chunk::kColumns, Inputs::kFew, 4);
   for (const KernelTable* table : SupportedKernels()) {
     const test::QuantizedInputs q = test::Quantize(*table, x, kChunks, Fp8Chunk::kColumns);
