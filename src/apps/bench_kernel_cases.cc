@@ -81,7 +81,7 @@ class ProductCase : public KernelCase {
   // What the numbers would be behind SwiGLU, each as the gate of another one.
   void Activate() {
     std::vector<float> up(x_.data(), x_.data() + x_.size());
-    std::ranges::rotate(up, up.begin() + x_.size() / 3);
+    std::rotate(up.begin(), up.begin() + x_.size() / 3, up.end());
     Kernels().swiglu(x_.data(), up.data(), /*limit=*/10, /*weight=*/1, x_.size(), x_.data());
   }
 

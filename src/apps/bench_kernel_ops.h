@@ -49,15 +49,15 @@ struct KernelOp {
   WeightType type = WeightType::kF32;       // of a kMatMul's weights
   ScaleType scale_type = ScaleType::kE8m0;  // of FP8 weights
   bool round_weights = false;               // MatMulArgs::round_weights
-  int64_t rows = 0;       // kMatMul: of the weights; kAttend, kIndexScores: heads; the others: rows of every token
-  int64_t cols = 0;       // of each row
-  int64_t groups = 1;     // kMatMul: so many equal parts of the rows, each with inputs of its own
-  int64_t over = 0;       // kAttend, kIndexScores, kTopRows: stored rows that a token looks at
-  int64_t rope_dim = 0;   // kAttend
-  bool integers = false;  // kMatMul, kQuantize: with the integer form of the input that FP4 weights take
-  bool int8 = false;      // and that is whole numbers, as in precision `int8`
+  int64_t rows = 0;        // kMatMul: of the weights; kAttend, kIndexScores: heads; the others: rows of every token
+  int64_t cols = 0;        // of each row
+  int64_t groups = 1;      // kMatMul: so many equal parts of the rows, each with inputs of its own
+  int64_t over = 0;        // kAttend, kIndexScores, kTopRows: stored rows that a token looks at
+  int64_t rope_dim = 0;    // kAttend
+  bool integers = false;   // kMatMul, kQuantize: with the integer form of the input that FP4 weights take
+  bool int8 = false;       // and that is whole numbers, as in precision `int8`
   bool activated = false;  // kMatMul: of inputs as SwiGLU gives them, many of them small
-  ModelConfig model;      // of a model's own operation, and of kHcPost: whose it is
+  ModelConfig model;       // of a model's own operation, and of kHcPost: whose it is
 
   // Whether it is a function of the model and no entry of the kernel table.
   bool of_model() const { return kind >= KernelKind::kRmsNorm; }

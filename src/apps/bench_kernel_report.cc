@@ -75,8 +75,8 @@ std::string KernelBenchHeading(const KernelBenchContext& context) {
              " threads, weights from a pool of ", HumanBytes(static_cast<uint64_t>(context.pool_bytes)), "\n",
              WrapList(StrCat("  roof, measured now: ", ReadRoofText(context.roofs.front().second)), "\n    "), "\n");
   for (const auto& [isa, roof] : context.roofs) text += StrCat("  ", isa, ": ", PeakText(roof.peak), "\n");
-  return text + StrFormat("\n%-34s %-22s %-22s %10s  %-18s %11s %8s %9s %9s\n", "operation", "kernel", "shape", "tokens",
-                          "table", "us", "GB/s", "Gop/s", "of roof");
+  return text + StrFormat("\n%-34s %-22s %-22s %10s  %-18s %11s %8s %9s %9s\n", "operation", "kernel", "shape",
+                          "tokens", "table", "us", "GB/s", "Gop/s", "of roof");
 }
 
 std::string KernelBenchLine(const KernelBenchContext& context, const KernelMeasurement& measured) {

@@ -33,12 +33,12 @@ std::string RunName(const BenchSettings& settings);
 
 // Prefill: the whole prompt, the last token's logits included. Decode: one step, its logits included.
 struct PhaseResult {
-  StepCost cost;                                     // of a repetition's whole prefill; of an average decode step
-  std::vector<double> seconds;                       // of each repetition's prefill; of each step
-  std::vector<double> head_seconds;                  // the part of it that is computing logits
-  PartTimes part_seconds = {};                       // of all of them together
-  RoofSamples roofs;                                 // between these; empty: those of the run stand for them
-  PartTimes ceiling_seconds = {};                    // of one at its ceiling (KernelCeiling); zeros: not measured
+  StepCost cost;                     // of a repetition's whole prefill; of an average decode step
+  std::vector<double> seconds;       // of each repetition's prefill; of each step
+  std::vector<double> head_seconds;  // the part of it that is computing logits
+  PartTimes part_seconds = {};       // of all of them together
+  RoofSamples roofs;                 // between these; empty: those of the run stand for them
+  PartTimes ceiling_seconds = {};    // of one at its ceiling (KernelCeiling); zeros: not measured
 };
 
 // At its ceiling; 0: not measured.

@@ -29,8 +29,8 @@ struct PeakRates {
 // one thread in about 0.2 ms. Only where there are such instructions.
 bool Bf16PairsAreFaster();
 
-// Whether float products of 512 bits give more of them a second than those of 256, as they do unless the processor takes
-// them in halves: measured likewise. Only where there is AVX-512.
+// Whether float products of 512 bits give more of them a second than those of 256, as they do unless the processor
+// takes them in halves: measured likewise. Only where there is AVX-512.
 bool LongFloatsAreWhole();
 
 // With the instruction set of Kernels() (kernels.h), for about `seconds`; the best round counts.
