@@ -8,12 +8,9 @@
 namespace fathom {
 
 void* AllocateScratch(size_t bytes) {
-  constexpr size_t kLargePage = size_t{2} << 20;
-  const bool large = bytes >= 2 * kLargePage;
-  const size_t border = large ? kLargePage : 64;
-  void* const memory = std::aligned_alloc(border, std::max(border, (bytes + border - 1) / border * border));
-  if (memory == nullptr) throw std::bad_alloc();
-  if (large) ::madvise(memory, bytes, MADV_HUGEPAGE);  // a wish
+  const size_t border = ScratchBorder(bytes);
+  void* const memory = ::operator new[](bytes, std::align_val_t{border});
+  if (border > 64) ::madvise(memory, bytes, MADV_HUGEPAGE);  // a wish
   return memory;
 }
 

@@ -4,9 +4,10 @@
 #ifndef FATHOM_MODEL_WORKSPACE_H_
 #define FATHOM_MODEL_WORKSPACE_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -16,12 +17,19 @@
 
 namespace fathom {
 
-// Memory on a 64-byte border, uninitialised, that std::free() takes back. In large pages where there are some and it is
-// large: a step goes through all of it, and small pages cost a prefill's streams a third of their time.
+// Scratch memory lies on a border of a cache line or, where it is large, of a large page.
+constexpr size_t ScratchBorder(size_t bytes) {
+  constexpr size_t kLargePage = size_t{2} << 20;
+  return bytes >= 2 * kLargePage ? kLargePage : 64;
+}
+
+// Uninitialised memory for FreeScratch. Large pages where there are some: a step goes through all of it, and with small
+// ones a prefill's streams can take half as long again.
 void* AllocateScratch(size_t bytes);
 
 struct FreeScratch {
-  void operator()(void* memory) const { std::free(memory); }
+  size_t border = 0;  // ScratchBorder()
+  void operator()(void* memory) const { ::operator delete[](memory, std::align_val_t{border}); }
 };
 
 // A fixed array of such memory: pages are only touched when a step needs them.
@@ -29,8 +37,9 @@ template <typename T>
 class Buffer {
  public:
   void Allocate(int64_t count) {
+    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
     count_ = count;
-    data_.reset(static_cast<T*>(AllocateScratch(static_cast<size_t>(count) * sizeof(T))));
+    data_ = {static_cast<T*>(AllocateScratch(bytes)), FreeScratch{ScratchBorder(bytes)}};
   }
   T* data() const { return data_.get(); }
   int64_t size() const { return count_; }
