@@ -52,8 +52,8 @@ less of that, reads or arithmetic. Attention and the indexer have no weights: th
 counted, and they are measured against arithmetic; the compressor's sums are not counted. The ceiling is the speed of a
 prefill that is nothing but its products: those with weights each as fast as at best with weights from the caches, for
 each shape, by as many tokens as a matrix had (an expert far fewer than a step reads: those that chose it), with all
-threads, measured before and behind the passes; those of attention and the indexer as fast as registers multiply. What is missing
-from 100 % of it went to memory and to everything that is no product; the line below says so of each part.
+threads, measured before and behind the passes; those of attention and the indexer as fast as registers multiply. What is
+missing from 100 % of it went to memory and to everything that is no product; the line below says so of each part.
 
 --compare FILE adds, where FILE has a run with the same context, prompt, batch and --generate, this run's speeds as
 multiples of that one's and the milliseconds of each part then and now (speed 2.00x: in half the time). A line says so

@@ -121,16 +121,17 @@ Status CheckExpertsAlike(const ModelWeights& weights) {
   return {};
 }
 
-void CostModel::Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups, bool round_weights) {
+void CostModel::Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups, bool round_weights,
+                    bool activated) {
   if (matrix.empty()) return;
   auto found = std::ranges::find_if(matrices_, [&](const Matrices& other) {
     return other.part == part && other.inputs == inputs && other.groups == groups &&
-           other.round_weights == round_weights && SameShape(other.shape, matrix);
+           other.round_weights == round_weights && other.activated == activated && SameShape(other.shape, matrix);
   });
   if (found == matrices_.end()) {
     Matrix shape = matrix;
     shape.data = shape.scale = nullptr;
-    found = matrices_.insert(found, {part, inputs, shape, groups, round_weights});
+    found = matrices_.insert(found, {part, inputs, shape, groups, round_weights, activated});
   }
   ++found->count;
 }
@@ -145,8 +146,7 @@ CostModel::CostModel(const ModelConfig& config, const ModelWeights& weights, Pre
   if (!weights.layers.empty()) {
     const ExpertWeights& expert = weights.layers.front().experts.front();
     for (const Matrix* matrix : {&expert.w1, &expert.w3}) Add(StepPart::kExperts, Inputs::kChosen, *matrix);
-    Add(StepPart::kExperts, Inputs::kChosen, expert.w2);
-    matrices_.back().activated = true;
+    Add(StepPart::kExperts, Inputs::kChosen, expert.w2, /*groups=*/1, /*round_weights=*/false, /*activated=*/true);
   }
   for (const Matrix* matrix : {&weights.head_mix.fn, &weights.head}) Add(StepPart::kHead, Inputs::kLogitRows, *matrix);
   fp4_byte_products_ = precision == Precision::kInt8 ? 1 : 2;

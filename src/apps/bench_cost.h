@@ -97,7 +97,8 @@ class CostModel {
     bool activated = false;
     double count = 0;
   };
-  void Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups = 1, bool round_weights = false);
+  void Add(StepPart part, Inputs inputs, const Matrix& matrix, int64_t groups = 1, bool round_weights = false,
+           bool activated = false);
 
   const ModelConfig config_;
   std::vector<Matrices> matrices_;

@@ -315,6 +315,7 @@ TEST(BenchReport, ThePrefillBesideWhatTheKernelsReach) {
       BenchLines(context, result).find("                ceiling of these kernels: 8 tokens/s; prefill is 25 % of it\n"),
       std::string::npos)
       << BenchLines(context, result);
+  EXPECT_NE(BenchLines(context, result).find("experts 80 %"), std::string::npos) << BenchLines(context, result);
   const Json json = BenchJson(context, {result});
   const Json& run = json.Find("runs")->items()[0];
   EXPECT_EQ(run.Find("prefill")->Find("ceiling_tokens_per_s")->AsDouble(), 8);

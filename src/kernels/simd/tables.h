@@ -53,24 +53,18 @@ void MatMulFp8Pairs(const MatMulArgs& args);
 void MatMulFp8PairPanels(const MatMulArgs& args);
 void MatMulBf16Streamed(const MatMulArgs& args);
 void MatMulBf16Panels(const MatMulArgs& args);
+constexpr KernelTable WithPairs(const char* name, void (*fp8)(const MatMulArgs&), void (*bf16)(const MatMulArgs&)) {
+  KernelTable table = kKernels;
+  table.name = name;
+  table.uses_pairs = true;
+  table.matmul_fp8 = fp8;
+  table.matmul_bf16 = bf16;
+  return table;
+}
 // All tokens of a task are streamed: for processors that take vectors of 512 bits in halves.
-constexpr KernelTable WithPairs(KernelTable table) {
-  table.name = "avx512_bf16";
-  table.uses_pairs = true;
-  table.matmul_fp8 = MatMulFp8Pairs;
-  table.matmul_bf16 = MatMulBf16Streamed;
-  return table;
-}
-inline constexpr KernelTable kPairKernels = WithPairs(kKernels);
+inline constexpr KernelTable kPairKernels = WithPairs("avx512_bf16", MatMulFp8Pairs, MatMulBf16Streamed);
 // More tokens go by panels: for those that take them whole.
-constexpr KernelTable WithPairPanels(KernelTable table) {
-  table.name = "avx512_bf16_panels";
-  table.uses_pairs = true;
-  table.matmul_fp8 = MatMulFp8PairPanels;
-  table.matmul_bf16 = MatMulBf16Panels;
-  return table;
-}
-inline constexpr KernelTable kPairPanelKernels = WithPairPanels(kKernels);
+inline constexpr KernelTable kPairPanelKernels = WithPairs("avx512_bf16_panels", MatMulFp8PairPanels, MatMulBf16Panels);
 }  // namespace avx512
 #elif defined(__aarch64__)
 FATHOM_DECLARE_KERNELS(neon)
